@@ -1,0 +1,33 @@
+"""A log that a person can read: on the terminal, and with times in a file."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from tqdm import tqdm
+
+LOGGER = logging.getLogger("mstfnet")
+
+
+class TerminalHandler(logging.Handler):
+    """Prints above a running progress bar instead of through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record))
+
+
+def start_log(path: str | Path | None) -> logging.Logger:
+    """The project's logger, printing to the terminal and appending to the file at `path`, if one is given."""
+    for handler in list(LOGGER.handlers):
+        handler.close()
+        LOGGER.removeHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    LOGGER.addHandler(TerminalHandler())
+    if path is not None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        file = logging.FileHandler(path, encoding="utf-8")
+        file.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
+        LOGGER.addHandler(file)
+    return LOGGER

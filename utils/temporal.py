@@ -1,0 +1,88 @@
+"""Lengths and padding along time: the one place that knows how frames become output steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+CHAINS: dict[int, tuple[tuple[str, int], ...]] = {
+    0: (("K", 3),),
+    1: (("K", 5), ("P", 2)),
+    2: (("K", 5), ("P", 2), ("K", 5), ("P", 2)),
+}
+"""`conv_type` -> layers: ("K", k) is an unpadded convolution of width k, ("P", p) a pooling by p."""
+
+
+@dataclass(frozen=True)
+class TemporalSpec:
+    """The temporal chain of the network as arithmetic on clip lengths.
+
+    Args:
+        conv_type: 0 is K3, 1 is K5 P2, 2 is K5 P2 K5 P2 (the published network).
+
+    Raises:
+        ValueError: `conv_type` is none of these.
+    """
+
+    conv_type: int = 2
+
+    def __post_init__(self) -> None:
+        if self.conv_type not in CHAINS:
+            raise ValueError(f"conv_type is {self.conv_type!r}; choose one of {sorted(CHAINS)}")
+
+    @property
+    def layers(self) -> tuple[tuple[str, int], ...]:
+        return CHAINS[self.conv_type]
+
+    @property
+    def stride(self) -> int:
+        """Frames per output step."""
+        stride = 1
+        for kind, size in self.layers:
+            if kind == "P":
+                stride *= size
+        return stride
+
+    @property
+    def edge(self) -> int:
+        """Frames that the unpadded convolutions eat at either end of a clip."""
+        edge, scale = 0, 1
+        for kind, size in self.layers:
+            if kind == "K":
+                edge += (size - 1) // 2 * scale
+            else:
+                scale *= size
+        return edge
+
+    def output_length(self, frames: int) -> int:
+        """Output steps of a clip of `frames` real frames."""
+        if frames < 1:
+            raise ValueError(f"a clip needs at least one frame, this one has {frames}")
+        return -(-frames // self.stride)
+
+    def padded_length(self, frames: int) -> int:
+        """Frames of the clip once padded, edges included."""
+        return self.output_length(frames) * self.stride + 2 * self.edge
+
+    def pad(self, frames: int, total: int | None = None) -> list[int]:
+        """Indices into a clip of `frames` frames that pad it: the first frame `edge` times, then the last.
+
+        Args:
+            total: length asked for (the longest padded length of a batch); the clip's own if not given.
+        """
+        own = self.padded_length(frames)
+        total = own if total is None else total
+        if total < own:
+            raise ValueError(f"{frames} frames need {own} frames with padding, only {total} were given")
+        return [min(max(i - self.edge, 0), frames - 1) for i in range(total)]
+
+    def chain_lengths(self, padded: int) -> Iterator[int]:
+        """Valid length after each layer of the chain, for an input of `padded` frames."""
+        for kind, size in self.layers:
+            padded = padded - (size - 1) if kind == "K" else padded // size
+            yield padded
+
+    def steps_needed(self, labels: Sequence[int] | Sequence[str]) -> int:
+        """Output steps that CTC needs to spell `labels`: one each, and a blank between equal neighbours."""
+        return len(labels) + sum(a == b for a, b in pairwise(labels))
