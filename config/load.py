@@ -1,0 +1,164 @@
+"""Reading a configuration: command line > file > the corpus's own file > defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from config.schema import IGNORED_KEYS, Config
+from utils.errors import InputError
+
+FOLDER = Path(__file__).parent
+
+
+class ConfigError(InputError, ValueError):
+    """Everything that is wrong with a configuration, in one message."""
+
+
+def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """The configuration of a run.
+
+    Args:
+        path: YAML file; None takes the defaults.
+        overrides: dotted key -> value, as from the command line.
+
+    Returns:
+        the configuration, and a line for each key that was accepted and means nothing here.
+
+    Raises:
+        ConfigError: lists every unknown key, wrong type and bad choice at once.
+    """
+    mistakes: list[str] = []
+    given = merge(read_yaml(path) if path else {}, nested(overrides, mistakes))
+    dataset = given.get("dataset", Config.dataset)
+    corpus_file = FOLDER / f"{dataset}.yaml"
+    if corpus_file.is_file():
+        given = merge(read_yaml(corpus_file), given)
+    elif not {"prepared", "normalise"} <= given.keys():
+        known = ", ".join(sorted(corpora()))
+        mistakes.append(
+            f"dataset: there is no config/{dataset}.yaml (there are: {known}){suggestion(str(dataset), corpora())}; "
+            "a corpus of your own needs `prepared` and `normalise`"
+        )
+    given, notes = drop_ignored(given)
+    try:
+        config = TypeAdapter(Config).validate_python(given)
+    except ValidationError as error:
+        mistakes += [explain(detail) for detail in error.errors()]
+    if mistakes:
+        source = f" (file: {path})" if path else ""
+        head = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in the configuration{source}:"
+        raise ConfigError("\n  ".join([head, *mistakes]))
+    return config, notes
+
+
+def corpora() -> list[str]:
+    """Names of the corpora that have a file in this folder."""
+    runs = {"baseline", "quickstart"}
+    return [file.stem for file in FOLDER.glob("*.yaml") if file.stem not in runs]
+
+
+def leaf_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(dotted key, default) of everything that can be set."""
+    defaults = record()
+    for entry in dataclasses.fields(record):
+        value = getattr(defaults, entry.name)
+        if dataclasses.is_dataclass(value):
+            yield from leaf_keys(type(value), f"{prefix}{entry.name}.")
+        else:
+            yield prefix + entry.name, value
+
+
+def to_dict(config: Config) -> dict[str, Any]:
+    """Plain nested containers, as YAML and checkpoints hold them."""
+    return {
+        key: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        for key, value in ((entry.name, getattr(config, entry.name)) for entry in dataclasses.fields(config))
+    }
+
+
+def to_yaml(config: Config) -> str:
+    """The configuration as a file that `load_config` reads back."""
+    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """The mapping in a YAML file."""
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"there is no configuration file {path}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must hold `key: value` lines, it holds {type(content).__name__}")
+    return content
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both mappings, nested ones merged likewise; where they differ, `above` wins."""
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def nested(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+    """{"a.b": 1} -> {"a": {"b": 1}}; text is read as YAML reads it. Adds to `mistakes` what cannot be read."""
+    out: dict[str, Any] = {}
+    for dotted, value in overrides.items():
+        try:
+            branch = yaml.safe_load(value) if isinstance(value, str) else value
+        except yaml.YAMLError:
+            mistakes.append(f"{dotted}: {value!r} is not valid YAML")
+            continue
+        for key in reversed(dotted.split(".")):
+            branch = {key: branch}
+        out = merge(out, branch)
+    return out
+
+
+def drop_ignored(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+    """`given` without the keys of earlier systems that mean nothing here, and a line for each of those."""
+    kept: dict[str, Any] = {}
+    notes: list[str] = []
+    for key, value in given.items():
+        dotted = f"{prefix}{key}"
+        if dotted in IGNORED_KEYS:
+            notes.append(f"{dotted} is ignored: {IGNORED_KEYS[dotted]}")
+        elif isinstance(value, Mapping):
+            kept[key], below = drop_ignored(value, f"{dotted}.")
+            notes += below
+        else:
+            kept[key] = value
+    return kept, notes
+
+
+def suggestion(name: str, choices: Sequence[str]) -> str:
+    """ "; did you mean X?" or nothing."""
+    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def explain(detail: Mapping[str, Any]) -> str:
+    """One of pydantic's error records as a sentence."""
+    path = [str(part) for part in detail["loc"]]
+    dotted = ".".join(path)
+    if detail["type"] == "unexpected_keyword_argument":
+        keys = [key for key, _ in leaf_keys()]
+        siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [".".join(path[:-1])]] if path[:-1] else keys
+        near = suggestion(dotted, siblings) or suggestion(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
+        return f"{dotted}: unknown key{near}"
+    sections = ("dataclass_type", "dataclass_exact_type")
+    if detail["type"] in sections:
+        return f"{dotted}: {detail['input']!r} is one value, a section with keys of its own is needed"
+    return f"{dotted}: {detail['input']!r} is not allowed: {detail['msg'].lower()}"

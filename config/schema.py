@@ -1,0 +1,133 @@
+"""What can be configured: frozen records, whose defaults are the published recipe on PHOENIX2014.
+
+`config/baseline.yaml` explains every key. Ranges and choices stand in the types; pydantic checks them in `config.load`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
+
+Count = Annotated[int, Field(ge=0)]
+Positive = Annotated[int, Field(ge=1)]
+Weight = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Rate = Annotated[float, Field(gt=0)]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term of the training loss; zero leaves the term out."""
+
+    __pydantic_config__ = STRICT
+
+    SeqCTC: Weight = 1.0
+    ConvCTC: Weight = 1.0
+    AuxCTC: Weight = 1.0
+    Dist: Weight = 25.0
+
+
+@dataclass(frozen=True)
+class OptimizerArgs:
+    """Optimiser and learning rate."""
+
+    __pydantic_config__ = STRICT
+
+    optimizer: Literal["Adam", "SGD"] = "Adam"
+    base_lr: Rate = 1e-4
+    step: tuple[Positive, ...] = (40, 60)
+    gamma: Rate = 0.2
+    weight_decay: Weight = 1e-4
+    momentum: Share = 0.9
+    nesterov: bool = False
+    warmup_steps: Count = 0
+
+
+@dataclass(frozen=True)
+class FeederArgs:
+    """From prepared frames to what the network sees."""
+
+    __pydantic_config__ = STRICT
+
+    datatype: Literal["video"] = "video"
+    frame_interval: Positive = 1
+    image_scale: Rate = 1.0
+    input_size: Annotated[int, Field(ge=64)] = 224
+    flip: Share = 0.5
+    temporal_scale: Annotated[float, Field(ge=0, lt=1)] = 0.2
+    min_frames: Positive = 32
+    max_frames: Positive = 230
+    skip_short: bool = False
+
+
+@dataclass(frozen=True)
+class ModelArgs:
+    """The network."""
+
+    __pydantic_config__ = STRICT
+
+    c2d_type: Literal["resnet18", "resnet34"] = "resnet34"
+    pretrained: str = "imagenet"
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64
+    hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024
+    conv_type: Literal[0, 1, 2] = 2
+    weight_norm: bool = True
+    share_classifier: bool = True
+    share_heads: bool = True
+    mask_padding: bool = True
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run."""
+
+    __pydantic_config__ = STRICT
+
+    phase: Literal["train", "test"] = "train"
+    dataset: str = "phoenix2014"
+    dataset_root: str = "./dataset/phoenix2014"
+    prepared: str = "./preprocess/phoenix2014"
+    work_dir: str = "./work_dir/baseline"
+    num_epoch: Positive = 80
+    batch_size: Positive = 2
+    test_batch_size: Positive = 8
+    random_seed: Count = 0
+    device: str = "auto"
+    num_worker: Count = 4
+    log_interval: Positive = 50
+    eval_interval: Positive = 1
+    save_interval: Count = 0
+    decode_mode: Literal["beam", "greedy", "max"] = "beam"
+    beam_width: Positive = 10
+    evaluate_tool: Literal["python", "sclite"] = "python"
+    normalise: Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"] = "phoenix2014"
+    load_weights: str | None = None
+    load_checkpoints: str | None = None
+    ignore_weights: tuple[str, ...] = ()
+    overwrite: bool = False
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    optimizer_args: OptimizerArgs = field(default_factory=OptimizerArgs)
+    feeder_args: FeederArgs = field(default_factory=FeederArgs)
+    model_args: ModelArgs = field(default_factory=ModelArgs)
+
+
+IGNORED_KEYS = {
+    "feeder": "the loader is chosen by feeder_args.datatype",
+    "model": "there is one network",
+    "model_args.num_classes": "it follows from the dictionary",
+    "num_classes": "it follows from the dictionary",
+    "model_args.use_bn": "the network always has its BatchNorm",
+    "feeder_args.num_gloss": "every gloss of the dictionary is used",
+    "feeder_args.drop_ratio": "nothing is dropped",
+    "feeder_args.mode": "it follows from the phase",
+    "optimizer_args.learning_ratio": "nothing reads it",
+    "optimizer_args.start_epoch": "a checkpoint knows its epoch",
+    "random_fix": "the seed is always fixed",
+    "print_log": "the log is always printed",
+}
+"""Keys of earlier systems' files that mean nothing here: accepted, with the reason said."""

@@ -1,0 +1,155 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from config.load import ConfigError, corpora, leaf_keys, load_config, to_yaml
+from config.schema import Config
+
+FOLDER = Path(__file__).parents[2] / "config"
+CORPORA = ["phoenix2014", "phoenix2014-T", "CSL-Daily", "CSL"]
+
+
+def test_baseline_is_the_published_recipe():
+    config, notes = load_config(FOLDER / "baseline.yaml", {})
+    assert notes == []
+    assert (config.dataset, config.num_epoch, config.batch_size, config.random_seed) == ("phoenix2014", 80, 2, 0)
+    optimizer, feeder, model = config.optimizer_args, config.feeder_args, config.model_args
+    assert (optimizer.optimizer, optimizer.base_lr, optimizer.weight_decay) == ("Adam", 1e-4, 1e-4)
+    assert (optimizer.step, optimizer.gamma) == ((40, 60), 0.2)
+    assert (feeder.input_size, feeder.flip, feeder.temporal_scale) == (224, 0.5, 0.2)
+    assert (feeder.min_frames, feeder.max_frames) == (32, 230)
+    assert (model.c2d_type, model.hidden_size, model.pretrained, model.share_heads) == (
+        "resnet34",
+        1024,
+        "imagenet",
+        True,
+    )
+    assert (config.decode_mode, config.beam_width, config.normalise) == ("beam", 10, "phoenix2014")
+    weights = config.loss_weights
+    assert (weights.SeqCTC, weights.ConvCTC, weights.AuxCTC, weights.Dist) == (1.0, 1.0, 1.0, 25.0)
+
+
+def test_baseline_lines_that_readmes_point_to():
+    lines = (FOLDER / "baseline.yaml").read_text().splitlines()
+    assert lines[0].startswith("# python main.py --config ./config/baseline.yaml")
+    assert lines[2].startswith("dataset:")
+    assert lines[15].startswith("evaluate_tool:")
+
+
+def test_baseline_explains_every_key():
+    lines = (FOLDER / "baseline.yaml").read_text().splitlines()
+    explained = {line.strip().removeprefix("# ").split(":")[0] for line in lines if ": " in line and "#" in line}
+    assert {key.rsplit(".", 1)[-1] for key, _ in leaf_keys()} <= explained
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_each_corpus_by_its_file_and_by_line_3(name):
+    by_file, _ = load_config(FOLDER / f"{name}.yaml", {})
+    by_line, _ = load_config(FOLDER / "baseline.yaml", {"dataset": name})
+    for config in (by_file, by_line):
+        assert config.prepared == f"./preprocess/{name}"
+        assert config.dataset_root == f"./dataset/{name}"
+        assert config.normalise == ("phoenix2014" if name.startswith("phoenix") else "none")
+        assert config.model_args.share_heads == (name == "phoenix2014")
+    daily = name == "CSL-Daily"
+    assert by_line.optimizer_args.base_lr == (5e-5 if daily else 1e-4)
+    assert by_line.optimizer_args.gamma == (0.5 if daily else 0.2)
+    assert by_line.feeder_args.temporal_scale == (0.0 if daily else 0.2)
+
+
+def test_corpora_are_found():
+    assert sorted(corpora()) == sorted(CORPORA)
+
+
+def test_command_line_over_file_over_corpus_over_default(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("dataset: CSL-Daily\nbatch_size: 3\nnum_epoch: 4\noptimizer_args: {gamma: 0.9}\n")
+    config, _ = load_config(file, {"batch_size": "5", "model_args.width": "32"})
+    assert config.batch_size == 5  # command line over file
+    assert config.num_epoch == 4  # file over default
+    assert config.optimizer_args.gamma == 0.9  # file over corpus
+    assert config.optimizer_args.base_lr == 5e-5  # corpus over default
+    assert config.model_args.width == 32
+    assert config.model_args.hidden_size == 1024  # default
+
+
+def test_all_mistakes_at_once_with_suggestions(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("num_epoc: 3\nbatch_size: 0\noptimizer_args: {base_lrr: 1}\nfeeder_args: {flip: often}\n")
+    with pytest.raises(ConfigError) as error:
+        load_config(file, {"decode_mode": "bem", "loss_weights": "3"})
+    text = str(error.value)
+    assert text.startswith("6 mistakes")
+    assert "num_epoc: unknown key; did you mean num_epoch?" in text
+    assert "optimizer_args.base_lrr: unknown key; did you mean optimizer_args.base_lr?" in text
+    assert "batch_size: 0" in text
+    assert "feeder_args.flip: 'often'" in text
+    assert "decode_mode: 'bem'" in text
+    assert "'greedy'" in text
+    assert "loss_weights: 3 is one value" in text
+
+
+def test_an_unknown_corpus_is_named():
+    with pytest.raises(ConfigError, match=r"phoenix2041.*did you mean phoenix2014"):
+        load_config(None, {"dataset": "phoenix2041"})
+    config, _ = load_config(None, {"dataset": "mine", "prepared": "./mine", "normalise": "none"})
+    assert config.dataset == "mine"
+
+
+def test_keys_of_earlier_systems_are_accepted_with_a_line(tmp_path):
+    file = tmp_path / "old.yaml"
+    file.write_text(
+        "feeder: dataset.dataloader_video.BaseFeeder\nmodel: slr_network.SLRModel\nprint_log: true\nrandom_fix: true\n"
+        "dataset: phoenix2014\ndevice: 0\nload_weights:\n"
+        "feeder_args: {mode: train, datatype: video, num_gloss: -1, drop_ratio: 1.0, frame_interval: 1}\n"
+        "model_args: {num_classes: 1296, c2d_type: resnet18, use_bn: 1}\n"
+        "optimizer_args: {optimizer: Adam, base_lr: 0.0001, step: [40, 60], learning_ratio: 1, start_epoch: 0}\n"
+    )
+    config, notes = load_config(file, {})
+    assert config.model_args.c2d_type == "resnet18"
+    assert config.device == "0"
+    assert config.load_weights is None
+    assert sorted(note.split(" is ignored")[0] for note in notes) == [
+        "feeder",
+        "feeder_args.drop_ratio",
+        "feeder_args.mode",
+        "feeder_args.num_gloss",
+        "model",
+        "model_args.num_classes",
+        "model_args.use_bn",
+        "optimizer_args.learning_ratio",
+        "optimizer_args.start_epoch",
+        "print_log",
+        "random_fix",
+    ]
+
+
+def test_numbers_that_yaml_reads_as_text():
+    config, _ = load_config(None, {"optimizer_args.base_lr": "1e-3"})
+    assert config.optimizer_args.base_lr == 1e-3
+
+
+def test_what_is_written_is_what_is_read(tmp_path):
+    config, _ = load_config(FOLDER / "quickstart.yaml", {"device": "cpu", "ignore_weights": "[a, b]"})
+    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    assert load_config(tmp_path / "config.yaml", {})[0] == config
+    assert yaml.safe_load(to_yaml(config))["ignore_weights"] == ["a", "b"]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", ""])
+def test_files_that_are_no_configuration(tmp_path, text):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_config(file, {})
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ConfigError, match=r"no configuration file nowhere\.yaml"):
+        load_config("nowhere.yaml", {})
+
+
+def test_configurations_are_frozen():
+    with pytest.raises(AttributeError):
+        Config().num_epoch = 3
