@@ -1,0 +1,26 @@
+"""The bidirectional LSTM over output steps."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+
+class BiLSTM(nn.Module):
+    """Two bidirectional layers; the two directions share `hidden_size` evenly.
+
+    Args:
+        input_size: channels in.
+        hidden_size: channels out.
+        dropout: between the layers.
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.rnn = nn.LSTM(input_size, hidden_size // 2, num_layers=2, dropout=dropout, bidirectional=True)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """(T', B, C), `lengths` (B,) on the CPU -> (T', B, hidden_size), zeros past each clip's end."""
+        packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        out, _ = self.rnn(packed)
+        return pad_packed_sequence(out, total_length=x.shape[0])[0]

@@ -1,0 +1,60 @@
+"""Convolutions over space or over time, computed in two dimensions.
+
+Published weights hold every kernel as a 3-D one: (1, k, k) over space, (k, 1, 1) over time. That is kept as the
+storage format; the computation runs on channels-last images, which is what the libraries below are fast at. A clip's
+maps go from frames (B*T, C, H, W) to clips (B, C, T, H*W) and back as views, without a copy.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def frames_to_clips(x: Tensor, batch: int) -> Tensor:
+    """(B*T, C, H, W) -> (B, C, T, H*W), both channels-last: a view."""
+    n, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).reshape(batch, n // batch, h * w, c).permute(0, 3, 1, 2)
+
+
+def clips_to_frames(x: Tensor, height: int, width: int) -> Tensor:
+    """(B, C, T, H*W) -> (B*T, C, H, W), both channels-last: a view."""
+    b, c, t, _ = x.shape
+    return x.permute(0, 2, 3, 1).reshape(b * t, height, width, c).permute(0, 3, 1, 2)
+
+
+def time_mask(lengths: Tensor, total: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(B,) lengths -> (B, total), one where t < length and zero after it."""
+    steps = torch.arange(total, device=device)
+    return (steps < lengths.to(device, non_blocking=True)[:, None]).to(dtype)
+
+
+class SpatialConv(nn.Conv3d):
+    """Convolution over height and width of every frame; weight (O, C/groups, 1, k, k), input (N, C, H, W)."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, size: int, stride: int = 1, padding: int = 0, groups: int = 1,
+        bias: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(
+            in_channels, out_channels, (1, size, size), (1, stride, stride), (0, padding, padding), groups=groups,
+            bias=bias,
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.squeeze(2)  # (O, C/groups, k, k)
+        return F.conv2d(x, weight, self.bias, self.stride[1:], self.padding[1:], 1, self.groups)
+
+
+class TimeConv(nn.Conv3d):
+    """Convolution over time with "same" zero padding; weight (O, C/groups, k, 1, 1), input (B, C, T, P)."""
+
+    def __init__(self, in_channels: int, out_channels: int, size: int, groups: int, bias: bool) -> None:
+        super().__init__(
+            in_channels, out_channels, (size, 1, 1), padding=(size // 2, 0, 0), groups=groups, bias=bias
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight.squeeze(4)  # (O, C/groups, k, 1)
+        return F.conv2d(x, weight, self.bias, 1, (self.padding[0], 0), 1, self.groups)

@@ -1,0 +1,80 @@
+"""STF, the multi-scale spatio-temporal fusion of MSTFNet."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips
+
+
+class SpatioTemporalFusion(nn.Module):
+    """Two temporal and two spatial depthwise branches, weighted for each clip, gated and added to the input.
+
+    Args:
+        channels: C, divisible by 8.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.t_convs = nn.ModuleList(
+            nn.Sequential(
+                TimeConv(channels, channels, k, channels, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+            )
+            for k in (3, 5)
+        )
+        self.s_convs = nn.ModuleList(
+            nn.Sequential(
+                SpatialConv(channels, channels, k, padding=k // 2, groups=channels),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            )
+            for k in (3, 5)
+        )
+        self.calibration = nn.Sequential(  # the published names count the pooling before it as layer 0
+            OrderedDict(
+                {
+                    "1": SpatialConv(channels, channels // 8, 1, bias=True),
+                    "2": nn.ReLU(inplace=True),
+                    "3": SpatialConv(channels // 8, 4, 1, bias=True),
+                    "4": nn.Softmax(dim=1),
+                }
+            )
+        )
+        self.st_gate = nn.Sequential(
+            SpatialConv(2 * channels, channels // 2, 1, bias=True),
+            nn.ReLU(inplace=True),
+            SpatialConv(channels // 2, channels, 1, bias=True),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
+        """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early."""
+        height, width = x.shape[2:]
+        clips = frames_to_clips(x, batch)  # (B, C, T, H*W)
+        inside = clips if mask is None else clips * mask[:, None, :, None]
+        weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
+        fused = sum(weights[:, k, None] * conv(inside) for k, conv in enumerate(self.t_convs))
+        for k, conv in enumerate(self.s_convs, start=len(self.t_convs)):
+            fused = fused + weights[:, k, None] * frames_to_clips(conv(x), batch)  # (B, C, T, H*W)
+        fused = clips_to_frames(fused, height, width)  # (B*T, C, H, W)
+        return x + self._gate(x, fused) * fused
+
+    @staticmethod
+    def _clip_mean(inside: Tensor, mask: Tensor | None) -> Tensor:
+        """Mean over time and space, padding left out: (B, C, T, P) -> (B, C, 1, 1)."""
+        if mask is None:
+            return inside.mean((2, 3), keepdim=True)
+        count = mask.sum(1)[:, None, None, None] * inside.shape[3]
+        return inside.sum((2, 3), keepdim=True) / count
+
+    def _gate(self, x: Tensor, fused: Tensor) -> Tensor:
+        """`st_gate` of x and fused side by side, without joining them into one tensor."""
+        first, *rest = self.st_gate
+        for_x, for_fused = first.weight.squeeze(2).chunk(2, dim=1)
+        out = F.conv2d(x, for_x, first.bias) + F.conv2d(fused, for_fused)  # (B*T, C/2, H, W)
+        for layer in rest:
+            out = layer(out)
+        return out

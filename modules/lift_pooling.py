@@ -1,0 +1,73 @@
+"""Pooling by a learned lifting scheme: halves a sequence without throwing detail away."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+def masked_instance_norm(x: Tensor, norm: nn.InstanceNorm1d, mask: Tensor | None) -> Tensor:
+    """`norm` over time with padding left out of the statistics: (B, C, T) -> the same; `mask` (B, T) or None.
+
+    Written out because PyTorch's refuses a single step and knows no lengths.
+    """
+    if mask is None:
+        mean = x.mean(2, keepdim=True)  # (B, C, 1)
+        variance = (x - mean).square().mean(2, keepdim=True)
+    else:
+        count = mask.sum(1)[:, None, None]
+        mean = (x * mask[:, None]).sum(2, keepdim=True) / count
+        variance = ((x - mean).square() * mask[:, None]).sum(2, keepdim=True) / count
+    scaled = (x - mean) * torch.rsqrt(variance + norm.eps)
+    return scaled * norm.weight[:, None] + norm.bias[:, None]
+
+
+class SubbandWeight(nn.Module):
+    """`z + z * (sigmoid(InstanceNorm(Conv(z))) - 1/2)`: identity at the start, since the convolution is zero."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 5, padding=2)
+        self.insnorm = nn.InstanceNorm1d(channels, affine=True)
+        nn.init.zeros_(self.conv.weight)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, z: Tensor, mask: Tensor | None) -> Tensor:
+        """(B, C, T) -> the same; `z` is zero where `mask` (B, T) is."""
+        return z + z * (torch.sigmoid(masked_instance_norm(self.conv(z), self.insnorm, mask)) - 0.5)
+
+
+class LiftPooling(nn.Module):
+    """(B, C, T) -> (B, C, T // 2): even frames, odd frames predicted from them, both weighted and added."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.predictor = self._operator(channels)
+        self.updater = self._operator(channels)
+        self.weight1 = SubbandWeight(channels)
+        self.weight2 = SubbandWeight(channels)
+
+    @staticmethod
+    def _operator(channels: int) -> nn.Sequential:
+        pointwise = nn.Conv1d(channels, channels, 1)
+        nn.init.zeros_(pointwise.weight)
+        nn.init.zeros_(pointwise.bias)
+        depthwise = nn.Conv1d(channels, channels, 3, padding=1, groups=channels)
+        return nn.Sequential(depthwise, nn.ReLU(inplace=True), pointwise, nn.Tanh())
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Pool by two.
+
+        Args:
+            x: (B, C, T).
+            mask: (B, T // 2), zero past each clip's pooled end; None if no clip ends early.
+        """
+
+        def inside(z: Tensor) -> Tensor:
+            return z if mask is None else z * mask[:, None]
+
+        pairs = x.shape[2] // 2
+        even, odd = inside(x[:, :, 0 : 2 * pairs : 2]), inside(x[:, :, 1 : 2 * pairs : 2])  # (B, C, T/2) each
+        detail = inside(odd - self.predictor(even))
+        approximation = inside(even + self.updater(detail))
+        return self.weight1(approximation, mask) + self.weight2(detail, mask)

@@ -1,0 +1,92 @@
+"""The training loss: CTC on five heads and a distillation from the sequence head to the convolutional one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist")
+TEMPERATURE = 8.0
+
+
+def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:
+    """Mean over clips of -log p(labels | clip), in float32 or better.
+
+    Args:
+        logits: (T', B, V), blank 0.
+        targets: all labels one after the other, (sum of target_lengths,).
+        lengths: (B,) output steps.
+        target_lengths: (B,).
+    """
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    log_probs = F.log_softmax(logits, dim=-1, dtype=dtype)
+    return F.ctc_loss(log_probs, targets, lengths, target_lengths, blank=0, reduction="none").mean()
+
+
+def distillation(student: Tensor, teacher: Tensor, lengths: Tensor | None) -> Tensor:
+    """KL(teacher || student) of the softened glosses, blank left out, mean over steps, times temperature squared.
+
+    Args:
+        student: (T', B, V) logits.
+        teacher: the same; no gradient flows into it.
+        lengths: (B,) output steps to count; None counts all T'.
+    """
+    dtype = torch.promote_types(student.dtype, torch.float32)
+    log_p = F.log_softmax(student[..., 1:] / TEMPERATURE, dim=-1, dtype=dtype)
+    log_q = F.log_softmax(teacher.detach()[..., 1:] / TEMPERATURE, dim=-1, dtype=dtype)
+    divergence = F.kl_div(log_p, log_q, reduction="none", log_target=True).sum(-1)  # (T', B)
+    if lengths is None:
+        return divergence.mean() * TEMPERATURE**2
+    steps = torch.arange(divergence.shape[0], device=divergence.device)[:, None]
+    inside = steps < lengths.to(divergence.device)  # (T', B)
+    return divergence.masked_fill(~inside, 0.0).sum() / inside.sum() * TEMPERATURE**2
+
+
+class SLRCriterion(nn.Module):
+    """Weighted sum of the loss terms.
+
+    Args:
+        weights: of "SeqCTC", "ConvCTC", "AuxCTC" (each of the three levels) and "Dist"; a weight of zero leaves the
+            term out.
+        mask_padding: leave steps past a clip's end out of "Dist".
+
+    Raises:
+        ValueError: a weight for a term that does not exist.
+    """
+
+    def __init__(self, weights: Mapping[str, float], mask_padding: bool = True) -> None:
+        super().__init__()
+        unknown = sorted(set(weights) - set(TERMS))
+        if unknown:
+            raise ValueError(f"no loss terms called {unknown}; choose from {list(TERMS)}")
+        self.weights = {name: float(weights.get(name, 0.0)) for name in TERMS}
+        self.mask_padding = mask_padding
+
+    def forward(
+        self, sequence_logits: Tensor, conv_logits: Tensor, scale_logits: tuple[Tensor, ...] | None, lengths: Tensor,
+        targets: Tensor, target_lengths: Tensor,
+    ) -> dict[str, Tensor]:  # fmt: skip
+        """Terms, unweighted, by name (AuxCTC as AuxCTC1..3), and "total".
+
+        Args:
+            sequence_logits, conv_logits: (T', B, V).
+            scale_logits: three of (T', B, V); may be None when AuxCTC weighs nothing.
+            lengths: (B,) output steps.
+            targets: (sum of target_lengths,) labels.
+            target_lengths: (B,).
+        """
+        terms: dict[str, Tensor] = {}
+        heads = {"SeqCTC": sequence_logits, "ConvCTC": conv_logits}
+        heads |= {f"AuxCTC{i}": logits for i, logits in enumerate(scale_logits or (), start=1)}
+        if self.weights["AuxCTC"] and scale_logits is None:
+            raise ValueError("AuxCTC has a weight, but the network gave no scale logits: it is in evaluation mode")
+        for name, logits in heads.items():
+            if self.weights[name.rstrip("123")]:
+                terms[name] = ctc(logits, targets, lengths, target_lengths)
+        if self.weights["Dist"]:
+            terms["Dist"] = distillation(conv_logits, sequence_logits, lengths if self.mask_padding else None)
+        terms["total"] = sum(self.weights[name.rstrip("123")] * term for name, term in terms.items())
+        return terms

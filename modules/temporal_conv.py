@@ -1,0 +1,58 @@
+"""The temporal convolutions between the backbone and the BiLSTM."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from modules.convolution import time_mask
+from modules.lift_pooling import LiftPooling
+from utils.temporal import TemporalSpec
+
+
+class TemporalConv(nn.Module):
+    """Unpadded convolutions and lift pooling, by the chain of `conv_type`.
+
+    Args:
+        in_channels: features of a frame.
+        hidden_size: channels of every layer.
+        conv_type: temporal chain, as in `TemporalSpec`.
+        classifier: (..., hidden_size) -> (..., V), of the convolutional head; None where it shares the sequence's.
+    """
+
+    def __init__(self, in_channels: int, hidden_size: int, conv_type: int, classifier: nn.Module | None) -> None:
+        super().__init__()
+        self.spec = TemporalSpec(conv_type)
+        self.temporal_conv = nn.ModuleList()
+        for kind, size in self.spec.layers:
+            if kind == "P":
+                self.temporal_conv.append(LiftPooling(hidden_size))
+                continue
+            self.temporal_conv.append(
+                nn.Sequential(
+                    nn.Conv1d(in_channels, hidden_size, size), nn.BatchNorm1d(hidden_size), nn.ReLU(inplace=True)
+                )
+            )
+            in_channels = hidden_size
+        self.fc = classifier
+
+    def forward(self, x: Tensor, padded_lengths: Tensor | None = None) -> Tensor:
+        """Features of the output steps.
+
+        Args:
+            x: (B, C, T) features of frames.
+            padded_lengths: (B,) length of each clip with its own padding; None to mask nothing.
+
+        Returns:
+            (B, hidden_size, T').
+        """
+        lengths = padded_lengths
+        for (kind, size), layer in zip(self.spec.layers, self.temporal_conv, strict=True):
+            if lengths is None:
+                x = layer(x)
+            elif kind == "K":
+                x = layer(x * time_mask(lengths, x.shape[2], x.device, x.dtype)[:, None])
+                lengths = lengths - (size - 1)
+            else:
+                lengths = lengths // size
+                x = layer(x, time_mask(lengths, x.shape[2] // size, x.device, x.dtype))
+        return x

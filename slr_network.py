@@ -1,0 +1,157 @@
+"""MSTFNet: frames in, logits of glosses out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from config.schema import ModelArgs
+from modules.alignment import FeatureAlignment
+from modules.bilstm import BiLSTM
+from modules.classifier import build_classifier
+from modules.convolution import time_mask
+from modules.resnet import ResNet
+from modules.temporal_conv import TemporalConv
+from utils.pretrained import load_pretrained
+from utils.temporal import TemporalSpec
+
+
+@dataclass(frozen=True)
+class SLROutput:
+    """What the network says of a batch.
+
+    Attributes:
+        sequence_logits: (T', B, V), the result.
+        conv_logits: (T', B, V), the head before the BiLSTM.
+        scale_logits: three of (T', B, V) from HFAM in training, None in evaluation.
+        lengths: (B,) output steps of each clip, on the CPU.
+    """
+
+    sequence_logits: Tensor
+    conv_logits: Tensor
+    scale_logits: tuple[Tensor, Tensor, Tensor] | None
+    lengths: Tensor
+
+
+class SLRModel(nn.Module):
+    """MSTFNet.
+
+    Args:
+        num_classes: V, glosses and the blank (class 0).
+        backbone: "resnet18" or "resnet34".
+        hidden_size: channels of the temporal convolutions and of the BiLSTM; even.
+        conv_type: temporal chain, as in `TemporalSpec`.
+        weight_norm: classifiers with columns of length one, else linear ones with bias.
+        share_classifier: one classifier for the convolutional and the sequence head.
+        share_heads: one alignment attention for the three levels (PHOENIX2014), else one for each.
+        mask_padding: what a clip yields depends on that clip alone; False is the published behaviour.
+        width: channels of the backbone's first stage, a multiple of 16; 64 is the published network.
+        dropout: in the BiLSTM and in HFAM.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        backbone: str = "resnet34",
+        hidden_size: int = 1024,
+        conv_type: int = 2,
+        weight_norm: bool = True,
+        share_classifier: bool = True,
+        share_heads: bool = False,
+        mask_padding: bool = True,
+        width: int = 64,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        if num_classes < 2:
+            raise ValueError(f"num_classes is {num_classes}; a blank and at least one gloss are needed")
+        if hidden_size < 2 or hidden_size % 2:
+            raise ValueError(f"hidden_size is {hidden_size}; the BiLSTM needs a positive even number")
+        if width < 16 or width % 16:
+            raise ValueError(f"width is {width}; the alignment attention needs a positive multiple of 16")
+        self.spec = TemporalSpec(conv_type)
+        self.mask_padding = mask_padding
+        self.conv2d = ResNet(backbone, width)
+        conv_classifier = None if share_classifier else build_classifier(hidden_size, num_classes, weight_norm)
+        self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
+        self.classifier = build_classifier(hidden_size, num_classes, weight_norm)
+        self.temporal_model = BiLSTM(hidden_size, hidden_size, dropout)
+        self.HFEAM = FeatureAlignment(width, hidden_size, conv_type, share_heads, dropout)
+
+    def forward(self, video: Tensor, lengths: Tensor, with_scales: bool | None = None) -> SLROutput:
+        """Recognise a batch.
+
+        Args:
+            video: (B, T_pad, 3, H, W), uint8 or float in [-1, 1], each clip padded as `TemporalSpec.pad` does.
+            lengths: (B,) real frame counts, before padding.
+            with_scales: compute HFAM; by default only in training.
+
+        Raises:
+            ValueError: shapes or lengths that do not fit.
+        """
+        lengths = lengths.cpu()
+        padded = self._check(video, lengths)
+        batch, frames = video.shape[:2]
+        x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
+        ends_early = self.mask_padding and bool((padded < frames).any())
+        mask = time_mask(padded, frames, x.device, x.dtype) if ends_early else None  # (B, T)
+        features, levels = self.conv2d(x, batch, mask)  # (B, C, T)
+        steps = self.conv1d(features, padded if ends_early else None).permute(2, 0, 1)  # (T', B, hidden)
+        conv_logits = (self.conv1d.fc or self.classifier)(steps)  # (T', B, V)
+        out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
+        sequence = self.temporal_model(steps, out_lengths)  # (T', B, hidden)
+        scale_logits = None
+        if self.training if with_scales is None else with_scales:
+            scale_logits = self.HFEAM(levels, self.classifier, batch, mask)
+        return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
+
+    def normalise(self, video: Tensor) -> Tensor:
+        """uint8 in [0, 255] -> the network's float in [-1, 1]; floats only change their type."""
+        dtype = self.conv2d.alpha.dtype
+        return video.to(dtype) / 127.5 - 1 if video.dtype == torch.uint8 else video.to(dtype)
+
+    def _check(self, video: Tensor, lengths: Tensor) -> Tensor:
+        """Padded length of each clip, (B,); raises where the batch does not fit."""
+        if video.ndim != 5 or video.shape[2] != 3:
+            raise ValueError(f"video is {tuple(video.shape)}; it must be (B, T, 3, H, W)")
+        if min(video.shape[3:]) < 64:
+            raise ValueError(f"frames are {video.shape[4]}x{video.shape[3]}; the network needs at least 64x64")
+        if lengths.shape != video.shape[:1]:
+            raise ValueError(f"lengths are {tuple(lengths.shape)} for {video.shape[0]} clips")
+        padded = torch.tensor([self.spec.padded_length(n) for n in lengths.tolist()])
+        if int(padded.max()) > video.shape[1]:
+            raise ValueError(
+                f"the longest clip has {int(lengths.max())} frames and needs {int(padded.max())} with padding; "
+                f"the batch holds {video.shape[1]}"
+            )
+        return padded
+
+
+def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> SLRModel:
+    """The network of a configuration.
+
+    Args:
+        args: the configuration's `model_args`.
+        num_classes: V, glosses and the blank.
+        pretrained: start the backbone from `args.pretrained`; False where weights are loaded anyway.
+
+    Raises:
+        PretrainedError: those weights cannot be had, or do not fit.
+    """
+    model = SLRModel(
+        num_classes,
+        backbone=args.c2d_type,
+        hidden_size=args.hidden_size,
+        conv_type=args.conv_type,
+        weight_norm=args.weight_norm,
+        share_classifier=args.share_classifier,
+        share_heads=args.share_heads,
+        mask_padding=args.mask_padding,
+        width=args.width,
+        dropout=args.dropout,
+    )
+    if pretrained and args.pretrained != "none":
+        load_pretrained(model.conv2d, args.c2d_type, args.pretrained)
+    return model

@@ -1,0 +1,165 @@
+"""Layers against PyTorch's own 3-D ones, and against arithmetic by hand."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from modules.alignment import AlignmentAttention, FeatureAlignment
+from modules.bilstm import BiLSTM
+from modules.classifier import NormLinear
+from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips, time_mask
+from modules.fusion import SpatioTemporalFusion
+from modules.lift_pooling import LiftPooling, masked_instance_norm
+
+B, T, C, H, W = 2, 6, 8, 5, 4
+
+
+def clip_maps(channels: int = C) -> torch.Tensor:
+    return torch.randn(B, channels, T, H, W, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def as_frames(x: torch.Tensor) -> torch.Tensor:
+    """(B, C, T, H, W) -> (B*T, C, H, W), channels-last."""
+    return x.transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def as_volume(x: torch.Tensor) -> torch.Tensor:
+    """(B*T, C, H, W) -> (B, C, T, H, W)."""
+    return x.unflatten(0, (B, -1)).transpose(1, 2)
+
+
+def test_frames_and_clips_are_views_of_one_another():
+    frames = as_frames(clip_maps())
+    clips = frames_to_clips(frames, B)
+    assert clips.shape == (B, C, T, H * W)
+    assert clips.data_ptr() == frames.data_ptr()
+    assert clips[1, 3, 2, W + 1] == frames[T + 2, 3, 1, 1]
+    assert torch.equal(clips_to_frames(clips, H, W), frames)
+    assert clips_to_frames(clips, H, W).data_ptr() == frames.data_ptr()
+
+
+@pytest.mark.parametrize(("size", "stride", "padding", "groups"), [(3, 1, 1, 1), (5, 1, 2, C), (4, 2, 0, 1)])
+def test_spatial_convolution_is_the_3d_one(size, stride, padding, groups):
+    conv = SpatialConv(C, 16, size, stride, padding, groups, bias=True).double()
+    expected = F.conv3d(
+        clip_maps(), conv.weight, conv.bias, (1, stride, stride), (0, padding, padding), groups=groups
+    )  # fmt: skip
+    assert torch.allclose(as_volume(conv(as_frames(clip_maps()))), expected)
+
+
+@pytest.mark.parametrize(("size", "groups"), [(3, 4), (5, C)])
+def test_temporal_convolution_is_the_3d_one(size, groups):
+    conv = TimeConv(C, 16, size, groups, bias=True).double()
+    expected = F.conv3d(clip_maps(), conv.weight, conv.bias, padding=(size // 2, 0, 0), groups=groups)
+    out = clips_to_frames(conv(frames_to_clips(as_frames(clip_maps()), B)), H, W)
+    assert torch.allclose(as_volume(out), expected)
+
+
+def test_fusion_by_its_equations():
+    """x + gate * sum of weighted branches, with Conv3d and joined tensors throughout."""
+    torch.manual_seed(1)
+    fusion = SpatioTemporalFusion(C).double().eval()
+    x = clip_maps()
+    branches = []
+    for convs, padding in ((fusion.t_convs, lambda k: (k // 2, 0, 0)), (fusion.s_convs, lambda k: (0, k // 2, k // 2))):
+        for conv, norm, _ in convs:
+            y = F.conv3d(x, conv.weight, padding=padding(max(conv.kernel_size)), groups=C)
+            y = F.batch_norm(y, norm.running_mean, norm.running_var, norm.weight, norm.bias)
+            branches.append(F.relu(y))
+    squeeze, _, excite, _ = fusion.calibration
+    z = F.relu(F.conv3d(x.mean((2, 3, 4), keepdim=True), squeeze.weight, squeeze.bias))
+    weights = F.conv3d(z, excite.weight, excite.bias).softmax(1)  # (B, 4, 1, 1, 1)
+    fused = sum(weights[:, k : k + 1] * branch for k, branch in enumerate(branches))
+    first, _, second, _ = fusion.st_gate
+    gate = F.relu(F.conv3d(torch.cat([x, fused], 1), first.weight, first.bias))
+    gate = torch.sigmoid(F.conv3d(gate, second.weight, second.bias))
+    assert torch.allclose(as_volume(fusion(as_frames(x), B)), x + gate * fused)
+
+
+def test_fusion_with_a_mask_is_the_fusion_of_the_shorter_clip():
+    torch.manual_seed(1)
+    fusion = SpatioTemporalFusion(C).double().eval()
+    x = clip_maps()
+    mask = time_mask(torch.tensor([T, 4]), T, x.device, x.dtype)
+    masked = as_volume(fusion(as_frames(x), B, mask))
+    short = fusion(x[1:, :, :4].transpose(1, 2).flatten(0, 1).contiguous(memory_format=torch.channels_last), 1)
+    assert torch.allclose(masked[1, :, :4], short.transpose(0, 1))
+    whole = as_volume(fusion(as_frames(x), B))
+    assert torch.allclose(masked[0], whole[0])
+
+
+def test_alignment_attention_by_its_equations():
+    torch.manual_seed(2)
+    head = AlignmentAttention(128).double().eval()
+    y = torch.randn(B, 128, T, 9, dtype=torch.float64)
+    average, maximum = y.mean((2, 3)), y.amax((2, 3))
+    channel = (head.fc(average) + head.fc(maximum))[:, :, None, None, None]
+    squeeze, norm, _, excite, _ = head.temporal_att
+    z = F.conv3d(y[..., None], squeeze.weight, squeeze.bias, padding=(1, 0, 0), groups=32)
+    z = F.relu(F.batch_norm(z, norm.running_mean, norm.running_var, norm.weight, norm.bias))
+    z = torch.sigmoid(F.conv3d(z, excite.weight, excite.bias, padding=(1, 0, 0), groups=32))
+    expected = (y[..., None] * torch.sigmoid(channel + z)).squeeze(4)
+    assert torch.allclose(head(y, None), expected)
+    full = torch.ones(B, T, dtype=torch.float64)
+    assert torch.allclose(head(y, full), expected)
+
+
+def test_shared_alignment_heads_are_one():
+    shared = FeatureAlignment(16, 8, 2, share_heads=True)
+    separate = FeatureAlignment(16, 8, 2, share_heads=False)
+    assert not any(name.startswith(("stse2", "stse3")) for name in shared.state_dict())
+    assert sum(name.startswith("stse") for name in separate.state_dict()) == 3 * sum(
+        name.startswith("stse") for name in shared.state_dict()
+    )
+
+
+def test_lift_pooling_starts_as_even_plus_odd_difference():
+    """With the zero weights that training starts from: s = e, d = o, W(z) = z, so the result is e + o."""
+    pool = LiftPooling(3)
+    x = torch.arange(24, dtype=torch.float32).reshape(1, 3, 8)
+    assert torch.allclose(pool(x), x[:, :, 0::2] + x[:, :, 1::2])
+
+
+def test_lift_pooling_by_its_equations():
+    torch.manual_seed(3)
+    pool = LiftPooling(4).double()
+    for parameter in pool.parameters():
+        nn.init.uniform_(parameter, -0.5, 0.5)
+    x = torch.randn(2, 4, 10, dtype=torch.float64)
+    even, odd = x[:, :, 0::2], x[:, :, 1::2]
+    detail = odd - pool.predictor(even)
+    smooth = even + pool.updater(detail)
+
+    def weighted(layer, z):
+        norm = F.instance_norm(layer.conv(z), weight=layer.insnorm.weight, bias=layer.insnorm.bias)
+        return z + z * (torch.sigmoid(norm) - 0.5)
+
+    assert torch.allclose(pool(x), weighted(pool.weight1, smooth) + weighted(pool.weight2, detail))
+
+
+def test_instance_norm_with_and_without_padding():
+    norm = nn.InstanceNorm1d(3, affine=True).double()
+    nn.init.uniform_(norm.weight)
+    x = torch.randn(2, 3, 7, dtype=torch.float64)
+    assert torch.allclose(masked_instance_norm(x, norm, None), norm(x))
+    mask = time_mask(torch.tensor([7, 4]), 7, x.device, x.dtype)
+    assert torch.allclose(masked_instance_norm(x, norm, mask)[1, :, :4], norm(x[1:, :, :4])[0])
+    one_step = masked_instance_norm(x[:, :, :1], norm, None)
+    assert torch.allclose(one_step, norm.bias[:, None].expand(2, 3, 1))
+
+
+def test_bilstm_steps_past_the_end_are_zero_and_do_not_matter():
+    torch.manual_seed(4)
+    lstm = BiLSTM(6, 8).eval()
+    x = torch.randn(5, 2, 6)
+    out = lstm(x, torch.tensor([3, 5]))
+    assert out.shape == (5, 2, 8)
+    assert not out[3:, 0].any()
+    assert torch.allclose(out[:3, :1], lstm(x[:3, :1], torch.tensor([3])), atol=1e-6)
+
+
+def test_normalised_classifier_by_hand():
+    classifier = NormLinear(2, 2)
+    classifier.weight.data = torch.tensor([[3.0, 0.0], [4.0, 2.0]])
+    assert torch.allclose(classifier(torch.tensor([1.0, 2.0])), torch.tensor([11 / 5, 2.0]))

@@ -1,0 +1,166 @@
+import pytest
+import torch
+
+from config.schema import ModelArgs
+from slr_network import SLRModel, build_model
+from utils.temporal import TemporalSpec
+
+SIZE = 64
+
+
+def small(**changes) -> SLRModel:
+    torch.manual_seed(0)
+    settings = {"backbone": "resnet18", "width": 16, "hidden_size": 32, "dropout": 0.0} | changes
+    model = SLRModel(7, **settings)
+    with torch.no_grad():  # fusion and lift pooling start as identities; make them count
+        for name, parameter in model.named_parameters():
+            if name.endswith("alpha") or ".weight1." in name or ".weight2." in name or "predictor" in name:
+                parameter.uniform_(-0.5, 0.5)
+            if "updater" in name:
+                parameter.uniform_(-0.5, 0.5)
+    return model
+
+
+def batch_of(lengths: list[int], size: int = SIZE, conv_type: int = 2) -> torch.Tensor:
+    """Random clips, padded as the loader pads them."""
+    spec = TemporalSpec(conv_type)
+    generator = torch.Generator().manual_seed(1)
+    total = max(spec.padded_length(n) for n in lengths)
+    clips = [torch.randint(0, 256, (n, 3, size, size), generator=generator, dtype=torch.uint8) for n in lengths]
+    return torch.stack([clip[spec.pad(len(clip), total)] for clip in clips])
+
+
+def alone(video: torch.Tensor, b: int, length: int, conv_type: int = 2) -> torch.Tensor:
+    return video[b : b + 1, : TemporalSpec(conv_type).padded_length(length)]
+
+
+@pytest.mark.parametrize("conv_type", [0, 1, 2])
+@pytest.mark.parametrize("share_heads", [True, False])
+def test_a_clip_gives_the_same_in_any_batch(conv_type, share_heads):
+    model = small(conv_type=conv_type, share_heads=share_heads).eval()
+    lengths = [23, 9, 1, 16]
+    video = batch_of(lengths, conv_type=conv_type)
+    with torch.inference_mode():
+        together = model(video, torch.tensor(lengths), with_scales=True)
+        for b, length in enumerate(lengths):
+            single = model(alone(video, b, length, conv_type), torch.tensor([length]), with_scales=True)
+            steps = int(single.lengths)
+            assert steps == int(together.lengths[b])
+            heads = [(together.sequence_logits, single.sequence_logits), (together.conv_logits, single.conv_logits)]
+            heads += list(zip(together.scale_logits, single.scale_logits, strict=True))
+            for many, one in heads:
+                assert (many[:steps, b] - one[:, 0]).abs().max() < 1e-4 * one.abs().max()
+
+
+def test_unmasked_results_do_change_with_the_batch():
+    model = small(mask_padding=False).eval()
+    video = batch_of([40, 9])
+    with torch.inference_mode():
+        together = model(video, torch.tensor([40, 9]))
+        single = model(alone(video, 1, 9), torch.tensor([9]))
+    assert (together.sequence_logits[:3, 1] - single.sequence_logits[:, 0]).abs().max() > 1e-3
+
+
+def test_what_lies_behind_the_end_of_a_clip_does_not_matter():
+    model = small().eval()
+    video = batch_of([24, 8])
+    other = video.clone()
+    other[1, TemporalSpec().padded_length(8) :] = 255
+    with torch.inference_mode():
+        first, second = model(video, torch.tensor([24, 8])), model(other, torch.tensor([24, 8]))
+    assert torch.equal(first.sequence_logits, second.sequence_logits)
+
+
+def test_shapes_and_zeros_past_the_end():
+    model = small().eval()
+    output = model(batch_of([20, 8]), torch.tensor([20, 8]))
+    assert output.sequence_logits.shape == output.conv_logits.shape == (5, 2, 7)
+    assert output.lengths.tolist() == [5, 2]
+    assert output.scale_logits is None
+    assert not output.sequence_logits[2:, 1].any()
+
+
+def test_scales_come_in_training_alone_unless_asked_for():
+    model = small()
+    video, lengths = batch_of([8, 8]), torch.tensor([8, 8])
+    assert len(model.train()(video, lengths).scale_logits) == 3
+    assert model.eval()(video, lengths).scale_logits is None
+    assert [s.shape for s in model(video, lengths, with_scales=True).scale_logits] == [(2, 2, 7)] * 3
+
+
+@pytest.mark.parametrize("size", [64, 72, 97, 128])
+def test_any_size_from_64_up(size):
+    model = small().train()
+    output = model(batch_of([8, 4], size), torch.tensor([8, 4]))
+    assert all(torch.isfinite(logits).all() for logits in (output.sequence_logits, *output.scale_logits))
+
+
+def test_every_weight_gets_a_gradient():
+    """Nothing is unused, so data-parallel training needs no search for unused parameters."""
+    model = small(share_classifier=False).train()
+    output = model(batch_of([12, 8]), torch.tensor([12, 8]))
+    logits = (output.sequence_logits, output.conv_logits, *output.scale_logits)
+    sum(value.square().sum() for value in logits).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_bytes_and_floats_are_the_same_input():
+    model = small().eval()
+    video = batch_of([8])
+    with torch.inference_mode():
+        from_bytes = model(video, torch.tensor([8])).sequence_logits
+        from_floats = model(video.float() / 127.5 - 1, torch.tensor([8])).sequence_logits
+    assert torch.equal(from_bytes, from_floats)
+    assert model.normalise(torch.tensor([0, 255], dtype=torch.uint8)).tolist() == [-1.0, 1.0]
+
+
+def test_classifiers_shared_and_not():
+    shared, separate = small(), small(share_classifier=False)
+    assert "conv1d.fc.weight" not in shared.state_dict()
+    assert separate.state_dict()["conv1d.fc.weight"].shape == (32, 7)
+    plain = small(weight_norm=False)
+    assert plain.state_dict()["classifier.weight"].shape == (7, 32)
+    assert plain.state_dict()["classifier.bias"].shape == (7,)
+
+
+def test_lengths_are_not_changed():
+    lengths = torch.tensor([12, 8])
+    small().eval()(batch_of([12, 8]), lengths)
+    assert lengths.tolist() == [12, 8]
+
+
+@pytest.mark.parametrize(
+    ("video", "lengths", "message"),
+    [
+        (torch.zeros(1, 16, 3, 32, 32), [4], "at least 64x64"),
+        (torch.zeros(1, 16, 64, 64), [4], r"must be \(B, T, 3, H, W\)"),
+        (torch.zeros(2, 16, 3, 64, 64), [4], "for 2 clips"),
+        (torch.zeros(1, 16, 3, 64, 64), [5], "has 5 frames and needs 20 with padding; the batch holds 16"),
+        (torch.zeros(1, 16, 3, 64, 64), [0], "at least one frame"),
+    ],
+)
+def test_batches_that_do_not_fit(video, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        small()(video, torch.tensor(lengths))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbone": "resnet50"}, "resnet50"),
+        ({"width": 24}, "width is 24"),
+        ({"hidden_size": 33}, "hidden_size is 33"),
+        ({"conv_type": 9}, "conv_type is 9"),
+    ],
+)
+def test_settings_that_do_not_fit(changes, message):
+    with pytest.raises(ValueError, match=message):
+        small(**changes)
+
+
+def test_build_model_follows_the_configuration():
+    args = ModelArgs(c2d_type="resnet18", pretrained="none", width=32, hidden_size=64, share_heads=False)
+    model = build_model(args, 5)
+    assert model.conv2d.conv1.weight.shape == (32, 3, 1, 7, 7)
+    assert model.classifier.weight.shape == (64, 5)
+    assert "HFEAM.stse3.fc.0.weight" in model.state_dict()
