@@ -1,0 +1,72 @@
+"""Clips side by side in one tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from utils.temporal import TemporalSpec
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip as the loader gives it.
+
+    Attributes:
+        id: of the clip.
+        video: uint8 (T, 3, H, W) RGB.
+        target: label, class ids.
+    """
+
+    id: str
+    video: np.ndarray
+    target: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B clips.
+
+    Attributes:
+        ids: of the clips.
+        video: uint8 (B, T_pad, 3, H, W).
+        lengths: (B,) real frame counts, before padding.
+        targets: (sum of target_lengths,) labels one after the other.
+        target_lengths: (B,).
+    """
+
+    ids: tuple[str, ...]
+    video: Tensor
+    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The batch with its video on `device`; lengths and labels stay on the CPU, where they are asked for."""
+        return replace(self, video=self.video.to(device, non_blocking=True))
+
+    def pin_memory(self) -> Batch:
+        """Called by the DataLoader: the video in page-locked memory."""
+        return replace(self, video=self.video.pin_memory())
+
+
+@dataclass(frozen=True)
+class Collate:
+    """Pads clips as the network's temporal chain needs it and joins them."""
+
+    spec: TemporalSpec
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        total = max(self.spec.padded_length(len(sample.video)) for sample in samples)
+        video = np.stack([sample.video[self.spec.pad(len(sample.video), total)] for sample in samples])
+        return Batch(
+            ids=tuple(sample.id for sample in samples),
+            video=torch.from_numpy(video),  # (B, T_pad, 3, H, W)
+            lengths=torch.tensor([len(sample.video) for sample in samples]),
+            targets=torch.tensor([label for sample in samples for label in sample.target], dtype=torch.long),
+            target_lengths=torch.tensor([len(sample.target) for sample in samples]),
+        )

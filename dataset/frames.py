@@ -1,0 +1,167 @@
+"""Frames of a clip that lie in a folder, one image a frame."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from utils.errors import InputError
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+
+
+class FrameError(InputError, ValueError):
+    """Frames are missing or cannot be read; the message names the file or folder and what to do."""
+
+
+def frame_paths(folder: str | Path) -> list[Path]:
+    """The images of `folder` in the order of the numbers in their names (`2.png` before `10.png`).
+
+    Files of other kinds and hidden ones are left out.
+
+    Raises:
+        FrameError: the folder is missing, not a folder, or holds no image.
+    """
+    folder = Path(folder)
+    try:
+        paths = [path for path in folder.iterdir() if _is_frame(path)]
+    except FileNotFoundError as error:
+        raise FrameError(f"no folder {folder}: is the corpus linked, unpacked and prepared completely?") from error
+    except OSError as error:
+        raise FrameError(f"the folder {folder} cannot be read: {error}") from error
+    if not paths:
+        raise FrameError(
+            f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}: unpack it from the corpus again"
+        )
+    return sorted(paths, key=_natural)
+
+
+def read_frames(folder: str | Path, indices: Sequence[int] | None = None, size: int | None = None) -> np.ndarray:
+    """Read the frames of a clip.
+
+    Args:
+        folder: the folder of the clip's images.
+        indices: the positions of the T wanted frames in `frame_paths(folder)`, in any order, repeats allowed;
+            all frames if None.
+        size: side in pixels of the square that frames of any other size are resized to (`resize_frame`); as they
+            are if None.
+
+    Returns:
+        uint8 (T, H, W, 3) RGB, with H = W = size if that is given.
+
+    Raises:
+        FrameError: a missing or empty folder, a damaged image, an index out of range, no frame asked for, or
+            images that differ in size.
+    """
+    paths = frame_paths(folder)
+    wanted = list(range(len(paths))) if indices is None else [int(index) for index in indices]
+    _check_indices(wanted, len(paths), folder)
+    frames: np.ndarray | None = None
+    source_shape: tuple[int, ...] = ()
+    first_use: dict[int, int] = {}
+    for position, index in enumerate(wanted):
+        if frames is not None and index in first_use:
+            frames[position] = frames[first_use[index]]
+            continue
+        first_use[index] = position
+        image = read_image(paths[index])
+        if frames is None:
+            source_shape = image.shape
+        check_same_size(image, source_shape, paths[index])
+        if size is not None:
+            image = resize_frame(image, size)
+        if frames is None:
+            frames = np.empty((len(wanted), *image.shape), np.uint8)  # (T, H, W, 3)
+        frames[position] = image
+    return frames
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Read one PNG or JPEG as uint8 (H, W, 3) RGB.
+
+    Raises:
+        FrameError: the file is missing, empty, cut short or not an image.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise FrameError(f"the image {path} cannot be read: {error}") from error
+    if not data:
+        raise FrameError(f"the image {path} has zero bytes: {_REPLACE}")
+    if not _ends_properly(data):
+        raise FrameError(f"the image {path} is truncated (its end is missing): {_REPLACE}")
+    # From bytes and not by name: cv2.imread can't open every UTF-8 path on Windows.
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise FrameError(f"the image {path} is damaged, or not a PNG or JPEG: {_REPLACE}")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
+    """Resize uint8 (H, W, 3) to (size, size, 3); the aspect ratio is not kept, as in the papers' preparation.
+
+    Lanczos over 8 x 8 pixels (`cv2.INTER_LANCZOS4`), which those systems used. Its kernel doesn't widen when an image
+    shrinks, so a side more than twice `size` (CSL: 1280 x 720) is first averaged down to twice `size`
+    (`cv2.INTER_AREA`): without that, thin structures such as fingers flicker. Up to a factor of two (PHOENIX,
+    CSL-Daily) the result is plain Lanczos. An image that has the size already is returned as it is.
+    """
+    height, width = image.shape[:2]
+    if (height, width) == (size, size):
+        return image
+    reduced = (min(width, 2 * size), min(height, 2 * size))
+    if reduced != (width, height):
+        image = cv2.resize(image, reduced, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_LANCZOS4)
+
+
+def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: Path) -> None:
+    """Raise FrameError, naming `path`, unless `image` has `shape`, that of the clip's first frame."""
+    if image.shape != shape:
+        raise FrameError(
+            f"the image {path} is {_dimensions(image.shape)} pixels, but the first one of its clip is "
+            f"{_dimensions(shape)}: {_REPLACE}"
+        )
+
+
+_REPLACE = "unpack its clip from the corpus again, or prepare the corpus again"
+_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
+_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+
+
+def _is_frame(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
+
+
+def _natural(path: Path) -> tuple[list[str | int], str]:
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
+
+
+def _dimensions(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}"
+
+
+def _check_indices(indices: list[int], available: int, folder: str | Path) -> None:
+    if not indices:
+        raise FrameError(f"no frame asked for of the {available} in {folder}")
+    outside = [index for index in indices if not 0 <= index < available]
+    if outside:
+        raise FrameError(
+            f"frame {outside[0]} asked for, but {folder} holds {available} (0 to {available - 1}): its manifest is out "
+            "of date or frames are missing; prepare the corpus again"
+        )
+
+
+def _ends_properly(data: bytes) -> bool:
+    """Whether a PNG or JPEG has its end marker: OpenCV 4 decodes a JPEG without it and fills the rest with grey."""
+    if data.startswith(_PNG_START):
+        return _PNG_END in data[-64:]
+    if data.startswith(_JPEG_START):
+        # An embedded preview has an end marker too: look behind the start of the last scan.
+        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
+    return True

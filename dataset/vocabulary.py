@@ -1,0 +1,143 @@
+"""The glosses a network can read, and their ids."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from utils.errors import InputError
+from utils.files import write_text
+
+BLANK_ID = 0
+"""Id of the CTC blank; the glosses follow from 1."""
+
+
+class VocabularyError(InputError, ValueError):
+    """A list of glosses that cannot serve as a dictionary."""
+
+
+class UnknownGlossError(VocabularyError):
+    """A label holds glosses that the dictionary lacks."""
+
+
+@dataclass(frozen=True, init=False)
+class Vocabulary:
+    """An immutable gloss dictionary: gloss number i of `glosses` has id i + 1, and id 0 is the CTC blank.
+
+    Args:
+        glosses: the glosses in id order: at least one, each unique, not empty and without white space.
+        source: where they come from, for error messages; not part of the comparison.
+
+    Raises:
+        VocabularyError: one or more glosses are empty, blank, repeated or hold white space.
+    """
+
+    glosses: tuple[str, ...]
+    source: str = field(default="the gloss dictionary", compare=False)
+    _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __init__(self, glosses: Sequence[str], source: str = "the gloss dictionary") -> None:
+        _check(glosses, source)
+        object.__setattr__(self, "glosses", tuple(glosses))
+        object.__setattr__(self, "source", source)
+        object.__setattr__(self, "_ids", {gloss: index for index, gloss in enumerate(glosses, start=BLANK_ID + 1)})
+
+    def __len__(self) -> int:
+        """The number of glosses, the blank not counted."""
+        return len(self.glosses)
+
+    def __contains__(self, gloss: object) -> bool:
+        return gloss in self._ids
+
+    @property
+    def num_classes(self) -> int:
+        """The number of outputs a classifier needs: the glosses and the blank."""
+        return len(self.glosses) + 1
+
+    def encode(self, glosses: Iterable[str]) -> list[int]:
+        """The ids of `glosses`, each in 1..len(self).
+
+        Raises:
+            UnknownGlossError: the dictionary lacks some of them; the message names every one.
+        """
+        glosses = list(glosses)
+        unknown = [gloss for gloss in dict.fromkeys(glosses) if gloss not in self._ids]
+        if unknown:
+            raise UnknownGlossError(
+                f"not among the {len(self)} glosses of {self.source}: {', '.join(unknown)}. Labels and dictionary must "
+                "come from one preparation: run `python -m preprocess.prepare` again for this corpus, or name the "
+                "dictionary that was written beside these labels"
+            )
+        return [self._ids[gloss] for gloss in glosses]
+
+    def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
+        """The glosses of `ids`.
+
+        Raises:
+            VocabularyError: an id is the blank or not in 1..len(self).
+        """
+        ids = [int(number) for number in ids]
+        wrong = [number for number in ids if not BLANK_ID < number <= len(self)]
+        if wrong:
+            raise VocabularyError(
+                f"ids without a gloss in {self.source}: {wrong}; its glosses have ids 1 to {len(self)} and "
+                f"{BLANK_ID} is the blank. The network and the dictionary must come from one training"
+            )
+        return tuple(self.glosses[number - 1] for number in ids)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Vocabulary:
+        """Read a dictionary: one gloss a line in id order (UTF-8), or a JSON list of glosses if it ends in `.json`.
+
+        Raises:
+            VocabularyError: the file is missing, not UTF-8, no list of glosses, or a gloss is invalid.
+        """
+        path = Path(path)
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError as error:
+            raise VocabularyError(
+                f"no gloss dictionary at {path}: `python -m preprocess.prepare --dataset NAME` writes gloss_dict.txt"
+            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise VocabularyError(f"the gloss dictionary {path} is not a readable UTF-8 file: {error}") from error
+        if path.suffix.lower() == ".json":
+            return cls(_json_glosses(path, text), source=str(path))
+        lines = text.split("\n")
+        return cls(lines[:-1] if lines[-1] == "" else lines, source=str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the glosses to `path`, one a line in id order, as UTF-8."""
+        write_text(path, "".join(f"{gloss}\n" for gloss in self.glosses))
+
+
+def _json_glosses(path: Path, text: str) -> list[str]:
+    try:
+        glosses = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise VocabularyError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(glosses, list) or not all(isinstance(gloss, str) for gloss in glosses):
+        raise VocabularyError(f'{path} must hold one JSON list of strings, the glosses in id order: ["ABEND", ...]')
+    return glosses
+
+
+def _check(glosses: Sequence[str], source: str) -> None:
+    if isinstance(glosses, str):
+        raise VocabularyError(f"{source}: the glosses must be a sequence of strings, not the one string {glosses!r}")
+    if not glosses:
+        raise VocabularyError(f"{source} holds no gloss")
+    problems = []
+    first_line: dict[str, int] = {}
+    for line, gloss in enumerate(glosses, start=1):
+        if not gloss.strip():
+            problems.append(f"line {line} is empty")
+        elif len(gloss.split()) > 1 or gloss != gloss.strip():
+            problems.append(f"line {line}: {gloss!r} holds white space")
+        elif gloss in first_line:
+            problems.append(f"line {line}: {gloss!r} is already on line {first_line[gloss]}")
+        first_line.setdefault(gloss, line)
+    if problems:
+        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
+        raise VocabularyError(f"{source} is no dictionary of one gloss a line: {'; '.join(problems[:10])}{more}")

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from config.load import load_config
+from dataset.batch import Collate, Sample
+from dataset.frames import FrameError
+from dataset.loader import (
+    NotPreparedError,
+    ShortClipError,
+    available_splits,
+    build_loader,
+    load_manifest,
+    load_vocabulary,
+    trainable,
+)
+from dataset.manifest import Clip, Manifest
+from dataset.vocabulary import UnknownGlossError, Vocabulary
+from utils.temporal import TemporalSpec
+
+
+def configure(prepared, **changes):
+    overrides = {"prepared": str(prepared), "feeder_args.input_size": 64, "num_worker": 0, "batch_size": 3} | changes
+    return load_config(None, overrides)[0]
+
+
+def collect(config, split, training, epoch=0):
+    loader = build_loader(config, load_manifest(config, split), load_vocabulary(config), training)
+    loader.sampler.epoch = epoch
+    return list(loader)
+
+
+def test_collate_pads_by_the_first_and_the_last_frame():
+    spec = TemporalSpec()
+    clips = [np.arange(n, dtype=np.uint8)[:, None, None, None].repeat(3, axis=1) for n in (8, 5)]
+    batch = Collate(spec)([Sample("a", clips[0], (1, 2)), Sample("b", clips[1], (3,))])
+    assert batch.video.shape == (2, 20, 3, 1, 1)
+    assert batch.video[1, :, 0, 0, 0].tolist() == [0] * 6 + [0, 1, 2, 3, 4] + [4] * 9
+    assert batch.lengths.tolist() == [8, 5]
+    assert batch.targets.tolist() == [1, 2, 3]
+    assert batch.target_lengths.tolist() == [2, 1]
+
+
+def test_evaluation_reads_every_clip_once_and_in_order(prepared):
+    config = configure(prepared, test_batch_size=2)
+    manifest = load_manifest(config, "test")
+    batches = collect(config, "test", training=False)
+    assert [name for batch in batches for name in batch.ids] == [clip.id for clip in manifest.clips]
+    lengths = [n for batch in batches for n in batch.lengths.tolist()]
+    assert lengths == [clip.num_frames for clip in manifest.clips]
+
+
+def test_training_reads_every_clip_once_in_an_order_of_its_epoch(prepared):
+    config = configure(prepared)
+    names = [[name for batch in collect(config, "train", True, epoch) for name in batch.ids] for epoch in (1, 2, 1)]
+    assert sorted(names[0]) == sorted(clip.id for clip in load_manifest(config, "train").clips)
+    assert names[0] == names[2] != names[1]
+
+
+def test_what_is_drawn_depends_on_seed_and_epoch_and_not_on_workers(prepared):
+    alone, workers = configure(prepared), configure(prepared, num_worker=2)
+    reference = collect(alone, "train", True, epoch=3)
+    for other in (collect(workers, "train", True, epoch=3), collect(alone, "train", True, epoch=3)):
+        assert [batch.ids for batch in reference] == [batch.ids for batch in other]
+        assert all(torch.equal(a.video, b.video) for a, b in zip(reference, other, strict=True))
+    another_seed = configure(prepared, random_seed=9)
+    assert [b.ids for b in collect(another_seed, "train", True, epoch=3)] != [b.ids for b in reference]
+
+
+def test_the_loader_leaves_the_global_random_state_alone(prepared):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    collect(configure(prepared, num_worker=1), "train", True)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_corpus_that_is_not_prepared(tmp_path):
+    config = configure(tmp_path / "nowhere", dataset_root=str(tmp_path / "missing"))
+    with pytest.raises(NotPreparedError, match=r"ln -s WHERE_IT_LIES .*missing.*`python -m preprocess\.prepare"):
+        load_vocabulary(config)
+    linked = configure(tmp_path / "nowhere", dataset_root=str(tmp_path))
+    with pytest.raises(NotPreparedError) as error:
+        load_vocabulary(linked)
+    assert "ln -s" not in str(error.value)
+
+
+def test_a_gloss_outside_the_dictionary_names_the_clip(prepared):
+    config = configure(prepared)
+    manifest = load_manifest(config, "dev")
+    with pytest.raises(
+        UnknownGlossError, match=f"clip {manifest.clips[0].id} of dev: .*{manifest.clips[0].glosses[0]}"
+    ):
+        build_loader(config, manifest, Vocabulary(["SOMETHING-ELSE"]), training=False)
+
+
+def test_an_unreadable_frame_names_clip_and_file(prepared, tmp_path):
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    (folder / "0001.png").write_bytes(b"")
+    manifest = Manifest("phoenix2014", "dev", 72, (Clip("broken", str(folder), "s", ("A",), 1),))
+    loader = build_loader(configure(prepared), manifest, Vocabulary(["A"]), training=False)
+    with pytest.raises(FrameError, match=r"clip broken: .*0001\.png has zero bytes"):
+        next(iter(loader))
+
+
+def test_clips_too_short_for_their_label():
+    clips = (Clip("short", "f", "s", ("A", "A", "B"), 12), Clip("just", "f", "s", ("A", "A", "B"), 13))
+    manifest = Manifest("phoenix2014", "train", 72, clips)
+    with pytest.raises(ShortClipError, match=r"1 clips of train .*short \(12 frames, 3 glosses\); set .*skip_short"):
+        trainable(manifest, TemporalSpec(), 1, skip_short=False)
+    assert trainable(manifest, TemporalSpec(), 1, skip_short=True).clips == clips[1:]
+    with pytest.raises(ShortClipError, match="2 clips"):
+        trainable(manifest, TemporalSpec(), 2, skip_short=False)
+
+
+def test_splits_that_a_corpus_has(prepared, tmp_path):
+    assert available_splits(configure(prepared), ("dev", "test")) == ["dev", "test"]
+    assert available_splits(configure(tmp_path), ("dev", "test")) == []

@@ -1,0 +1,97 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dataset.manifest import Clip, Manifest, ManifestError
+
+CLIPS = (
+    Clip("a-1", "frames/dev/a-1", "Signer01", ("SÜD", "今天"), 16),
+    Clip("b-2", "/corpus/dev/b-2/1", "Signer02", (), 27),
+)
+MANIFEST = Manifest("phoenix2014", "dev", 256, CLIPS)
+
+
+def written(path: Path, **changes) -> Path:
+    """The manifest as JSON with changes to its first clip (or, for keys that clips lack, to the whole)."""
+    MANIFEST.save(path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        (content["clips"][0] if key in content["clips"][0] else content)[key] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "preprocess" / "phoenix2014" / "dev.json"
+    MANIFEST.save(path)
+    loaded = Manifest.load(path)
+    assert loaded == MANIFEST
+    assert "今天" in path.read_text(encoding="utf-8")
+    assert str(tmp_path) not in path.read_text(encoding="utf-8")
+
+
+def test_relative_folders_start_at_the_manifest(tmp_path):
+    MANIFEST.save(tmp_path / "dev.json")
+    loaded = Manifest.load(tmp_path / "dev.json")
+    assert loaded.clip_folder(loaded.clips[0]) == tmp_path / "frames/dev/a-1"
+    assert loaded.clip_folder(loaded.clips[1]) == Path("/corpus/dev/b-2/1")
+
+
+def test_a_moved_folder_still_works(tmp_path):
+    MANIFEST.save(tmp_path / "old/dev.json")
+    (tmp_path / "old").rename(tmp_path / "new")
+    loaded = Manifest.load(tmp_path / "new/dev.json")
+    assert loaded.clip_folder(loaded.clips[0]) == tmp_path / "new/frames/dev/a-1"
+
+
+def test_missing_file_names_the_command(tmp_path):
+    with pytest.raises(ManifestError, match=r"python -m preprocess\.prepare --dataset phoenix2014-T"):
+        Manifest.load(tmp_path / "preprocess/phoenix2014-T/train.json")
+    with pytest.raises(ManifestError, match=r"--dataset NAME --output .*elsewhere"):
+        Manifest.load(tmp_path / "elsewhere/train.json")
+
+
+@pytest.mark.parametrize("content", ["", "[1]", "{", '{"clips": 1}'])
+def test_no_json_object(tmp_path, content):
+    (tmp_path / "dev.json").write_text(content)
+    with pytest.raises(ManifestError, match=r"dev\.json"):
+        Manifest.load(tmp_path / "dev.json")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_frames": 0}, r"clip 1 \(a-1\): num_frames must be at least 1, but is 0"),
+        ({"num_frames": "16"}, r"clip 1 \(a-1\): num_frames must be a int.*'16'"),
+        ({"num_frames": True}, r"num_frames .*True"),
+        ({"glosses": "A B"}, r"clip 1 \(a-1\): glosses must be a list"),
+        ({"glosses": ["A", 3]}, r"clip 1 \(a-1\): glosses must be a list of words"),
+        ({"signer": None}, r"clip 1 \(a-1\): signer"),
+        ({"folder": ""}, r"clip 1 \(a-1\): folder .*empty"),
+        ({"id": "b-2"}, "same id: b-2"),
+        ({"clips": []}, "lists no clip"),
+        ({"clips": ["a-1"]}, "clip 1 must be an object"),
+        ({"frame_size": 0}, "frame_size must be at least 1"),
+    ],
+)
+def test_malformed_entries_are_named(tmp_path, changes, message):
+    path = written(tmp_path / "dev.json", **changes)
+    with pytest.raises(ManifestError, match=message) as caught:
+        Manifest.load(path)
+    assert str(path) in str(caught.value)
+
+
+def test_missing_key_is_named(tmp_path):
+    path = written(tmp_path / "dev.json")
+    content = json.loads(path.read_text())
+    del content["clips"][1]["signer"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ManifestError, match=r"clip 2 \(b-2\) has no 'signer'"):
+        Manifest.load(path)
+
+
+def test_duplicate_ids_are_refused_in_memory_too():
+    with pytest.raises(ManifestError, match=r"phoenix2014 dev.*same id: a-1"):
+        replace(MANIFEST, clips=(CLIPS[0], CLIPS[0]))
