@@ -1,0 +1,97 @@
+"""CSL-Daily: everyday sentences in Chinese sign language."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from preprocess.corpus import (
+    Corpus,
+    PreparationError,
+    Recording,
+    Source,
+    check_root,
+    check_unique,
+    make_recording,
+    read_table,
+    sorted_glosses,
+)
+
+SPLITS = ("train", "dev", "test")
+WRONG_NAME, RIGHT_NAME = "S000005_P0004_T00", "S000007_P0003_T00"
+
+CSL_DAILY = Source(
+    title="CSL-Daily",
+    page="http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/ (signed agreement)",
+    root="CSL-Daily",
+    marker="sentence/frames_512x512",
+)
+
+
+def read_csl_daily(root: Path) -> Corpus:
+    """Read CSL-Daily: `video_map.txt` has the labels, `split_1.txt` the splits, both in `root` or `sentence_label`.
+
+    One training row of `split_1.txt` names a recording that doesn't exist, where another belongs; it is mended.
+
+    Raises:
+        PreparationError: the root or one of these files is wrong, or a recording of a split has no label.
+    """
+    check_root(root, CSL_DAILY)
+    split_table = _find(root, "split_1.txt", "the published split of the corpus")
+    label_table = _find(
+        root,
+        "video_map.txt",
+        "the labels, which the official download holds as a pickle only; write them from that, a line a recording, "
+        "under the header index|name|length|gloss|char|word|postag",
+    )
+    labels = {row["name"]: (where, row["gloss"]) for where, row in _unique_names(label_table)}
+    names, notes = _splits(split_table, labels)
+    frames = root / CSL_DAILY.marker
+    splits = {
+        split: tuple(_recording(frames, name, *labels[name]) for name in members) for split, members in names.items()
+    }
+    check_unique(splits)
+    published = {"train": 18401, "dev": 1077, "test": 1176}
+    return Corpus(splits, sorted_glosses(splits.values()), notes, published)
+
+
+def _find(root: Path, name: str, what: str) -> Path:
+    for folder in (root, root / "sentence_label"):
+        if (folder / name).is_file():
+            return folder / name
+    raise PreparationError(f"no file {name} in {root} or its sentence_label folder: {what}")
+
+
+def _unique_names(table: Path) -> Sequence[tuple[str, Mapping[str, str]]]:
+    rows = list(read_table(table, "index|name|length|gloss|char|word|postag"))
+    seen: dict[str, str] = {}
+    for where, row in rows:
+        if row["name"] in seen:
+            raise PreparationError(f"{where}: duplicate name {row['name']}, already at {seen[row['name']]}")
+        seen[row["name"]] = where
+    return rows
+
+
+def _splits(table: Path, labels: Mapping[str, object]) -> tuple[dict[str, list[str]], tuple[str, ...]]:
+    """The names of each split's recordings, and a note if the wrong row was mended."""
+    splits: dict[str, list[str]] = {split: [] for split in SPLITS}
+    notes = []
+    for where, row in read_table(table, "name|split"):
+        name, split = row["name"], row["split"]
+        if split not in splits:
+            raise PreparationError(f"{where}: the split must be one of {', '.join(SPLITS)}, but is {split!r}")
+        if name == WRONG_NAME and split == "train" and name not in labels and RIGHT_NAME in labels:
+            notes.append(f"train: {WRONG_NAME}, which does not exist, replaced by {RIGHT_NAME} ({table.name} is wrong)")
+            name = RIGHT_NAME
+        if name not in labels:
+            raise PreparationError(f"{where}: {name} has no row in video_map.txt")
+        splits[split].append(name)
+    return splits, tuple(notes)
+
+
+def _recording(frames: Path, name: str, where: str, label: str) -> Recording:
+    signer = re.search(r"_(P\d+)_", name)
+    if signer is None:
+        raise PreparationError(f"{where}: {name} does not name its signer, as in S000020_P0000_T00")
+    return make_recording(where, name, frames / name, signer[1], label)

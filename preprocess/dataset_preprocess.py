@@ -1,0 +1,10 @@
+"""`python -m preprocess.prepare --dataset phoenix2014` by the name its users know, with the same flags."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from preprocess.prepare import main, parse_args
+
+if __name__ == "__main__":
+    sys.exit(main(parse_args(["--dataset", "phoenix2014", *sys.argv[1:]])))

@@ -1,0 +1,56 @@
+"""The figures that preparation prints about a corpus, to be compared with its paper."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dataset.manifest import Manifest
+from dataset.vocabulary import Vocabulary
+from utils.table import table
+from utils.temporal import TemporalSpec
+
+COLUMNS = ("split", "clips", "frames", "glosses", "signers", "min", "mean", "max")
+MOST_REMARKS = 20
+
+
+def format_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes: Sequence[str]) -> str:
+    """A table of the splits (min, mean and max are frames a clip), and what is notable about them."""
+    remarks = [f"{len(vocabulary)} glosses in the dictionary", *_unseen(manifests), *notes, *_too_short(manifests)]
+    splits = table(COLUMNS, [_row(manifest) for manifest in manifests])
+    return "\n".join([splits, "", *(f"- {remark}" for remark in remarks)])
+
+
+def _row(manifest: Manifest) -> tuple[str, ...]:
+    frames = [clip.num_frames for clip in manifest.clips]
+    numbers = (
+        len(frames),
+        sum(frames),
+        sum(len(clip.glosses) for clip in manifest.clips),
+        len({clip.signer for clip in manifest.clips}),
+        min(frames),
+        round(sum(frames) / len(frames)),
+        max(frames),
+    )
+    return (manifest.split, *(str(number) for number in numbers))
+
+
+def _unseen(manifests: Sequence[Manifest]) -> list[str]:
+    """Glosses that can't be learnt: in a split's labels, but never in those of train."""
+    glosses = {manifest.split: {gloss for clip in manifest.clips for gloss in clip.glosses} for manifest in manifests}
+    return [
+        f"{split}: {len(members - glosses['train'])} of {len(members)} different glosses never occur in train"
+        for split, members in glosses.items()
+        if split != "train"
+    ]
+
+
+def _too_short(manifests: Sequence[Manifest]) -> list[str]:
+    spec = TemporalSpec()
+    remarks = [
+        f"{manifest.split}: {clip.id} is too short for its label: {clip.num_frames} frames give "
+        f"{spec.output_length(clip.num_frames)} output steps, the label needs {spec.steps_needed(clip.glosses)}"
+        for manifest in manifests
+        for clip in manifest.too_short(spec)
+    ]
+    more = [f"{len(remarks) - MOST_REMARKS} more clips are too short"] if len(remarks) > MOST_REMARKS else []
+    return remarks[:MOST_REMARKS] + more

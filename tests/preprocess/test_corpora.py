@@ -1,0 +1,302 @@
+"""The readers: layouts, quirks and error messages of each corpus."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from preprocess.corpora import CORPORA
+from preprocess.corpus import Corpus, PreparationError
+from tests.preprocess import tiny_corpora as tiny
+
+PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"
+T_CSV = "annotations/manual/PHOENIX-2014-T.{}.corpus.csv"
+BUILDERS = {
+    "phoenix2014": tiny.phoenix2014,
+    "phoenix2014-T": tiny.phoenix2014_t,
+    "CSL-Daily": tiny.csl_daily,
+    "CSL": tiny.csl,
+}
+
+
+def ids(corpus: Corpus) -> dict[str, list[str]]:
+    return {split: [recording.id for recording in members] for split, members in corpus.splits.items()}
+
+
+def replace_text(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_every_corpus_has_a_tiny_one():
+    assert set(BUILDERS) == set(CORPORA)
+
+
+def test_phoenix2014(tmp_path):
+    corpus = CORPORA["phoenix2014"](tiny.phoenix2014(tmp_path))
+    assert {split: len(names) for split, names in ids(corpus).items()} == {"train": 3, "dev": 1, "test": 2}
+    assert ids(corpus)["test"][-1] == "04April_2010_Sunday_heute_default-2"
+    first = corpus.splits["train"][0]
+    assert first.glosses == ("loc-NORD", "WETTER", "REGEN")
+    assert first.signer == "Signer04"
+    assert first.folder == tmp_path / (
+        "phoenix-2014-multisigner/features/fullFrame-210x260px/train/01April_2010_Thursday_heute_default-1/1"
+    )
+    assert corpus.glosses == tuple(sorted(corpus.glosses))
+    assert {"loc-NORD", "SONNE", "SCHNEE", "__EMOTION__"} < set(corpus.glosses)
+    assert corpus.reference_rules == {"train": "phoenix2014-sentence"}
+
+
+def test_phoenix2014_drops_the_broken_recording_and_says_so(tmp_path):
+    corpus = CORPORA["phoenix2014"](tiny.phoenix2014(tmp_path))
+    broken = "13April_2011_Wednesday_tagesschau_default-14"
+    assert broken not in ids(corpus)["train"]
+    assert "BROKEN" not in corpus.glosses
+    assert [note for note in corpus.notes if broken in note]
+
+
+def test_phoenix2014_without_the_broken_recording_has_no_note(tmp_path):
+    table = tiny.phoenix2014(tmp_path) / PHOENIX_CSV.format("train")
+    lines = [line for line in table.read_text().splitlines() if "BROKEN" not in line]
+    tiny.write_lines(table, *lines)
+    assert CORPORA["phoenix2014"](tmp_path).notes == ()
+
+
+@pytest.mark.parametrize("level", ["", "1"])
+def test_phoenix2014_t_takes_both_layouts(tmp_path, level):
+    corpus = CORPORA["phoenix2014-T"](tiny.phoenix2014_t(tmp_path, level))
+    for members in corpus.splits.values():
+        for recording in members:
+            assert recording.folder.name == (level or recording.id)
+            assert len(list(recording.folder.glob("*.png"))) == 4
+
+
+def test_phoenix2014_t_is_read_without_quoting(tmp_path):
+    corpus = CORPORA["phoenix2014-T"](tiny.phoenix2014_t(tmp_path))
+    assert {split: len(members) for split, members in corpus.splits.items()} == {"train": 2, "dev": 1, "test": 1}
+    assert corpus.splits["train"][1].glosses == ("MEIN", "ABEND")
+    assert corpus.glosses == ("ABEND", "DRUCK", "MEIN", "TIEF")
+    assert corpus.splits["dev"][0].signer == "Signer01"
+
+
+@pytest.mark.parametrize("place", ["", "sentence_label/"])
+def test_csl_daily(tmp_path, place):
+    corpus = CORPORA["CSL-Daily"](tiny.csl_daily(tmp_path, f"{place}video_map.txt", f"{place}split_1.txt"))
+    assert {split: len(members) for split, members in corpus.splits.items()} == {"train": 2, "dev": 1, "test": 1}
+    first = corpus.splits["train"][0]
+    assert first.glosses == ("他", "今天", "年龄", "4")
+    assert first.signer == "P0000"
+    assert first.folder == tmp_path / "sentence/frames_512x512/S000020_P0000_T00"
+    assert corpus.splits["test"][0].signer == "P0009"
+    assert corpus.glosses == tuple(sorted(corpus.glosses))
+    assert "11" in corpus.glosses
+
+
+def test_csl_daily_mends_the_wrong_row_and_says_so(tmp_path):
+    corpus = CORPORA["CSL-Daily"](tiny.csl_daily(tmp_path))
+    assert ids(corpus)["train"] == ["S000020_P0000_T00", "S000007_P0003_T00"]
+    (note,) = corpus.notes
+    assert "S000005_P0004_T00" in note
+    assert "S000007_P0003_T00" in note
+
+
+def test_csl_daily_leaves_the_row_alone_where_it_is_right(tmp_path):
+    tiny.csl_daily(tmp_path)
+    with (tmp_path / "video_map.txt").open("a", encoding="utf-8") as table:
+        table.write("9|S000005_P0004_T00|4|他|他|他|r\n")
+    corpus = CORPORA["CSL-Daily"](tmp_path)
+    assert ids(corpus)["train"] == ["S000020_P0000_T00", "S000005_P0004_T00"]
+    assert corpus.notes == ()
+
+
+def test_csl_daily_does_not_mend_without_the_right_recording(tmp_path):
+    tiny.csl_daily(tmp_path)
+    replace_text(tmp_path / "video_map.txt", "S000007_P0003_T00", "S000008_P0003_T00")
+    with pytest.raises(PreparationError, match=r"split_1\.txt:3: S000005_P0004_T00 has no row in video_map"):
+        CORPORA["CSL-Daily"](tmp_path)
+
+
+def test_csl_daily_does_not_mend_other_splits(tmp_path):
+    tiny.csl_daily(tmp_path)
+    replace_text(tmp_path / "split_1.txt", "S000005_P0004_T00|train", "S000005_P0004_T00|dev")
+    with pytest.raises(PreparationError, match=r"split_1\.txt:3: S000005_P0004_T00"):
+        CORPORA["CSL-Daily"](tmp_path)
+
+
+def test_csl(tmp_path):
+    corpus = CORPORA["CSL"](tiny.csl(tmp_path))
+    assert ids(corpus) == {"train": ["P01_s1_00_0", "P02_s1_01_0"], "dev": ["P03_s1_00_0"]}
+    assert corpus.glosses == ("我们", "你", "喜欢", "不用")
+    assert corpus.splits["train"][1].glosses == ("你", "你")
+    assert corpus.splits["dev"][0].folder == tmp_path / "color/000/P03_s1_00_0"
+    assert corpus.splits["dev"][0].signer == "P03"
+
+
+def test_csl_names_clips_by_their_path_where_folders_share_a_name(tmp_path):
+    tiny.csl(tmp_path)
+    shutil.copytree(tmp_path / "color/000/P01_s1_00_0", tmp_path / "color/002/P01_s1_00_0")
+    with (tmp_path / "train.txt").open("a", encoding="utf-8") as table:
+        table.write("color/002/P01_s1_00_0/|你\n")
+    corpus = CORPORA["CSL"](tmp_path)
+    assert ids(corpus)["train"] == ["color_000_P01_s1_00_0", "P02_s1_01_0", "color_002_P01_s1_00_0"]
+
+
+def test_csl_refuses_glosses_outside_voc(tmp_path):
+    tiny.csl(tmp_path)
+    tiny.write_lines(tmp_path / "voc.txt", "我们", "你")
+    with pytest.raises(PreparationError, match=r"voc\.txt lacks: 喜欢"):
+        CORPORA["CSL"](tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("你", r"voc\.txt:5: duplicate gloss '你', already on line 2"),
+        ("不 用", r"voc\.txt:5: '不 用' is more than one"),
+    ],
+)
+def test_csl_refuses_a_wrong_dictionary(tmp_path, line, message):
+    tiny.csl(tmp_path)
+    with (tmp_path / "voc.txt").open("a", encoding="utf-8") as table:
+        table.write(f"{line}\n")
+    with pytest.raises(PreparationError, match=message):
+        CORPORA["CSL"](tmp_path)
+
+
+# The root
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_missing_root_says_what_to_link_and_where_to_get_it(tmp_path, name):
+    root = tmp_path / "dataset" / name
+    with pytest.raises(PreparationError, match=r"no .* corpus at") as caught:
+        CORPORA[name](root)
+    message = str(caught.value)
+    assert "ln -sfn /path/to/" in message
+    assert str(root) in message
+    assert "http" in message
+    assert "--dataset-root" in message
+
+
+def test_dangling_link_is_named(tmp_path):
+    (tmp_path / "phoenix2014").symlink_to("/nowhere/phoenix2014-release")
+    with pytest.raises(PreparationError, match="link to /nowhere/phoenix2014-release, which does not exist"):
+        CORPORA["phoenix2014"](tmp_path / "phoenix2014")
+
+
+@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("above", ["release", "downloads/release"])
+def test_link_too_high_names_the_right_level(tmp_path, name, above):
+    right = BUILDERS[name](tmp_path / "disk" / above)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "disk")
+    with pytest.raises(PreparationError, match="too high") as caught:
+        CORPORA[name](link)
+    assert f"ln -sfn {right} {link}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("phoenix2014", "phoenix-2014-multisigner"),
+        ("phoenix2014", "phoenix-2014-multisigner/features/fullFrame-210x260px"),
+        ("phoenix2014-T", "features"),
+        ("CSL-Daily", "sentence/frames_512x512"),
+        ("CSL", "color/000"),
+    ],
+)
+def test_link_too_low_names_the_right_level(tmp_path, name, below):
+    right = BUILDERS[name](tmp_path / "release")
+    with pytest.raises(PreparationError, match="too low") as caught:
+        CORPORA[name](right / below)
+    assert f"--dataset-root {right}" in str(caught.value)
+    assert "ln -sfn" not in str(caught.value)
+
+
+def test_folder_of_something_else(tmp_path):
+    with pytest.raises(PreparationError, match="holds no annotations/manual: is this PHOENIX2014-T"):
+        CORPORA["phoenix2014-T"](tmp_path)
+
+
+# The tables
+
+
+@pytest.mark.parametrize(
+    ("name", "table"),
+    [
+        ("phoenix2014", PHOENIX_CSV.format("dev")),
+        ("phoenix2014-T", T_CSV.format("test")),
+        ("CSL-Daily", "split_1.txt"),
+        ("CSL-Daily", "video_map.txt"),
+        ("CSL", "dev.txt"),
+    ],
+)
+def test_missing_table_is_named(tmp_path, name, table):
+    (BUILDERS[name](tmp_path) / table).unlink()
+    with pytest.raises(PreparationError, match=f"no file .*{Path(table).name}"):
+        CORPORA[name](tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "old", "new", "message"),
+    [
+        ("phoenix2014", PHOENIX_CSV.format("dev"), "id|folder", "name|folder", r"first line must be 'id\|folder\|"),
+        ("phoenix2014", PHOENIX_CSV.format("dev"), "|Signer04|", "|", r"dev\.corpus\.csv:2: 3 fields where"),
+        ("phoenix2014", PHOENIX_CSV.format("dev"), "REGEN SONNE", "  ", r"dev\.corpus\.csv:2: .* has no gloss"),
+        ("phoenix2014", PHOENIX_CSV.format("dev"), "Signer04", "", r"dev\.corpus\.csv:2: the signer must be one word"),
+        ("phoenix2014", PHOENIX_CSV.format("test"), "\n04April", "\n../04April", r"corpus\.csv:2: .* name of a folder"),
+        ("phoenix2014-T", T_CSV.format("train"), "|-1|-1|Signer08|MEIN", "|-1|Signer08|MEIN", r"csv:3: 6 fields"),
+        ("CSL-Daily", "split_1.txt", "|dev", "|valid", r"split_1\.txt:4: the split must be one of train, dev, test"),
+        ("CSL-Daily", "split_1.txt", "S000021", "S999999", r"split_1\.txt:4: S999999_P0001_T00 has no row"),
+        ("CSL-Daily", "video_map.txt", "|postag", "", r"video_map\.txt: the first line must be"),
+        ("CSL", "train.txt", "0|我们 喜欢 你", "0 我们", r"train\.txt:1: not of the form <video folder>\|<glosses>"),
+        ("CSL", "train.txt", "|你 你", "|", r"train\.txt:2: .* has no gloss"),
+    ],
+)
+def test_malformed_rows_are_named(tmp_path, name, table, old, new, message):
+    replace_text(BUILDERS[name](tmp_path) / table, old, new)
+    with pytest.raises(PreparationError, match=message):
+        CORPORA[name](tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "old", "new"),
+    [
+        ("phoenix2014", PHOENIX_CSV.format("test"), "default-2|", "default-1|"),
+        ("phoenix2014", PHOENIX_CSV.format("dev"), "03April_2010_Saturday", "01April_2010_Thursday"),
+        ("phoenix2014-T", T_CSV.format("train"), "tagesschau-3", "tagesschau-2"),
+        ("CSL-Daily", "split_1.txt", "S000021_P0001_T00", "S000020_P0000_T00"),
+        ("CSL-Daily", "video_map.txt", "S000021_P0001_T00", "S000020_P0000_T00"),
+        ("CSL", "dev.txt", "P03_s1_00_0", "P01_s1_00_0"),
+    ],
+    ids=["same split", "two splits", "T", "split_1", "video_map", "CSL"],
+)
+def test_duplicate_ids_are_refused(tmp_path, name, table, old, new):
+    replace_text(BUILDERS[name](tmp_path) / table, old, new)
+    with pytest.raises(PreparationError, match="duplicate"):
+        CORPORA[name](tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "id|folder|signer|annotation\n", "\n\n"])
+def test_empty_tables_are_refused(tmp_path, text):
+    (tiny.phoenix2014(tmp_path) / PHOENIX_CSV.format("dev")).write_text(text)
+    with pytest.raises(PreparationError, match=r"dev\.corpus\.csv"):
+        CORPORA["phoenix2014"](tmp_path)
+
+
+def test_a_split_without_recordings_is_refused(tmp_path):
+    tiny.csl_daily(tmp_path)
+    replace_text(tmp_path / "split_1.txt", "|test", "|dev")
+    with pytest.raises(PreparationError, match="test split has no recording"):
+        CORPORA["CSL-Daily"](tmp_path)
+
+
+def test_tables_in_other_encodings(tmp_path):
+    table = tiny.phoenix2014_t(tmp_path) / T_CSV.format("train")
+    text = table.read_text(encoding="utf-8")
+    table.write_bytes(text.encode("utf-8-sig").replace(b"\n", b"\r\n"))
+    assert CORPORA["phoenix2014-T"](tmp_path).splits["train"][0].glosses == ("DRUCK", "TIEF")
+    table.write_bytes(text.encode("latin-1"))
+    with pytest.raises(PreparationError, match=r"train\.corpus\.csv is not a readable UTF-8"):
+        CORPORA["phoenix2014-T"](tmp_path)
