@@ -1,0 +1,220 @@
+"""Training: the only place that knows about epochs, resuming and which checkpoint is best."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from config.load import to_dict
+from config.schema import Config
+from dataset.batch import Batch
+from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
+from engine.optim import build_optimizer, build_scheduler
+from evaluation.evaluate import evaluate, evaluation_data
+from evaluation.report import describe
+from modules.losses import SLRCriterion
+from slr_network import build_model
+from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
+from utils.errors import InputError
+from utils.log import LOGGER
+from utils.seed import random_states, restore_random_states, seed_everything
+
+
+class NonFiniteLossError(InputError, RuntimeError):
+    """The loss is infinite or not a number."""
+
+
+@dataclass(frozen=True)
+class TrainState:
+    """How far a training has come.
+
+    Attributes:
+        epoch: epochs finished.
+        step: steps finished.
+        best_wer: lowest WER on dev so far, in percent.
+        best_epoch: the epoch that reached it, from 1; 0 before the first evaluation.
+        seconds: spent so far, over all resumings.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_wer: float = float("inf")
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+class Trainer:
+    """One training run.
+
+    Args:
+        config: of the run.
+        folder: where everything is written.
+        device: to train on.
+
+    Raises:
+        ManifestError, VocabularyError, ShortClipError, PretrainedError, CheckpointError: what the run needs is
+            missing or does not fit.
+    """
+
+    def __init__(self, config: Config, folder: Path, device: torch.device) -> None:
+        seed_everything(config.random_seed)
+        self.config = config
+        self.folder = folder
+        self.device = device
+        self.vocabulary = load_vocabulary(config)
+        starts_from_file = bool(config.load_weights or config.load_checkpoints)
+        model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
+        if config.load_weights:
+            load_weights(model, config.load_weights, config.ignore_weights)
+        self.model = model.to(device)
+        self.criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
+        self.loader = self._train_loader()
+        self.dev_loader, self.dev_references = evaluation_data(config, "dev", self.vocabulary)
+        self.optimizer = build_optimizer(self.model, config.optimizer_args)
+        self.scheduler = build_scheduler(self.optimizer, config.optimizer_args, len(self.loader))
+        self.state = TrainState()
+        if config.load_checkpoints:
+            self._resume(config.load_checkpoints)
+        self.writer = SummaryWriter(str(folder), purge_step=self.state.step or None)
+
+    def _train_loader(self) -> DataLoader:
+        config = self.config
+        manifest = load_manifest(config, "train")
+        interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
+        kept = trainable(manifest, self.model.spec, interval, skip)
+        dropped = len(manifest.clips) - len(kept.clips)
+        if dropped:
+            LOGGER.info("%d of %d training clips are too short for their label: left out", dropped, len(manifest.clips))
+        return build_loader(config, kept, self.vocabulary, training=True, pin_memory=self.device.type == "cuda")
+
+    def train(self) -> TrainState:
+        """Train until `num_epoch`, evaluating and saving on the way."""
+        config = self.config
+        started, before = time.monotonic(), self.state.seconds
+        if self.state.epoch >= config.num_epoch:
+            LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
+        for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
+            self._train_epoch(epoch)
+            evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
+            best = self._evaluate_epoch(epoch) if evaluated else False
+            self.state = replace(self.state, epoch=epoch, seconds=before + time.monotonic() - started)
+            if best:
+                self._save("best.pt")
+            if config.save_interval and epoch % config.save_interval == 0:
+                self._save(f"epoch_{epoch}.pt")
+            self._save("last.pt")
+        self.writer.close()
+        return self.state
+
+    def _train_epoch(self, epoch: int) -> None:
+        self.model.train()
+        self.loader.sampler.epoch = epoch
+        started, total = time.monotonic(), 0.0
+        step = self.state.step
+        progress = tqdm(self.loader, desc=f"epoch {epoch}/{self.config.num_epoch}", unit="step", leave=False)
+        for batch in progress:
+            terms = self._train_step(batch)
+            step += 1
+            loss = float(terms["total"])
+            total += loss
+            progress.set_postfix(loss=f"{loss:.2f}")
+            if step % self.config.log_interval == 0:
+                self._log_step(step, terms)
+        self.state = replace(self.state, step=step)
+        rate = self.optimizer.param_groups[0]["lr"]
+        seconds = time.monotonic() - started
+        LOGGER.info("epoch %d  loss %.3f  learning rate %.2e  %.0f s", epoch, total / len(self.loader), rate, seconds)
+
+    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the optimiser; the loss terms, detached."""
+        batch = batch.to(self.device)
+        output = self.model(batch.video, batch.lengths)
+        terms = self.criterion(
+            output.sequence_logits,
+            output.conv_logits,
+            output.scale_logits,
+            output.lengths,
+            batch.targets,
+            batch.target_lengths,
+        )
+        if not torch.isfinite(terms["total"]):
+            named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
+            clips = ", ".join(
+                f"{clip} ({frames} frames, {glosses} glosses)"
+                for clip, frames, glosses in zip(
+                    batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True
+                )
+            )
+            raise NonFiniteLossError(
+                f"the loss is not finite ({named}) on {clips}. A clip too short for its label does that, and so does "
+                "a learning rate that is too high"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        terms["total"].backward()
+        self.optimizer.step()
+        self.scheduler.step()
+        return {name: term.detach() for name, term in terms.items()}
+
+    def _log_step(self, step: int, terms: dict[str, Tensor]) -> None:
+        for name, term in terms.items():
+            self.writer.add_scalar(f"loss/{name}", float(term), step)
+        self.writer.add_scalar("learning_rate", self.optimizer.param_groups[0]["lr"], step)
+
+    def _evaluate_epoch(self, epoch: int) -> bool:
+        """Evaluate on dev; whether it is the best so far."""
+        result = evaluate(
+            self.config, self.model, self.dev_loader, self.vocabulary, self.dev_references, "dev", self.folder
+        )
+        for head, counts in result.results.items():
+            self.writer.add_scalar(f"WER/dev-{head}", counts.wer, epoch)
+        self.writer.flush()
+        best = result.wer < self.state.best_wer
+        if best:
+            self.state = replace(self.state, best_wer=result.wer, best_epoch=epoch)
+        line = f"epoch {epoch}  {describe(result)}{'  (best so far)' if best else ''}"
+        LOGGER.info(line)
+        with (self.folder / "dev.txt").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+        return best
+
+    def _save(self, name: str) -> None:
+        content: dict[str, Any] = {
+            "model_state_dict": self.model.state_dict(),
+            "optimizer_state_dict": self.optimizer.state_dict(),
+            "scheduler_state_dict": self.scheduler.state_dict(),
+            "train_state": asdict(self.state),
+            "random_states": random_states(),
+            "config": to_dict(self.config),
+            "glosses": list(self.vocabulary.glosses),
+        }
+        save_checkpoint(self.folder / name, content)
+
+    def _resume(self, path: str) -> None:
+        content = load_checkpoint(path)
+        needed = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "glosses")
+        missing = [key for key in needed if key not in content]
+        if missing:
+            raise CheckpointError(
+                f"{path} cannot be resumed, it lacks {', '.join(missing)}; to start from its weights use --load-weights"
+            )
+        check_glosses(content, path, self.vocabulary.glosses)
+        load_weights(self.model, content)
+        self.optimizer.load_state_dict(content["optimizer_state_dict"])
+        self.scheduler.load_state_dict(content["scheduler_state_dict"])
+        self.state = TrainState(**content["train_state"])
+        restore_random_states(content["random_states"])
+        LOGGER.info(
+            "resuming %s after epoch %d, best dev WER %.2f %% (epoch %d)",
+            path,
+            self.state.epoch,
+            self.state.best_wer,
+            self.state.best_epoch,
+        )

@@ -1,0 +1,40 @@
+import json
+
+import pytest
+
+from utils.files import atomic_path, write_json, write_text
+from utils.table import table
+
+
+def test_a_file_appears_whole(tmp_path):
+    target = tmp_path / "new" / "a.txt"
+    with atomic_path(target) as temporary:
+        temporary.write_text("half")
+        assert not target.exists()
+        assert temporary.suffix == ".txt"
+    assert target.read_text() == "half"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_leaves_the_older_file(tmp_path):
+    target = tmp_path / "a.txt"
+    write_text(target, "old\n")
+    with pytest.raises(RuntimeError, match="stop"), atomic_path(target) as temporary:
+        temporary.write_text("new")
+        raise RuntimeError("stop")
+    assert target.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_text_is_utf8_with_unix_line_ends(tmp_path):
+    write_text(tmp_path / "a.txt", "雨\n")
+    assert (tmp_path / "a.txt").read_bytes() == "雨\n".encode()
+    write_json(tmp_path / "a.json", {"gloss": "雨"})
+    assert "雨" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"gloss": "雨"}
+
+
+def test_tables_are_aligned():
+    assert table(["split", "WER"], [["dev", "7.5 %"], ["  Signer01", "10.0 %"]]) == (
+        "split          WER\ndev          7.5 %\n  Signer01  10.0 %"
+    )
