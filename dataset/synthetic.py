@@ -1,0 +1,162 @@
+"""The built-in corpus: rendered continuous signing in the tree of a public corpus.
+
+`python -m dataset.synthetic --layout phoenix2014 --out DIR` writes PNG frames and annotations exactly as PHOENIX2014
+has them, so that the ordinary preparation reads them. Same arguments, same bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from dataset.synthetic_grammar import draw_sentences
+from dataset.synthetic_layouts import LAYOUTS, SPLITS, Clip, Layout
+from dataset.synthetic_lexicon import MAX_GLOSSES, signs
+from dataset.synthetic_motion import plan_motion
+from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
+from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
+
+TEST_ONLY_SHARE = 3  # every third sentence of test is signed by the signer that train never shows
+
+
+def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[Clip]:
+    """Who signs what: the clips of train, dev and test, `counts` of them, over the first `glosses` signs."""
+    clips: list[Clip] = []
+    for stream, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
+        sentences = draw_sentences(signs(glosses), count, split != "train", seed, stream)
+        signers = _assign_signers(split, count, np.random.default_rng([seed, stream, 1]))
+        for index, (sentence, signer) in enumerate(zip(sentences, signers, strict=True)):
+            clips.append(Clip(split, index, len(clips), signer, sentence))
+    return clips
+
+
+def render_clip(clip: Clip, seed: int) -> Iterable[np.ndarray]:
+    """The frames of a clip, one after another: (260, 210, 3) uint8 RGB."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(clip.split), clip.index, 2]))
+    signer = SIGNERS[clip.signer]
+    motion = plan_motion(clip.sentence, signer, rng)
+    renderer = Renderer(signer, draw_recording(rng, HEIGHT, WIDTH), rng)
+    for hands, face in zip(motion.hands, motion.face, strict=True):
+        yield renderer.frame(hands, face)
+
+
+def generate(
+    layout: str,
+    out: str | Path,
+    glosses: int = MAX_GLOSSES,
+    train: int = 400,
+    dev: int = 40,
+    test: int = 60,
+    seed: int = 0,
+    workers: int | None = None,
+) -> dict[Clip, int]:
+    """Write the corpus below the new or empty folder `out` and return the clips with their numbers of frames.
+
+    Every clip has its own random numbers, so the bytes do not depend on `workers` (default: one a core).
+
+    Raises:
+        ValueError: an argument out of its range.
+        FileExistsError: `out` is there and not an empty folder.
+    """
+    workers = _available_cores() if workers is None else workers
+    _check_arguments(layout, train, dev, test, seed, workers)
+    root = Path(out)
+    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+        raise FileExistsError(f"{root} exists and is not an empty folder; nothing was changed: name a new folder")
+    chosen = LAYOUTS[layout]
+    clips = [clip for clip in plan_corpus(glosses, (train, dev, test), seed) if clip.split in chosen.splits]
+    root.mkdir(parents=True, exist_ok=True)
+    lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
+    chosen.write_annotations(root, lengths)
+    return lengths
+
+
+def _available_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _check_arguments(layout: str, train: int, dev: int, test: int, seed: int, workers: int) -> None:
+    if layout not in LAYOUTS:
+        raise ValueError(f"layout = {layout!r}: must be one of {', '.join(LAYOUTS)}")
+    for name, value, least in (("train", train, 1), ("dev", dev, 0), ("test", test, 0), ("seed", seed, 0),
+                               ("workers", workers, 1)):  # fmt: skip
+        if value < least:
+            raise ValueError(f"{name} = {value}: must be {least} or more")
+
+
+def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[int]:
+    """Indices into `SIGNERS`, about equally often; the first of train is always Signer04 (see the CSL-Daily layout)."""
+    known = [i for i, signer in enumerate(SIGNERS) if signer.name != TEST_ONLY_SIGNER]
+    order = [int(i) for _ in range(0, count, len(known)) for i in rng.permutation(known)][:count]
+    if split == "train" and count:
+        first = next((place for place, i in enumerate(order) if i == 3), 0)
+        order[0], order[first] = 3, order[0]
+    if split == "test":
+        unseen = len(SIGNERS) - 1
+        order = [unseen if place % TEST_ONLY_SHARE == TEST_ONLY_SHARE - 1 else i for place, i in enumerate(order)]
+    return order
+
+
+def _write_clips(clips: Sequence[Clip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
+    write = partial(_write_clip, layout=layout, root=root, seed=seed)
+    progress = partial(tqdm, total=len(clips), desc="rendering", unit="clip")
+    if workers == 1:
+        return list(progress(map(write, clips)))
+    # A fresh interpreter a worker: forking a process that has threads (torch, cv2) can hang.
+    with multiprocessing.get_context("spawn").Pool(workers, _initialise_worker) as pool:
+        return list(progress(pool.imap(write, clips)))
+
+
+def _initialise_worker() -> None:
+    cv2.setNumThreads(1)
+
+
+def _write_clip(clip: Clip, layout: Layout, root: Path, seed: int) -> int:
+    number = -1
+    for number, frame in enumerate(render_clip(clip, seed)):
+        path = root / layout.frame_file(clip, number)
+        if number == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        bgr = cv2.cvtColor(layout.picture(frame), cv2.COLOR_RGB2BGR)
+        if not cv2.imwrite(str(path), bgr, layout.encoding):
+            raise OSError(f"cannot write {path}: is the disk full?")
+    return number + 1
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line of the generator."""
+    parser = argparse.ArgumentParser(prog="python -m dataset.synthetic", description="Write the built-in corpus.")
+    parser.add_argument("--layout", choices=tuple(LAYOUTS), default="phoenix2014", help="whose tree to write")
+    parser.add_argument("--out", type=Path, required=True, help="a new or empty folder; it plays the corpus' root")
+    parser.add_argument("--glosses", type=int, default=MAX_GLOSSES, help="size of the lexicon (default %(default)s)")
+    parser.add_argument("--train", type=int, default=400, help="sentences of train (default %(default)s)")
+    parser.add_argument("--dev", type=int, default=40, help="sentences of dev (default %(default)s)")
+    parser.add_argument("--test", type=int, default=60, help="sentences of test (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the corpus and say what was written."""
+    lengths = generate(args.layout, args.out, args.glosses, args.train, args.dev, args.test, args.seed, args.workers)
+    for split in LAYOUTS[args.layout].splits:
+        frames = [length for clip, length in lengths.items() if clip.split == split]
+        print(f"{split}: {len(frames)} sentences, {sum(frames)} frames")
+    print(f"{args.layout} layout in {args.out}")
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_args())
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")

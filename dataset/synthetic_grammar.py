@@ -1,0 +1,105 @@
+"""The small grammar of the built-in corpus: sentences as sequences of glosses."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from dataset.synthetic_lexicon import Sign
+
+Sentence = tuple[str, ...]
+
+# Topic, comment and place change places as they do in signing, so that position alone says little about the gloss.
+PATTERNS: tuple[tuple[str, ...], ...] = (
+    ("weather", "state"),
+    ("region", "weather"),
+    ("time", "state"),
+    ("state", "region"),
+    ("time", "region", "weather"),
+    ("weather", "region", "state"),
+    ("region", "time", "state"),
+    ("time", "weather", "state"),
+    ("state", "weather", "time"),
+    ("region", "state", "weather"),
+    ("number", "weather", "region"),
+    ("time", "number", "state"),
+    ("time", "region", "weather", "state"),
+    ("region", "weather", "time", "state"),
+    ("weather", "state", "region", "time"),
+    ("region", "weather", "region", "weather"),
+    ("time", "weather", "weather", "region"),
+    ("state", "time", "weather", "region"),
+    ("weather", "number", "time", "region"),
+    ("region", "number", "state", "time"),
+    ("time", "region", "weather", "region", "state"),
+    ("region", "state", "time", "weather", "state"),
+    ("weather", "time", "state", "region", "weather"),
+    ("time", "state", "time", "state", "region"),
+    ("number", "region", "state", "weather", "time"),
+)
+LENGTHS = {2: 0.14, 3: 0.35, 4: 0.33, 5: 0.18}  # how often a pattern has so many glosses
+REPEAT_RATE = 0.06
+HELD_OUT = 0.2  # the part of the language that train never sees
+CANDIDATES = 12
+ATTEMPTS = 20_000
+
+
+def is_held_out(sentence: Sentence, seed: int) -> bool:
+    """Whether a sentence belongs to dev and test (True) or to train (False); the same answer everywhere."""
+    return zlib.crc32(f"{seed} {' '.join(sentence)}".encode()) / 2**32 < HELD_OUT
+
+
+def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int, stream: int) -> list[Sentence]:
+    """`count` sentences of 2 to 5 glosses over `signs`, in which every gloss is about equally frequent.
+
+    Sentences of train (`held_out=False`) and of dev or test (`True`) never coincide for one `seed`. About 6 % hold
+    one gloss twice in a row. `stream` separates the splits' random numbers.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, stream]))
+    lexicon: dict[str, list[str]] = {}
+    for sign in signs:
+        lexicon.setdefault(sign.word_class, []).append(sign.gloss)
+    patterns = [p for p in PATTERNS if all(len(lexicon.get(c, ())) >= n for c, n in Counter(p).items())]
+    longest = max(map(len, patterns))
+    phase = rng.uniform(0.3, 0.9)
+    seen: Counter[str] = Counter()
+    sentences = []
+    for index in range(count):
+        repeat = int((index + 1) * REPEAT_RATE + phase) > int(index * REPEAT_RATE + phase)
+        length = int(rng.choice(list(LENGTHS), p=list(LENGTHS.values())))
+        usable = [p for p in patterns if len(p) == min(length, longest - repeat)]
+        fresh = _candidates(rng, usable, lexicon, repeat, held_out, seed)
+        # The candidate whose glosses are the rarest so far keeps the frequencies level.
+        best = min(fresh, key=lambda sentence: sum(seen[g] for g in sentence) / len(sentence))
+        seen.update(best)
+        sentences.append(best)
+    return sentences
+
+
+def _candidates(
+    rng: np.random.Generator,
+    patterns: Sequence[tuple[str, ...]],
+    lexicon: dict[str, list[str]],
+    repeat: bool,
+    held_out: bool,
+    seed: int,
+) -> list[Sentence]:
+    found: list[Sentence] = []
+    for _ in range(ATTEMPTS):
+        sentence = _fill(rng, patterns[rng.integers(len(patterns))], lexicon)
+        if repeat:
+            place = int(rng.integers(len(sentence)))
+            sentence = (*sentence[: place + 1], *sentence[place:])
+        if is_held_out(sentence, seed) == held_out:
+            found.append(sentence)
+            if len(found) == CANDIDATES:
+                return found
+    raise ValueError(f"seed = {seed}: no sentence for this split in {ATTEMPTS} attempts; choose another seed")
+
+
+def _fill(rng: np.random.Generator, pattern: Sequence[str], lexicon: dict[str, list[str]]) -> Sentence:
+    chosen: dict[str, list[str]] = {c: list(rng.permutation(lexicon[c])) for c in sorted(set(pattern))}
+    return tuple(str(chosen[word_class].pop()) for word_class in pattern)

@@ -1,0 +1,207 @@
+"""The trees and annotation files of the public corpora, traps included, for clips of the built-in corpus."""
+
+from __future__ import annotations
+
+import datetime
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import cv2
+import numpy as np
+
+from dataset.synthetic_lexicon import LEXICON
+from utils.files import write_text
+
+SPLITS = ("train", "dev", "test")
+_CHINESE = {sign.gloss: sign.chinese for sign in LEXICON}
+# Sensor noise leaves nothing to find for a search of repetitions: entropy coding alone is smaller and faster.
+_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
+_JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One sentence by one signer. `index` counts within the split, `number` over all splits; both from 0."""
+
+    split: str
+    index: int
+    number: int
+    signer: int
+    sentence: tuple[str, ...]
+
+
+Lengths = Mapping[Clip, int]  # frames of each clip
+
+
+class Layout(ABC):
+    """How one corpus names its clips and frames and writes its annotations, below a root folder."""
+
+    splits: tuple[str, ...] = SPLITS
+    encoding: tuple[int, ...] = _PNG
+
+    @abstractmethod
+    def name(self, clip: Clip) -> str:
+        """The clip's name in the annotation files."""
+
+    @abstractmethod
+    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+        """Where frame number `frame` (from 0) lies, relative to the root."""
+
+    @abstractmethod
+    def write_annotations(self, root: Path, lengths: Lengths) -> None:
+        """Write the annotation files for these clips, given in the order of their rows."""
+
+    def picture(self, frame: np.ndarray) -> np.ndarray:
+        """The frame (260, 210, 3) uint8 in this corpus' picture size."""
+        return frame
+
+
+class Phoenix2014(Layout):
+    """RWTH-PHOENIX-Weather 2014, multisigner; the root plays `phoenix2014-release`."""
+
+    def name(self, clip: Clip) -> str:
+        """A date and a running number, as in the corpus."""
+        return f"{_day(clip)}_studio_default-{clip.number % 5}"
+
+    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+        """`<name>/1/<day>.avi_pid0_fn000000-0.png` under the split."""
+        folder = PurePosixPath("phoenix-2014-multisigner/features/fullFrame-210x260px") / clip.split / self.name(clip)
+        return folder / "1" / f"{_day(clip)}_studio.avi_pid0_fn{frame:06d}-0.png"
+
+    def write_annotations(self, root: Path, lengths: Lengths) -> None:
+        """One CSV a split; as in the corpus, some labels of train hold a double space."""
+        for split in self.splits:
+            rows = ["id|folder|signer|annotation"]
+            for clip in _of(lengths, split):
+                name, label = self.name(clip), " ".join(clip.sentence)
+                if split == "train" and clip.index % 7 == 2:
+                    label = label.replace(" ", "  ", 1)
+                rows.append(f"{name}|{name}/1/*.png|{_signer(clip)}|{label}")
+            write_text(root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv", _lines(rows))
+
+
+class Phoenix2014T(Layout):
+    """RWTH-PHOENIX-Weather 2014-T: the table speaks of a folder `1` that does not exist."""
+
+    def name(self, clip: Clip) -> str:
+        """A date and a running number, as in the corpus."""
+        return f"{_day(clip)}_studio-{clip.number}"
+
+    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+        """`<name>/images0001.png` under the split."""
+        folder = PurePosixPath("features/fullFrame-210x260px") / clip.split / self.name(clip)
+        return folder / f"images{frame + 1:04d}.png"
+
+    def write_annotations(self, root: Path, lengths: Lengths) -> None:
+        """One CSV a split, with translations that hold UTF-8 and lone quotes."""
+        for split in self.splits:
+            rows = ["name|video|start|end|speaker|orth|translation"]
+            for clip in _of(lengths, split):
+                name, orth = self.name(clip), " ".join(clip.sentence)
+                text = f"für die nächsten tage heißt es {orth.lower().replace('sued', 'süd')} ."
+                if clip.index % 3 == 1:
+                    text = text.replace("heißt es ", 'heißt es "')
+                rows.append(f"{name}|{name}/1/*.png|-1|-1|{_signer(clip)}|{orth}|{text}")
+            write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", _lines(rows))
+
+
+class CSLDaily(Layout):
+    """CSL-Daily: 512x512 JPEG, Chinese glosses, and one row of `split_1.txt` that names a clip which isn't there."""
+
+    encoding = _JPEG
+    missing, meant = "S000005_P0004_T00", "S000007_P0003_T00"
+
+    def name(self, clip: Clip) -> str:
+        """Sentence, signer and take; the first clip of train (Signer04) is the one that the wrong row means."""
+        if clip.number == 0:
+            return self.meant
+        return f"S{clip.number + 9:06d}_P{clip.signer:04d}_T00"
+
+    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+        """`sentence/frames_512x512/<name>/000000.jpg`."""
+        return PurePosixPath("sentence/frames_512x512") / self.name(clip) / f"{frame:06d}.jpg"
+
+    def picture(self, frame: np.ndarray) -> np.ndarray:
+        """The frame widened to a square by its border, 512x512."""
+        return cv2.resize(_widened(frame, frame.shape[0]), (512, 512), interpolation=cv2.INTER_LINEAR)
+
+    def write_annotations(self, root: Path, lengths: Lengths) -> None:
+        """`video_map.txt` and `split_1.txt`."""
+        labels, splits = ["index|name|length|gloss|char|word|postag"], ["name|split"]
+        for index, (clip, length) in enumerate(lengths.items(), start=1):
+            glosses = [_CHINESE[gloss] for gloss in clip.sentence]
+            characters = " ".join(" ".join(gloss) if not gloss.isascii() else gloss for gloss in glosses)
+            tags = " ".join(["n"] * len(glosses) + ["w"])
+            name, label = self.name(clip), " ".join(glosses)
+            labels.append(f"{index}|{name}|{length}|{label}|{characters} 。|{label} 。|{tags}")
+            splits.append(f"{self.missing if name == self.meant else name}|{clip.split}")
+        write_text(root / "video_map.txt", _lines(labels))
+        write_text(root / "split_1.txt", _lines(splits))
+
+
+class CSL(Layout):
+    """CSL (2015): 1280x720 JPEG, no test split, and lists that carry another machine's absolute paths."""
+
+    splits = ("train", "dev")
+    encoding = _JPEG
+    elsewhere = "/home/recordings/CSL"
+
+    def name(self, clip: Clip) -> str:
+        """The video folder, signer first."""
+        return f"color/{clip.number // 50:03d}/P{clip.signer + 1:02d}_s1_{clip.number % 50:02d}_0"
+
+    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+        """`color/000/P01_s1_00_0/000000.jpg`."""
+        return PurePosixPath(self.name(clip)) / f"{frame:06d}.jpg"
+
+    def picture(self, frame: np.ndarray) -> np.ndarray:
+        """The frame widened by its border and enlarged to 1280x720."""
+        wide = _widened(frame, round(frame.shape[0] * 1280 / 720))
+        return cv2.resize(wide, (1280, 720), interpolation=cv2.INTER_LINEAR)
+
+    def write_annotations(self, root: Path, lengths: Lengths) -> None:
+        """`train.txt`, `dev.txt` and the dictionary `voc.txt`."""
+        for split in self.splits:
+            rows = []
+            for clip in _of(lengths, split):
+                rows.append(f"{self.elsewhere}/{self.name(clip)}|{' '.join(_CHINESE[g] for g in clip.sentence)}")
+            write_text(root / f"{split}.txt", _lines(rows))
+        used = {gloss for clip in lengths for gloss in clip.sentence}
+        write_text(root / "voc.txt", _lines([sign.chinese for sign in LEXICON if sign.gloss in used]))
+
+
+LAYOUTS: dict[str, Layout] = {
+    "phoenix2014": Phoenix2014(),
+    "phoenix2014-T": Phoenix2014T(),
+    "CSL-Daily": CSLDaily(),
+    "CSL": CSL(),
+}
+
+_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+           "December")  # fmt: skip
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+
+def _day(clip: Clip) -> str:
+    # Spelled out here because strftime speaks the language of the machine.
+    day = datetime.date(2021, 1, 1) + datetime.timedelta(days=clip.number // 5)
+    return f"{day.day:02d}{_MONTHS[day.month - 1]}_{day.year}_{_WEEKDAYS[day.weekday()]}"
+
+
+def _signer(clip: Clip) -> str:
+    return f"Signer{clip.signer + 1:02d}"
+
+
+def _of(lengths: Lengths, split: str) -> Sequence[Clip]:
+    return [clip for clip in lengths if clip.split == split]
+
+
+def _lines(rows: Sequence[str]) -> str:
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _widened(frame: np.ndarray, width: int) -> np.ndarray:
+    spare = width - frame.shape[1]
+    return cv2.copyMakeBorder(frame, 0, 0, spare // 2, spare - spare // 2, cv2.BORDER_REPLICATE)
