@@ -1,0 +1,38 @@
+# make quickstart   installs into .venv, then trains and evaluates on the built-in corpus
+# make test         installs into .venv, then runs every test
+# make lint         checks style
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+CORPUS := dataset/synthetic
+PREPARED := preprocess/synthetic
+
+.PHONY: quickstart test lint install
+
+quickstart: $(PREPARED)/train.json
+	$(RUN) main.py --config config/quickstart.yaml --overwrite
+
+test: install
+	$(RUN) -m pytest
+
+lint: install
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and "Python 3.10 or newer is needed, this is %d.%d; give another with PYTHON=..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -r requirements.txt
+	touch $@
+
+# Written aside and moved, so that an interrupted run leaves nothing that looks finished.
+$(CORPUS): | install
+	rm -rf $(CORPUS).part
+	$(RUN) -m dataset.synthetic --layout phoenix2014 --out $(CORPUS).part --glosses 12
+	mv $(CORPUS).part $(CORPUS)
+
+$(PREPARED)/train.json: | install $(CORPUS)
+	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) --process-image --frame-size 72
