@@ -31,8 +31,8 @@ $(VENV)/installed: requirements.txt
 # Written aside and moved, so that an interrupted run leaves nothing that looks finished.
 $(CORPUS): | install
 	rm -rf $(CORPUS).part
-	$(RUN) -m dataset.synthetic --layout phoenix2014 --out $(CORPUS).part --glosses 12
+	$(RUN) -m dataset.synthetic --layout phoenix2014 --out $(CORPUS).part --glosses 12 --train 320
 	mv $(CORPUS).part $(CORPUS)
 
 $(PREPARED)/train.json: | install $(CORPUS)
-	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) --process-image --frame-size 72
+	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) --process-image --multiprocessing --frame-size 72

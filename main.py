@@ -64,6 +64,8 @@ def main(args: argparse.Namespace) -> None:
     except InputError as error:
         # An error in a worker process arrives with that process's traceback before its message.
         sys.exit(f"error: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted; --load-checkpoints WORK_DIR/last.pt goes on after the last whole epoch")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class Config:
     work_dir: str = "./work_dir/baseline"
     num_epoch: Positive = 80
     batch_size: Positive = 2
-    test_batch_size: Positive = 8
+    test_batch_size: Positive = 2
     random_seed: Count = 0
     device: str = "auto"
     num_worker: Count = 4

@@ -76,7 +76,13 @@ def train(config: Config, folder: Path, device: torch.device) -> Path:
         state.best_wer,
         state.best_epoch,
     )
-    return folder / "best.pt"
+    return best_checkpoint(folder, config.load_checkpoints)
+
+
+def best_checkpoint(folder: Path, resumed: str | None) -> Path:
+    """The best checkpoint of a run; where it was resumed into another folder and got no better, that of the older one."""
+    candidates = [folder / "best.pt", *([Path(resumed).parent / "best.pt", Path(resumed)] if resumed else [])]
+    return next(path for path in candidates if path.is_file())
 
 
 def describe_device(device: torch.device) -> str:

@@ -22,7 +22,10 @@ def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor
         target_lengths: (B,).
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
+    if logits.device.type == "mps":  # PyTorch has no CTC there
+        logits = logits.cpu()
     log_probs = F.log_softmax(logits, dim=-1, dtype=dtype)
+    targets = targets.to(logits.device, non_blocking=True)
     return F.ctc_loss(log_probs, targets, lengths, target_lengths, blank=0, reduction="none").mean()
 
 
@@ -88,5 +91,6 @@ class SLRCriterion(nn.Module):
                 terms[name] = ctc(logits, targets, lengths, target_lengths)
         if self.weights["Dist"]:
             terms["Dist"] = distillation(conv_logits, sequence_logits, lengths if self.mask_padding else None)
-        terms["total"] = sum(self.weights[name.rstrip("123")] * term for name, term in terms.items())
+        weighted = [self.weights[name.rstrip("123")] * term.to(sequence_logits.device) for name, term in terms.items()]
+        terms["total"] = sum(weighted)
         return terms
