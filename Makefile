@@ -7,10 +7,11 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 CORPUS := dataset/synthetic
 PREPARED := preprocess/synthetic
+RENDER := $(wildcard dataset/synthetic*.py)
 
 .PHONY: quickstart test lint install
 
-quickstart: $(PREPARED)/train.json
+quickstart: $(PREPARED)/.done
 	$(RUN) main.py --config config/quickstart.yaml --overwrite
 
 test: install
@@ -28,11 +29,16 @@ $(VENV)/installed: requirements.txt
 	$(RUN) -m pip install -r requirements.txt
 	touch $@
 
-# Written aside and moved, so that an interrupted run leaves nothing that looks finished.
-$(CORPUS): | install
-	rm -rf $(CORPUS).part
+# Rendered again when the renderer or this file changes; written aside and moved, so that an interrupted run leaves
+# nothing that looks finished.
+$(CORPUS)/.done: Makefile $(RENDER) | install
+	rm -rf $(CORPUS) $(CORPUS).part
 	$(RUN) -m dataset.synthetic --layout phoenix2014 --out $(CORPUS).part --glosses 12 --train 320
 	mv $(CORPUS).part $(CORPUS)
+	touch $@
 
-$(PREPARED)/train.json: | install $(CORPUS)
-	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) --process-image --multiprocessing --frame-size 72
+$(PREPARED)/.done: $(CORPUS)/.done | install
+	rm -rf $(PREPARED)
+	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) \
+	    --process-image --multiprocessing --frame-size 72
+	touch $@

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.load import leaf_keys, load_config
@@ -33,25 +33,43 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "optimizer_args.base_lr=1e-3. config/baseline.yaml explains them all.",
     )
     parser.add_argument("--config", metavar="FILE", default="config/baseline.yaml", help="YAML file (%(default)s)")
+    keys = {}
     for key, default in leaf_keys():
         names = dict.fromkeys(f"--{name}" for name in (key.replace("_", "-"), key))
         shown = HELP.get(key, argparse.SUPPRESS)
-        switch: dict[str, Any] = {"nargs": "?", "const": "true"} if isinstance(default, bool) else {}
+        switch: dict[str, Any] = {"nargs": "?"} if isinstance(default, bool) else {}
         parser.add_argument(*names, dest=key, metavar="VALUE", default=argparse.SUPPRESS, help=shown, **switch)
+        keys |= {name: (key, bool(switch)) for name in names}
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the configuration")
-    args, unknown = parser.parse_known_intermixed_args(arguments)
-    given = vars(args)
-    overrides = {key: given[key] for key, _ in leaf_keys() if key in given}
-    overrides |= dict(split_override(text, parser) for text in [*args.overrides, *unknown])
-    return argparse.Namespace(config=args.config, overrides=overrides)
+    words = as_overrides(sys.argv[1:] if arguments is None else arguments, keys)
+    args, unknown = parser.parse_known_intermixed_args(words)
+    for text in args.overrides:
+        if "=" not in text:
+            parser.error(f"{text!r} is not of the form key=value")
+    pairs = [text.removeprefix("--").partition("=") for text in [*args.overrides, *unknown]]
+    return argparse.Namespace(config=args.config, overrides={key.replace("-", "_"): value for key, _, value in pairs})
 
 
-def split_override(text: str, parser: argparse.ArgumentParser) -> tuple[str, str]:
-    """("key", "value") of `key=value` or of an unknown `--key=value`; the configuration refuses unknown keys."""
-    key, separator, value = text.partition("=")
-    if not separator and not text.startswith("--"):
-        parser.error(f"{text!r} is not of the form key=value")
-    return key.removeprefix("--").replace("-", "_"), value
+def as_overrides(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """The command line with `--key VALUE` as `key=VALUE`, so that of two for one key the later counts.
+
+    Args:
+        words: as typed.
+        keys: flag -> (key, whether it is a switch, which needs no value). The value of an unknown flag stays with it.
+    """
+    out: list[str] = []
+    rest = list(words)
+    while rest:
+        flag, separator, value = rest.pop(0).partition("=")
+        key, is_switch = keys.get(flag, ("", False))
+        follows = bool(rest) and not rest[0].startswith("--") and not (is_switch and "=" in rest[0])
+        if separator or not flag.startswith("--") or flag in {"--config", "--help"}:
+            out.append(f"{key or flag}{separator}{value}")
+        elif key and (follows or is_switch):
+            out.append(f"{key}={rest.pop(0) if follows else 'true'}")
+        else:
+            out.append(f"{flag}={rest.pop(0)}" if follows and "=" not in rest[0] else flag)
+    return out
 
 
 def main(args: argparse.Namespace) -> None:
@@ -61,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
         from engine.run import run  # noqa: PLC0415  brings PyTorch, for which neither --help nor a typing error waits
 
         run(config, notes)
-    except InputError as error:
+    except (InputError, OSError) as error:
         # An error in a worker process arrives with that process's traceback before its message.
         sys.exit(f"error: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
     except KeyboardInterrupt:

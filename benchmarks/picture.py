@@ -61,7 +61,8 @@ def main(args: argparse.Namespace) -> None:
     frames = [read_image(path) for path in frame_paths(folder)]
     sheet = draw(frames, references[name], read.get(name, CtmEntry(name, ())))
     with atomic_path(args.out) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR)):
+            raise OSError(f"cannot write {args.out}")
     print(f"{name}: {args.out}")
 
 

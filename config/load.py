@@ -38,12 +38,12 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     given = merge(read_yaml(path) if path else {}, nested(overrides, mistakes))
     dataset = given.get("dataset", Config.dataset)
     corpus_file = FOLDER / f"{dataset}.yaml"
-    if corpus_file.is_file():
+    if dataset in corpora():
         given = merge(read_yaml(corpus_file), given)
     elif not {"prepared", "normalise"} <= given.keys():
         known = ", ".join(sorted(corpora()))
         mistakes.append(
-            f"dataset: there is no config/{dataset}.yaml (there are: {known}){suggestion(str(dataset), corpora())}; "
+            f"dataset: there is no corpus {dataset} (config/ has {known}){suggestion(str(dataset), corpora())}; "
             "a corpus of your own needs `prepared` and `normalise`"
         )
     given, notes = drop_ignored(given)
@@ -94,8 +94,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from None
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as YAML: {error}") from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, it holds {type(content).__name__}")
     return content
@@ -161,4 +161,6 @@ def explain(detail: Mapping[str, Any]) -> str:
     sections = ("dataclass_type", "dataclass_exact_type")
     if detail["type"] in sections:
         return f"{dotted}: {detail['input']!r} is one value, a section with keys of its own is needed"
+    if detail["type"] == "value_error":  # of a section's own check, which names the values
+        return f"{dotted}: {detail['ctx']['error']}"
     return f"{dotted}: {detail['input']!r} is not allowed: {detail['msg'].lower()}"

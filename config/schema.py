@@ -30,6 +30,10 @@ class LossWeights:
     AuxCTC: Weight = 1.0
     Dist: Weight = 25.0
 
+    def __post_init__(self) -> None:
+        if not (self.SeqCTC or self.ConvCTC or self.AuxCTC):
+            raise ValueError("SeqCTC, ConvCTC and AuxCTC are all zero: nothing would be learnt")
+
 
 @dataclass(frozen=True)
 class OptimizerArgs:
@@ -45,6 +49,10 @@ class OptimizerArgs:
     momentum: Share = 0.9
     nesterov: bool = False
     warmup_steps: Count = 0
+
+    def __post_init__(self) -> None:
+        if self.optimizer == "SGD" and self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above zero")
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,10 @@ class FeederArgs:
     min_frames: Positive = 32
     max_frames: Positive = 230
     skip_short: bool = False
+
+    def __post_init__(self) -> None:
+        if self.min_frames > self.max_frames:
+            raise ValueError(f"min_frames {self.min_frames} is above max_frames {self.max_frames}")
 
 
 @dataclass(frozen=True)

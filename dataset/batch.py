@@ -47,7 +47,7 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The batch with its video on `device`; lengths and labels stay on the CPU, where they are asked for."""
-        return replace(self, video=self.video.to(device, non_blocking=True))
+        return replace(self, video=self.video.to(device, non_blocking=device.type == "cuda"))
 
     def pin_memory(self) -> Batch:
         """Called by the DataLoader: the video in page-locked memory."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import multiprocessing
+from collections.abc import Iterator
 from dataclasses import replace
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import cv2
@@ -109,7 +111,10 @@ def trainable(manifest: Manifest, spec: TemporalSpec, interval: int, skip_short:
             f"{len(short)} clips of {manifest.split} are too short for their label, so CTC has no path through them: "
             f"{named}; set feeder_args.skip_short=true to train without them"
         )
-    return replace(manifest, clips=tuple(clip for clip in manifest.clips if clip not in short))
+    kept = tuple(clip for clip in manifest.clips if clip not in short)
+    if not kept:
+        raise ShortClipError(f"all {len(short)} clips of {manifest.split} are too short for their label")
+    return replace(manifest, clips=kept)
 
 
 def load_vocabulary(config: Config) -> Vocabulary:
@@ -131,13 +136,19 @@ def load_vocabulary(config: Config) -> Vocabulary:
 
 
 def load_manifest(config: Config, split: str) -> Manifest:
-    """The manifest of a split of the prepared corpus."""
-    return Manifest.load(Path(config.prepared) / f"{split}.json")
+    """The manifest of a split of the prepared corpus.
 
-
-def available_splits(config: Config, wanted: Sequence[str]) -> list[str]:
-    """Those of `wanted` that the prepared corpus has (CSL has no test)."""
-    return [split for split in wanted if (Path(config.prepared) / f"{split}.json").is_file()]
+    Raises:
+        ManifestError: it is missing or malformed.
+        NotPreparedError: the folder holds another corpus.
+    """
+    manifest = Manifest.load(Path(config.prepared) / f"{split}.json")
+    if manifest.dataset != config.dataset:
+        raise NotPreparedError(
+            f"{config.prepared} holds {manifest.dataset}, not {config.dataset}: set `prepared` to where "
+            f"`python -m preprocess.prepare --dataset {config.dataset}` wrote"
+        )
+    return manifest
 
 
 def build_loader(
@@ -159,9 +170,22 @@ def build_loader(
         pin_memory=pin_memory,
         drop_last=False,
         worker_init_fn=start_worker,
+        multiprocessing_context=worker_context() if config.num_worker else None,
         generator=torch.Generator(),  # of its own: the loader leaves the global random state alone
         persistent_workers=config.num_worker > 0 and training,
     )
+
+
+def worker_context() -> BaseContext:
+    """How worker processes start: never as a copy of this one, whose OpenCV threads would be missing in the copy.
+
+    Where there is a fork server it imports this module once, so that each worker starts at once.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def start_worker(_: int) -> None:

@@ -1,16 +1,18 @@
 """The built-in corpus: rendered continuous signing in the tree of a public corpus.
 
 `python -m dataset.synthetic --layout phoenix2014 --out DIR` writes PNG frames and annotations exactly as PHOENIX2014
-has them, so that the ordinary preparation reads them. Same arguments, same bytes.
+has them, so that the ordinary preparation reads them. Same arguments, same bytes (with the same NumPy and OpenCV).
 """
 
 from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
+import signal
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from dataset.synthetic_lexicon import MAX_GLOSSES, signs
 from dataset.synthetic_motion import plan_motion
 from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
+from utils.cores import available_cores
 
 TEST_ONLY_SHARE = 3  # every third sentence of test is signed by the signer that train never shows
 
@@ -67,7 +70,7 @@ def generate(
         ValueError: an argument out of its range.
         FileExistsError: `out` is there and not an empty folder.
     """
-    workers = _available_cores() if workers is None else workers
+    workers = available_cores() if workers is None else workers
     _check_arguments(layout, train, dev, test, seed, workers)
     root = Path(out)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
@@ -78,10 +81,6 @@ def generate(
     lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
     chosen.write_annotations(root, lengths)
     return lengths
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_arguments(layout: str, train: int, dev: int, test: int, seed: int, workers: int) -> None:
@@ -101,7 +100,7 @@ def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[in
         first = next((place for place, i in enumerate(order) if i == 3), 0)
         order[0], order[first] = 3, order[0]
     if split == "test":
-        unseen = len(SIGNERS) - 1
+        unseen = next(i for i, signer in enumerate(SIGNERS) if signer.name == TEST_ONLY_SIGNER)
         order = [unseen if place % TEST_ONLY_SHARE == TEST_ONLY_SHARE - 1 else i for place, i in enumerate(order)]
     return order
 
@@ -112,12 +111,14 @@ def _write_clips(clips: Sequence[Clip], layout: Layout, root: Path, seed: int, w
     if workers == 1:
         return list(progress(map(write, clips)))
     # A fresh interpreter a worker: forking a process that has threads (torch, cv2) can hang.
-    with multiprocessing.get_context("spawn").Pool(workers, _initialise_worker) as pool:
-        return list(progress(pool.imap(write, clips)))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_initialise_worker) as pool:
+        return list(progress(pool.map(write, clips)))
 
 
 def _initialise_worker() -> None:
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process: the main one says so
 
 
 def _write_clip(clip: Clip, layout: Layout, root: Path, seed: int) -> int:
@@ -158,5 +159,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     try:
         main(parse_args())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BrokenProcessPool) as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted: the folder is incomplete, remove it before the next try")

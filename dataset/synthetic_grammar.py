@@ -44,7 +44,7 @@ LENGTHS = {2: 0.14, 3: 0.35, 4: 0.33, 5: 0.18}  # how often a pattern has so man
 REPEAT_RATE = 0.06
 HELD_OUT = 0.2  # the part of the language that train never sees
 CANDIDATES = 12
-ATTEMPTS = 20_000
+ATTEMPTS = 2_000
 
 
 def is_held_out(sentence: Sentence, seed: int) -> bool:
@@ -70,8 +70,16 @@ def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int,
     for index in range(count):
         repeat = int((index + 1) * REPEAT_RATE + phase) > int(index * REPEAT_RATE + phase)
         length = int(rng.choice(list(LENGTHS), p=list(LENGTHS.values())))
-        usable = [p for p in patterns if len(p) == min(length, longest - repeat)]
-        fresh = _candidates(rng, usable, lexicon, repeat, held_out, seed)
+        length = min(length, longest - repeat)
+        fresh: list[Sentence] = []
+        for other in sorted({len(p) for p in patterns}, key=lambda n: abs(n - length)):
+            # A small lexicon may have no sentence of the wanted length in this part of the language.
+            usable = [p for p in patterns if len(p) == other]
+            fresh = fresh or _candidates(rng, usable, lexicon, repeat, held_out, seed)
+        if not fresh and repeat:
+            fresh = _candidates(rng, patterns, lexicon, False, held_out, seed)
+        if not fresh:
+            raise ValueError(f"seed = {seed}: {len(signs)} glosses give a split no sentence; choose another seed")
         # The candidate whose glosses are the rarest so far keeps the frequencies level.
         best = min(fresh, key=lambda sentence: sum(seen[g] for g in sentence) / len(sentence))
         seen.update(best)
@@ -97,7 +105,7 @@ def _candidates(
             found.append(sentence)
             if len(found) == CANDIDATES:
                 return found
-    raise ValueError(f"seed = {seed}: no sentence for this split in {ATTEMPTS} attempts; choose another seed")
+    return found
 
 
 def _fill(rng: np.random.Generator, pattern: Sequence[str], lexicon: dict[str, list[str]]) -> Sentence:

@@ -119,7 +119,7 @@ MINIMAL_PAIRS: tuple[tuple[str, str, str], ...] = (
 )
 
 FORM_FIELDS: tuple[str, ...] = ("handshape", "place", "movement", "hands", "orientation")
-MIN_GLOSSES = 4
+MIN_GLOSSES = 5
 MAX_GLOSSES = len(LEXICON)
 
 

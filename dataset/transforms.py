@@ -60,7 +60,8 @@ class Transform:
     @property
     def size(self) -> int:
         """Side at which frames are read, before the crop."""
-        return round(self.frame_size * self.feeder.image_scale)
+        scale = self.feeder.image_scale
+        return round(scale if scale > 1 else self.frame_size * scale)
 
     def plan(self, num_frames: int, rng: np.random.Generator, shortest: int = 1) -> Plan:
         """What to do with one clip.

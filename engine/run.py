@@ -8,12 +8,13 @@ from pathlib import Path
 import torch
 
 from config.schema import Config
-from engine.run_folder import open_run_folder
+from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
-from engine.trainer import Trainer
+from engine.trainer import Trainer, TrainState
 from evaluation.evaluate import Evaluation
 from evaluation.report import summary
 from evaluation.sclite import find_sclite
+from utils.checkpoint import load_checkpoint
 from utils.device import select_device
 from utils.errors import InputError
 from utils.log import LOGGER, start_log
@@ -45,44 +46,42 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     weights = config.load_weights or config.load_checkpoints
     if config.phase == "test" and not weights:
         raise PhaseError("--phase test needs --load-weights FILE, e.g. the best.pt of a run")
+    check_run_folder(config)
+    trainer = Trainer(config, device) if config.phase == "train" else None
     folder = open_run_folder(config)
     start_log(folder / "log.txt")
     for note in notes:
         LOGGER.info(note)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
-    if config.phase == "train":
-        weights = train(config, folder, device)
+    if trainer:
+        weights = train(trainer, folder)
     evaluations = test(config, weights, folder, device)
     LOGGER.info("\n%s", summary(evaluations))
     LOGGER.info("weights:         %s\nlog and curves:  %s", weights, folder)
     return evaluations
 
 
-def train(config: Config, folder: Path, device: torch.device) -> Path:
+def train(trainer: Trainer, folder: Path) -> Path:
     """Train; the checkpoint of the best epoch."""
-    trainer = Trainer(config, folder, device)
-    LOGGER.info(
-        "%d training clips, %d glosses, %.1f M weights",
-        len(trainer.loader.dataset),
-        len(trainer.vocabulary),
-        sum(p.numel() for p in trainer.model.parameters()) / 1e6,
-    )
-    state = trainer.train()
-    LOGGER.info(
-        "trained %d epochs, %d steps in %.1f minutes; best dev WER %.2f %% in epoch %d",
-        state.epoch,
-        state.step,
-        state.seconds / 60,
-        state.best_wer,
-        state.best_epoch,
-    )
-    return best_checkpoint(folder, config.load_checkpoints)
+    state = trainer.train(folder)
+    minutes = state.seconds / 60
+    LOGGER.info("trained %d epochs, %d steps in %.1f minutes", state.epoch, state.step, minutes)
+    LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
+    return best_checkpoint(folder, trainer.config.load_checkpoints, state)
 
 
-def best_checkpoint(folder: Path, resumed: str | None) -> Path:
-    """The best checkpoint of a run; where it was resumed into another folder and got no better, that of the older one."""
-    candidates = [folder / "best.pt", *([Path(resumed).parent / "best.pt", Path(resumed)] if resumed else [])]
-    return next(path for path in candidates if path.is_file())
+def best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
+    """The checkpoint of the best epoch; a run resumed into another folder may have got no better than the older one.
+
+    Where the older run's best checkpoint is gone, the last one is taken, and the log says so.
+    """
+    for path in (folder / "best.pt", *([Path(resumed).parent / "best.pt"] if resumed else [])):
+        if path.is_file():
+            saved = load_checkpoint(path)["train_state"]
+            if (saved["best_wer"], saved["best_epoch"]) == (state.best_wer, state.best_epoch):
+                return path
+    LOGGER.info("the checkpoint of the best epoch is not there: the last one is evaluated")
+    return folder / "last.pt" if (folder / "last.pt").is_file() else Path(resumed)
 
 
 def describe_device(device: torch.device) -> str:

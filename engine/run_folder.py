@@ -15,27 +15,42 @@ class RunFolderError(InputError, ValueError):
     """A folder that another run lives in."""
 
 
-def open_run_folder(config: Config) -> Path:
-    """Make `work_dir` ready for this run and write its `config.yaml`.
+def check_run_folder(config: Config) -> bool:
+    """Whether `work_dir` holds a run that has to be moved aside first, as `overwrite` allows.
 
-    A folder with a finished or interrupted training is taken again only to test or to resume it; with
-    `overwrite: true` it is moved aside first.
+    A folder with a training is taken again only to test or to resume it.
 
     Raises:
-        RunFolderError: it holds a training; says how to resume, overwrite or go elsewhere.
+        RunFolderError: it holds a training; says how to resume, overwrite or go elsewhere. Or it would be moved aside
+            with the weights that this run starts from.
     """
     folder = Path(config.work_dir)
-    if config.phase == "train":
-        held = [name for name in ("last.pt", "best.pt") if (folder / name).exists()]
-        resumes = config.load_checkpoints and Path(config.load_checkpoints).resolve().parent == folder.resolve()
-        if held and not resumes:
-            if not config.overwrite:
-                raise RunFolderError(
-                    f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with "
-                    f"--load-checkpoints {folder / 'last.pt'}, start afresh with --overwrite true (the old folder is "
-                    "moved aside, not deleted), or choose another --work-dir"
-                )
-            folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
+    if config.phase != "train":
+        return False
+    held = [name for name in ("last.pt", "best.pt") if (folder / name).exists()]
+    needed = [Path(path) for path in (config.load_weights, config.load_checkpoints) if path]
+    inside = [path for path in needed if folder.resolve() in path.resolve().parents]
+    resumes = config.load_checkpoints is not None and Path(config.load_checkpoints) in inside
+    if not held or resumes:
+        return False
+    if not config.overwrite:
+        raise RunFolderError(
+            f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with --load-checkpoints "
+            f"{folder / 'last.pt'}, start afresh with --overwrite (the old folder is moved aside, not deleted), or "
+            "choose another --work-dir"
+        )
+    if inside:
+        raise RunFolderError(
+            f"{inside[0]} lies in {folder}, which --overwrite would move aside; choose another --work-dir"
+        )
+    return True
+
+
+def open_run_folder(config: Config) -> Path:
+    """Make `work_dir` ready for this run, as `check_run_folder` says, and write its configuration into it."""
+    folder = Path(config.work_dir)
+    if check_run_folder(config):
+        folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
     folder.mkdir(parents=True, exist_ok=True)
     name = "config.yaml" if config.phase == "train" else "config-test.yaml"
     write_text(folder / name, to_yaml(config))

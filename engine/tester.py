@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
 from config.schema import Config
-from dataset.loader import available_splits, load_vocabulary
+from dataset.loader import load_vocabulary
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from slr_network import build_model
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
+from utils.log import LOGGER
 
 
 def test(
-    config: Config, weights: str | Path, folder: Path, device: torch.device, splits: Sequence[str] = ("dev", "test")
+    config: Config, weights: str | Path, folder: Path, device: torch.device
 ) -> list[Evaluation]:  # fmt: skip
-    """Evaluate the weights in a file on those of `splits` that the corpus has.
+    """Evaluate the weights in a file on dev, and on test where the corpus has one.
 
     Raises:
+        ManifestError: the corpus is not prepared to the end.
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
     vocabulary = load_vocabulary(config)
+    splits = ["dev", "test"]
+    if not (Path(config.prepared) / "test.json").is_file():
+        LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
+        splits.remove("test")
+    data = {split: evaluation_data(config, split, vocabulary) for split in splits}
     content = load_checkpoint(weights)
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
-    load_weights(model, content)
+    load_weights(model, content, name=str(weights))
     model = model.to(device)
-    evaluations = []
-    for split in available_splits(config, splits):
-        loader, references = evaluation_data(config, split, vocabulary)
-        evaluations.append(evaluate(config, model, loader, vocabulary, references, split, folder))
-    return evaluations
+    return [
+        evaluate(config, model, loader, vocabulary, references, split, folder)
+        for split, (loader, references) in data.items()
+    ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -26,6 +26,9 @@ from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, lo
 from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
+
+DECISIVE = {"dataset", "batch_size", "random_seed"}
+"""Keys outside the sections that decide what is learnt; in the sections all do."""
 
 
 class NonFiniteLossError(InputError, RuntimeError):
@@ -56,18 +59,15 @@ class Trainer:
 
     Args:
         config: of the run.
-        folder: where everything is written.
         device: to train on.
 
     Raises:
-        ManifestError, VocabularyError, ShortClipError, PretrainedError, CheckpointError: what the run needs is
-            missing or does not fit.
+        InputError: what the run needs is missing or does not fit; nothing has been written then.
     """
 
-    def __init__(self, config: Config, folder: Path, device: torch.device) -> None:
+    def __init__(self, config: Config, device: torch.device) -> None:
         seed_everything(config.random_seed)
         self.config = config
-        self.folder = folder
         self.device = device
         self.vocabulary = load_vocabulary(config)
         starts_from_file = bool(config.load_weights or config.load_checkpoints)
@@ -76,28 +76,24 @@ class Trainer:
             load_weights(model, config.load_weights, config.ignore_weights)
         self.model = model.to(device)
         self.criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
-        self.loader = self._train_loader()
+        clips = load_manifest(config, "train")
+        interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
+        kept = trainable(clips, model.spec, interval, skip)
+        self.skipped = len(clips.clips) - len(kept.clips)
+        self.loader = build_loader(config, kept, self.vocabulary, training=True, pin_memory=device.type == "cuda")
         self.dev_loader, self.dev_references = evaluation_data(config, "dev", self.vocabulary)
         self.optimizer = build_optimizer(self.model, config.optimizer_args)
         self.scheduler = build_scheduler(self.optimizer, config.optimizer_args, len(self.loader))
         self.state = TrainState()
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
-        self.writer = SummaryWriter(str(folder), purge_step=self.state.step or None)
 
-    def _train_loader(self) -> DataLoader:
+    def train(self, folder: Path) -> TrainState:
+        """Train until `num_epoch`, evaluating on the way and saving everything into `folder`."""
         config = self.config
-        manifest = load_manifest(config, "train")
-        interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
-        kept = trainable(manifest, self.model.spec, interval, skip)
-        dropped = len(manifest.clips) - len(kept.clips)
-        if dropped:
-            LOGGER.info("%d of %d training clips are too short for their label: left out", dropped, len(manifest.clips))
-        return build_loader(config, kept, self.vocabulary, training=True, pin_memory=self.device.type == "cuda")
-
-    def train(self) -> TrainState:
-        """Train until `num_epoch`, evaluating and saving on the way."""
-        config = self.config
+        self.folder = folder
+        self.writer = SummaryWriter(str(folder), purge_step=self.state.step + 1)
+        self._log_start()
         started, before = time.monotonic(), self.state.seconds
         if self.state.epoch >= config.num_epoch:
             LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
@@ -114,6 +110,21 @@ class Trainer:
         self.writer.close()
         return self.state
 
+    def _log_start(self) -> None:
+        clips, glosses = len(self.loader.dataset), len(self.vocabulary)
+        weights = sum(p.numel() for p in self.model.parameters()) / 1e6
+        LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, glosses, weights)
+        if self.skipped:
+            LOGGER.info("%d training clips are too short for their label and left out", self.skipped)
+        if self.state.epoch:
+            LOGGER.info(
+                "resuming %s after epoch %d, best dev WER %.2f %% (epoch %d)",
+                self.config.load_checkpoints,
+                self.state.epoch,
+                self.state.best_wer,
+                self.state.best_epoch,
+            )
+
     def _train_epoch(self, epoch: int) -> None:
         self.model.train()
         self.loader.sampler.epoch = epoch
@@ -121,15 +132,15 @@ class Trainer:
         step = self.state.step
         progress = tqdm(self.loader, desc=f"epoch {epoch}/{self.config.num_epoch}", unit="step", leave=False)
         for batch in progress:
+            rate = self.optimizer.param_groups[0]["lr"]
             terms = self._train_step(batch)
             step += 1
             loss = float(terms["total"])
             total += loss
             progress.set_postfix(loss=f"{loss:.2f}")
             if step % self.config.log_interval == 0:
-                self._log_step(step, terms)
+                self._log_step(step, terms, rate)
         self.state = replace(self.state, step=step)
-        rate = self.optimizer.param_groups[0]["lr"]
         seconds = time.monotonic() - started
         LOGGER.info("epoch %d  loss %.3f  learning rate %.2e  %.0f s", epoch, total / len(self.loader), rate, seconds)
 
@@ -146,7 +157,7 @@ class Trainer:
             batch.target_lengths,
         )
         if not torch.isfinite(terms["total"]):
-            named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
+            named = ", ".join(f"{name} {term.item():.4g}" for name, term in terms.items())
             clips = ", ".join(
                 f"{clip} ({frames} frames, {glosses} glosses)"
                 for clip, frames, glosses in zip(
@@ -163,10 +174,10 @@ class Trainer:
         self.scheduler.step()
         return {name: term.detach() for name, term in terms.items()}
 
-    def _log_step(self, step: int, terms: dict[str, Tensor]) -> None:
+    def _log_step(self, step: int, terms: dict[str, Tensor], rate: float) -> None:
         for name, term in terms.items():
             self.writer.add_scalar(f"loss/{name}", float(term), step)
-        self.writer.add_scalar("learning_rate", self.optimizer.param_groups[0]["lr"], step)
+        self.writer.add_scalar("learning_rate", rate, step)
 
     def _evaluate_epoch(self, epoch: int) -> bool:
         """Evaluate on dev; whether it is the best so far."""
@@ -191,7 +202,7 @@ class Trainer:
             "optimizer_state_dict": self.optimizer.state_dict(),
             "scheduler_state_dict": self.scheduler.state_dict(),
             "train_state": asdict(self.state),
-            "random_states": random_states(),
+            "random_states": random_states(self.device),
             "config": to_dict(self.config),
             "glosses": list(self.vocabulary.glosses),
         }
@@ -199,22 +210,33 @@ class Trainer:
 
     def _resume(self, path: str) -> None:
         content = load_checkpoint(path)
-        needed = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "glosses")
+        needed = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "config", "glosses")
         missing = [key for key in needed if key not in content]
         if missing:
             raise CheckpointError(
                 f"{path} cannot be resumed, it lacks {', '.join(missing)}; to start from its weights use --load-weights"
             )
         check_glosses(content, path, self.vocabulary.glosses)
-        load_weights(self.model, content)
+        changed = changes(content["config"], to_dict(self.config))
+        if changed:
+            raise CheckpointError(
+                f"{path} was trained with other settings, so this would be another experiment: {'; '.join(changed)}. "
+                "Resume with the same, or start a new run from its weights with --load-weights"
+            )
+        load_weights(self.model, content, name=path)
         self.optimizer.load_state_dict(content["optimizer_state_dict"])
         self.scheduler.load_state_dict(content["scheduler_state_dict"])
         self.state = TrainState(**content["train_state"])
-        restore_random_states(content["random_states"])
-        LOGGER.info(
-            "resuming %s after epoch %d, best dev WER %.2f %% (epoch %d)",
-            path,
-            self.state.epoch,
-            self.state.best_wer,
-            self.state.best_epoch,
-        )
+        restore_random_states(content["random_states"], self.device)
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Settings that decide what is learnt and differ: "key: old -> new"."""
+    found = []
+    for key, value in after.items():
+        if isinstance(value, Mapping):
+            found += changes(before.get(key, {}), value, f"{prefix}{key}.")
+        elif key in DECISIVE or prefix:
+            old = before.get(key)
+            found += [f"{prefix}{key}: {old} -> {value}"] * (old != value)
+    return found

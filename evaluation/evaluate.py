@@ -20,9 +20,14 @@ from evaluation.normalise import normalise
 from evaluation.sclite import score_glosses
 from evaluation.wer import WerResult, score
 from slr_network import SLRModel
+from utils.errors import InputError
 
 FRAME_RATE = 25.0  # of every corpus here, frames a second
 HEADS = ("sequence", "conv")
+
+
+class EvaluationError(InputError):
+    """A split cannot be recognised or scored."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +57,23 @@ def build_decoder(config: Config) -> BeamDecoder | GreedyDecoder:
 
 def load_references(config: Config, split: str) -> list[Reference]:
     """The references of a split, from the prepared corpus."""
-    return read_stm(Path(config.prepared) / f"{config.dataset}-groundtruth-{split}.stm")
+    path = Path(config.prepared) / f"{config.dataset}-groundtruth-{split}.stm"
+    if not path.is_file():
+        raise EvaluationError(f"there are no references {path}; run `python -m preprocess.prepare` again")
+    return read_stm(path)
 
 
 def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> tuple[DataLoader, list[Reference]]:
     """Batches of a split in order, and its references.
 
     Raises:
-        ValueError: clips and references are not the same.
+        EvaluationError: clips and references are not the same.
     """
     manifest = load_manifest(config, split)
     references = load_references(config, split)
     clips, signed = {clip.id for clip in manifest.clips}, {reference.id for reference in references}
     if clips != signed:
-        raise ValueError(
+        raise EvaluationError(
             f"{split}: {len(clips - signed)} clips have no reference and {len(signed - clips)} references no clip "
             f"(first: {min(clips ^ signed)}); run `python -m preprocess.prepare` again"
         )
@@ -98,8 +106,13 @@ def recognise(
     model.eval()
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in tqdm(loader, desc=label, unit="batch", leave=False):
-        output = model(batch.video.to(device, non_blocking=True), batch.lengths)
+        output = model(batch.to(device).video, batch.lengths)
         logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}
+        if not all(torch.isfinite(values).all() for values in logits.values()):
+            raise EvaluationError(
+                f"the network gives values that are not finite for {', '.join(batch.ids)}: its weights are spoilt, as "
+                "by a learning rate that is too high; go back to an earlier checkpoint"
+            )
         for head in HEADS:
             posteriors = logits[head].float().softmax(-1).transpose(0, 1)  # (B, T', V)
             for clip_id, hypotheses in zip(batch.ids, decoder(posteriors, output.lengths), strict=True):
@@ -122,7 +135,8 @@ def evaluate(
     """Recognise a split, write its CTM files into `folder` and score them.
 
     Raises:
-        ValueError: a reference without a hypothesis, or the other way round.
+        EvaluationError: the network's output is not finite.
+        FormatError: a gloss that CTM files cannot hold.
         ScliteError: sclite was asked for and failed.
     """
     step_seconds = model.spec.stride * config.feeder_args.frame_interval / FRAME_RATE

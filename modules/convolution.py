@@ -27,7 +27,7 @@ def clips_to_frames(x: Tensor, height: int, width: int) -> Tensor:
 def time_mask(lengths: Tensor, total: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(B,) lengths -> (B, total), one where t < length and zero after it."""
     steps = torch.arange(total, device=device)
-    return (steps < lengths.to(device, non_blocking=True)[:, None]).to(dtype)
+    return (steps < lengths.to(device)[:, None]).to(dtype)
 
 
 class SpatialConv(nn.Conv3d):

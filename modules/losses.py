@@ -25,7 +25,7 @@ def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor
     if logits.device.type == "mps":  # PyTorch has no CTC there
         logits = logits.cpu()
     log_probs = F.log_softmax(logits, dim=-1, dtype=dtype)
-    targets = targets.to(logits.device, non_blocking=True)
+    targets = targets.to(logits.device)
     return F.ctc_loss(log_probs, targets, lengths, target_lengths, blank=0, reduction="none").mean()
 
 

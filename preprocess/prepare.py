@@ -6,7 +6,6 @@ python -m preprocess.prepare --dataset phoenix2014 --process-image --workers 8
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from preprocess.corpora import CORPORA
 from preprocess.corpus import Corpus, PreparationError, Recording
 from preprocess.images import ClipImages, count_clips, resize_clips
 from preprocess.summary import format_summary
+from utils.cores import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_SIZE = 256
@@ -167,7 +167,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--multiprocessing",
         dest="workers",
         action="store_const",
-        const=_cores(),
+        const=available_cores(),
         help="the same as --workers with the number of cores",
     )
     parser.add_argument(
@@ -179,12 +179,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     args = parser.parse_args(argv)
     args.dataset_root = args.dataset_root or REPOSITORY / "dataset" / args.dataset
-    args.output = args.output or REPOSITORY / "preprocess" / args.dataset
+    args.output = args.output or default_output(args.dataset)
     return args
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def default_output(dataset: str) -> Path:
+    """Where a corpus is prepared unless told otherwise."""
+    return REPOSITORY / "preprocess" / dataset
 
 
 def _positive(text: str) -> int:
@@ -217,7 +218,8 @@ def main(args: argparse.Namespace) -> int:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():
             print(f"The resized frames in {args.output / 'frames'} are not used by these manifests.")
-    print(f"\nNext: python main.py --config config/baseline.yaml --dataset {args.dataset}")
+    elsewhere = f" --prepared {args.output}" if args.output != default_output(args.dataset) else ""
+    print(f"\nNext: python main.py --config config/baseline.yaml --dataset {args.dataset}{elsewhere}")
     return 0
 
 

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main
+from dataset.manifest import Manifest
 from engine.trainer import NonFiniteLossError, Trainer
 from evaluation.ctm import read_ctm
 from utils.checkpoint import load_checkpoint
@@ -124,15 +127,106 @@ def test_messages_for_what_is_missing_or_does_not_fit(trained, prepared, tmp_pat
     assert "--phase test needs --load-weights" in refused(prepared, tmp_path, "--phase", "test")
     assert "no checkpoint" in refused(prepared, tmp_path, "--phase", "test", "--load-weights", "nowhere.pt")
     assert "not prepared" in refused(tmp_path / "no", tmp_path)
-    assert "device 7" in refused(prepared, tmp_path, "--device", "7")
-    assert "config/phoenix2041.yaml" in refused(prepared, tmp_path, "--dataset", "phoenix2041")
-    assert "num_epoc: unknown key; did you mean num_epoch?" in refused(prepared, tmp_path, "--num-epoc=3")
+    assert "device 99" in refused(prepared, tmp_path, "--device", "99")
+    assert "there is no corpus phoenix2041" in refused(prepared, tmp_path, "--dataset", "phoenix2041")
+    for wrong in (["--num-epoc=3"], ["--num-epoc", "3"], ["num_epoc=3"]):
+        message = refused(prepared, tmp_path, *wrong, "--batchsize", "2")
+        assert message.startswith("error: 2 mistakes")
+        assert "num_epoc: unknown key; did you mean num_epoch?" in message
+        assert "batchsize: unknown key; did you mean batch_size?" in message
     wrong = refused(
         prepared, tmp_path, "--phase", "test", "--load-weights", str(trained / "best.pt"), "model_args.hidden_size=32"
     )
     assert "misshapen" in wrong
     assert "pretrained is 'some.pth'" in refused(prepared, tmp_path, "model_args.pretrained=some.pth")
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_resuming_is_refused_where_the_experiment_would_change(trained, prepared, tmp_path):
+    last = str(trained / "last.pt")
+    message = refused(prepared, tmp_path, "--load-checkpoints", last, "batch_size=4", "optimizer_args.base_lr=0.1")
+    assert "batch_size: 2 -> 4; optimizer_args.base_lr: 0.001 -> 0.1" in message
+    assert "--load-weights" in message
+    assert "cannot be resumed" in refused(
+        prepared, tmp_path, "--load-checkpoints", str(bare_weights(trained, tmp_path))
+    )
+
+
+def bare_weights(trained, folder) -> Path:
+    path = folder / "bare.pt"
+    torch.save(load_checkpoint(trained / "best.pt")["model_state_dict"], path)
+    return path
+
+
+def test_bare_weights_start_a_run_and_extra_checkpoints_are_kept(trained, prepared, tmp_path):
+    weights = bare_weights(trained, tmp_path)
+    arguments = ["--load-weights", str(weights), "--num-epoch", "3", "--save-interval", "2", "--eval-interval", "2"]
+    command(prepared, tmp_path / "run", *arguments)
+    assert sorted(path.name for path in (tmp_path / "run").glob("*.pt")) == ["best.pt", "epoch_2.pt", "last.pt"]
+    assert len((tmp_path / "run" / "dev.txt").read_text().splitlines()) == 2  # after epoch 2 and after the last
+
+
+def test_an_override_may_follow_a_switch():
+    given = main.parse_args(["--overwrite", "num_epoch=3", "--batch-size", "4"]).overrides
+    assert given == {"overwrite": "true", "num_epoch": "3", "batch_size": "4"}
+    assert main.parse_args(["--overwrite", "false"]).overrides == {"overwrite": "false"}
+
+
+def test_of_two_values_for_one_key_the_later_counts():
+    assert main.parse_args(["device=cpu", "--device", "0"]).overrides == {"device": "0"}
+    assert main.parse_args(["--device=0", "device=cpu"]).overrides == {"device": "cpu"}
+    assert main.parse_args(["--optimizer-args.base-lr", "1e-3"]).overrides == {"optimizer_args.base_lr": "1e-3"}
+
+
+@pytest.mark.parametrize("words", [["word"], ["--device"]])
+def test_words_that_are_no_setting(words, capsys):
+    with pytest.raises(SystemExit):
+        main.parse_args(words)
+    assert words[0] in capsys.readouterr().err
+
+
+def test_a_preparation_that_is_not_whole_or_not_this_corpus(trained, prepared, tmp_path):
+    half = tmp_path / "half"
+    shutil.copytree(prepared, half, ignore=shutil.ignore_patterns("frames", "dev.json", "*-dev.stm"))
+    testing = ["--phase", "test", "--load-weights", str(trained / "best.pt")]
+    assert "no manifest at" in refused(half, tmp_path / "run", *testing)
+    shutil.copy(prepared / "dev.json", half)
+    assert "there are no references" in refused(half, tmp_path / "run", *testing)
+    (half / "phoenix2014-groundtruth-dev.stm").write_text("other 1 s 0.0 1.79769e+308 A\n")
+    assert "3 clips have no reference and 1 references no clip" in refused(half, tmp_path / "run", *testing)
+    assert "holds phoenix2014, not CSL" in refused(prepared, tmp_path / "run", *testing, "--dataset", "CSL")
+
+
+def test_clips_too_short_are_left_out_only_if_told_and_counted(prepared, tmp_path):
+    short = tmp_path / "prepared"
+    shutil.copytree(prepared, short)
+    manifest = Manifest.load(short / "train.json")
+    first = replace(manifest.clips[0], num_frames=4)
+    replace(manifest, clips=(first, *manifest.clips[1:])).save(short / "train.json")
+    assert f"too short for their label, so CTC has no path through them: {first.id}" in refused(short, tmp_path / "a")
+    command(short, tmp_path / "b", "--num-epoch", "1", "feeder_args.skip_short=true")
+    log = (tmp_path / "b" / "log.txt").read_text()
+    assert "7 training clips" in log
+    assert "1 training clips are too short for their label and left out" in log
+
+
+def test_weights_that_are_not_finite_are_no_result(trained, prepared, tmp_path):
+    content = load_checkpoint(trained / "best.pt")
+    content["model_state_dict"]["classifier.weight"].fill_(float("nan"))
+    torch.save(content, tmp_path / "nan.pt")
+    message = refused(prepared, tmp_path / "run", "--phase", "test", "--load-weights", str(tmp_path / "nan.pt"))
+    assert "values that are not finite for" in message
+
+
+def test_curves_for_tensorboard(trained):
+    events = EventAccumulator(str(trained)).Reload()
+    terms = ["SeqCTC", "ConvCTC", "AuxCTC1", "AuxCTC2", "AuxCTC3", "Dist", "total"]
+    assert {*(f"loss/{term}" for term in terms), "learning_rate", "WER/dev-sequence", "WER/dev-conv"} <= set(
+        events.Tags()["scalars"]
+    )
+    assert [event.step for event in events.Scalars("loss/total")] == list(range(1, 9))
+    assert [event.value for event in events.Scalars("learning_rate")] == pytest.approx([1e-3] * 8)
+    assert [event.step for event in events.Scalars("WER/dev-sequence")] == [1, 2]
 
 
 def test_a_damaged_frame_stops_with_its_name_from_a_worker_too(prepared, tmp_path):

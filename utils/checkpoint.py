@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from utils.errors import InputError
 from utils.files import atomic_path
 
+RECONSTRUCT = np._core.multiarray._reconstruct if hasattr(np, "_core") else np.core.multiarray._reconstruct
 PLAIN_TYPES = [
     Counter,  # of PyTorch's MultiStepLR
     np.ndarray,
     np.dtype,
-    np._core.multiarray._reconstruct if hasattr(np, "_core") else np.core.multiarray._reconstruct,
+    (RECONSTRUCT, "numpy.core.multiarray._reconstruct"),  # as numpy 1 calls it ...
+    (RECONSTRUCT, "numpy._core.multiarray._reconstruct"),  # ... and numpy 2
     type(np.dtype(np.uint32)),  # of numpy's random state
     type(np.dtype(np.int64)),
     type(np.dtype(np.float64)),
@@ -69,7 +71,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def load_weights(
-    model: nn.Module, source: str | Path | Mapping[str, Any], ignore: Iterable[str] = ()
+    model: nn.Module, source: str | Path | Mapping[str, Any], ignore: Iterable[str] = (), name: str = "the weights"
 ) -> nn.Module:  # fmt: skip
     """Put weights into `model`: this project's checkpoints, or the published ones.
 
@@ -78,6 +80,7 @@ def load_weights(
         source: a file, or what one holds: a state dict, or a dictionary with one under `model_state_dict`; a
             component `module` in the names, which data-parallel training leaves there, is taken out.
         ignore: names of weights to leave as they are.
+        name: what `source` is called in an error, where it is no file.
 
     Returns:
         `model`.
@@ -102,8 +105,7 @@ def load_weights(
         if weights[name].shape != own[name].shape
     ]
     if missing or unexpected or misshapen:
-        name = "the weights" if isinstance(source, Mapping) else str(source)
-        problems = [f"{name} do not fit the network"]
+        problems = [f"{name if isinstance(source, Mapping) else source} and the network do not fit"]
         problems += [f"missing: {', '.join(missing)}"] * bool(missing)
         problems += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected)
         problems += [f"misshapen: {'; '.join(misshapen)}"] * bool(misshapen)

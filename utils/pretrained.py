@@ -35,7 +35,8 @@ def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
     weights = download(name) if source == "imagenet" else from_file(name, source)
     own = backbone.state_dict()
     wanted = {key for key in own if not key.startswith(("stf", "alpha"))}
-    kernels = {key: w.unsqueeze(2) if w.ndim == 4 else w for key, w in weights.items() if not key.startswith("fc.")}
+    tensors = {key: w for key, w in weights.items() if isinstance(w, Tensor) and not key.startswith("fc.")}
+    kernels = {key: w.unsqueeze(2) if w.ndim == 4 else w for key, w in tensors.items()}
     wrong = sorted(wanted ^ kernels.keys()) or sorted(key for key in wanted if kernels[key].shape != own[key].shape)
     if wrong:
         raise PretrainedError(

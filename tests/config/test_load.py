@@ -90,6 +90,27 @@ def test_all_mistakes_at_once_with_suggestions(tmp_path):
     assert "loss_weights: 3 is one value" in text
 
 
+def test_values_that_contradict_each_other():
+    with pytest.raises(ConfigError) as error:
+        load_config(
+            None,
+            {
+                "loss_weights": {"SeqCTC": 0, "ConvCTC": 0, "AuxCTC": 0},
+                "optimizer_args": {"optimizer": "SGD", "nesterov": True, "momentum": 0},
+                "feeder_args": {"min_frames": 300},
+            },
+        )
+    text = str(error.value)
+    assert "loss_weights: SeqCTC, ConvCTC and AuxCTC are all zero" in text
+    assert "optimizer_args: nesterov needs a momentum" in text
+    assert "feeder_args: min_frames 300 is above max_frames 230" in text
+
+
+def test_a_run_is_no_corpus():
+    with pytest.raises(ConfigError, match="dataset: there is no corpus quickstart"):
+        load_config(None, {"dataset": "quickstart"})
+
+
 def test_an_unknown_corpus_is_named():
     with pytest.raises(ConfigError, match=r"phoenix2041.*did you mean phoenix2014"):
         load_config(None, {"dataset": "phoenix2041"})

@@ -8,7 +8,6 @@ from dataset.frames import FrameError
 from dataset.loader import (
     NotPreparedError,
     ShortClipError,
-    available_splits,
     build_loader,
     load_manifest,
     load_vocabulary,
@@ -113,6 +112,7 @@ def test_clips_too_short_for_their_label():
         trainable(manifest, TemporalSpec(), 2, skip_short=False)
 
 
-def test_splits_that_a_corpus_has(prepared, tmp_path):
-    assert available_splits(configure(prepared), ("dev", "test")) == ["dev", "test"]
-    assert available_splits(configure(tmp_path), ("dev", "test")) == []
+def test_when_no_clip_is_left():
+    manifest = Manifest("phoenix2014", "train", 72, (Clip("short", "f", "s", ("A", "A", "B"), 4),))
+    with pytest.raises(ShortClipError, match="all 1 clips of train are too short"):
+        trainable(manifest, TemporalSpec(), 1, skip_short=True)

@@ -23,6 +23,10 @@ def test_frame_interval_and_scale():
     assert (plan.size, plan.top) == (128, 32)
 
 
+def test_a_scale_above_one_is_a_size_in_pixels():
+    assert Transform(FeederArgs(image_scale=240), 256, training=False).plan(1, generator()).size == 240
+
+
 def test_cropping_and_mirroring_move_the_right_pixels():
     frames = np.arange(2 * 66 * 66 * 3, dtype=np.uint8).reshape(2, 66, 66, 3)
     transform = Transform(FeederArgs(input_size=64, flip=0.0), 66, training=True)

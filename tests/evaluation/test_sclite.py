@@ -162,7 +162,7 @@ GOOD_REPORT = "File: s0000000\\nChannel: 1\\nScores: (#C #S #D #I) 1 0 0 0\\n"
 def test_a_failing_program_is_an_error_and_not_a_score(tmp_path, body, message):
     path = str(program(tmp_path, body))
     with pytest.raises(ScliteError, match=message):
-        score_glosses([Reference("a", "p", ("A",))], {"a": ["A"]}, path=path, timeout=0.5)
+        score_glosses([Reference("a", "p", ("A",))], {"a": ["A"]}, path=path, timeout=0.5 if "sleep" in body else 60.0)
 
 
 def test_a_good_report_is_read(tmp_path):

@@ -1,5 +1,7 @@
 import errno
 import pickle
+import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -34,6 +36,22 @@ def test_published_files_with_numpy_states_load(tmp_path):
     """Earlier systems keep numpy's random state and the scheduler's counter in their files."""
     torch.save({"model_state_dict": {}, "rng_state": {"numpy": np.random.get_state()}}, tmp_path / "a.pt")
     assert load_checkpoint(tmp_path / "a.pt")["rng_state"]["numpy"][0] == "MT19937"
+
+
+@pytest.mark.parametrize("module", [b"numpy.core.multiarray", b"numpy._core.multiarray"])
+def test_arrays_written_by_any_numpy_load(tmp_path, module):
+    """numpy 1 and 2 call the function that rebuilds an array by different names."""
+    written = tmp_path / "written.pt"
+    torch.save({"rng_state": np.arange(3, dtype=np.uint32)}, written)
+    changed = tmp_path / "changed.pt"
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(changed, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            if name.endswith("data.pkl"):
+                assert data.count(b"multiarray") == 1
+                data = re.sub(rb"numpy\.(_core|core)\.multiarray", module, data)
+            target.writestr(name, data)
+    assert load_checkpoint(changed)["rng_state"].tolist() == [0, 1, 2]
 
 
 def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):

@@ -1,0 +1,211 @@
+"""The built-in corpus: its language, its signers, its bytes and its trees."""
+
+import hashlib
+from collections import Counter
+from dataclasses import fields
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dataset.synthetic import generate, main, parse_args, plan_corpus, render_clip
+from dataset.synthetic_hand import HANDSHAPES
+from dataset.synthetic_layouts import CSLDaily
+from dataset.synthetic_lexicon import (
+    FORM_FIELDS,
+    LEXICON,
+    MAX_GLOSSES,
+    MIN_GLOSSES,
+    MINIMAL_PAIRS,
+    ORIENTATIONS,
+    PLACES,
+    Sign,
+)
+from dataset.synthetic_motion import MOVEMENTS, plan_motion
+from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER
+from preprocess.corpora import CORPORA
+from utils.temporal import TemporalSpec
+
+CHINESE = {sign.gloss: sign.chinese for sign in LEXICON}
+
+
+def digest(root: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module", params=list(CORPORA))
+def written(request, tmp_path_factory):
+    """(layout, root, frames of each clip) of a tiny corpus in each layout."""
+    root = tmp_path_factory.mktemp("corpus") / "root"
+    lengths = generate(request.param, root, glosses=12, train=3, dev=2, test=1, seed=2, workers=1)
+    return request.param, root, lengths
+
+
+def test_the_lexicon_is_large_and_every_sign_has_a_form_of_its_own():
+    assert len(LEXICON) >= 30
+    forms = {tuple(getattr(sign, name) for name in FORM_FIELDS) for sign in LEXICON}
+    assert len(forms) == len({sign.gloss for sign in LEXICON}) == len(set(CHINESE.values())) == len(LEXICON)
+    for sign in LEXICON:
+        assert sign.handshape in HANDSHAPES
+        assert sign.place in PLACES
+        assert sign.movement in MOVEMENTS
+        assert sign.orientation in ORIENTATIONS
+        assert sign.hands in {"one", "two", "base"}
+    assert len(HANDSHAPES) >= 7
+
+
+def test_minimal_pairs_differ_in_what_they_say_and_in_nothing_else():
+    by_gloss = {sign.gloss: sign for sign in LEXICON}
+    form = [entry.name for entry in fields(Sign) if entry.name in FORM_FIELDS]
+    for first, second, field in MINIMAL_PAIRS:
+        a, b = by_gloss[first], by_gloss[second]
+        assert [name for name in form if getattr(a, name) != getattr(b, name)] == [field]
+    quickstart = {sign.gloss for sign in LEXICON[:12]}
+    within = {field for first, second, field in MINIMAL_PAIRS if {first, second} <= quickstart}
+    assert {"movement", "place", "hands", "handshape"} <= within
+
+
+@pytest.mark.parametrize("glosses", [MIN_GLOSSES, 12, MAX_GLOSSES])
+def test_the_language(glosses):
+    clips = plan_corpus(glosses, (400, 40, 60), seed=0)
+    sentences = {split: [c.sentence for c in clips if c.split == split] for split in ("train", "dev", "test")}
+    assert [len(sentences[split]) for split in ("train", "dev", "test")] == [400, 40, 60]
+    assert not set(sentences["train"]) & {*sentences["dev"], *sentences["test"]}
+    assert {len(sentence) for split in sentences.values() for sentence in split} <= {2, 3, 4, 5}
+    counts = Counter(gloss for sentence in sentences["train"] for gloss in sentence)
+    assert set(counts) == {sign.gloss for sign in LEXICON[:glosses]}
+    assert min(counts.values()) >= sum(counts.values()) / glosses / 2
+    repeats = sum(any(a == b for a, b in pairwise(s)) for s in sentences["train"])
+    assert 0.04 * 400 <= repeats <= 0.08 * 400
+
+
+def test_the_smallest_lexicon_works_for_any_seed():
+    for seed in range(20):
+        assert len(plan_corpus(MIN_GLOSSES, (8, 3, 3), seed)) == 14
+
+
+def test_one_signer_is_met_in_test_alone():
+    clips = plan_corpus(12, (160, 40, 60), seed=0)
+    signers = {s: Counter(SIGNERS[c.signer].name for c in clips if c.split == s) for s in ("train", "dev", "test")}
+    assert len(SIGNERS) >= 5
+    assert TEST_ONLY_SIGNER not in signers["train"]
+    assert TEST_ONLY_SIGNER not in signers["dev"]
+    assert signers["test"][TEST_ONLY_SIGNER] == 20
+    assert set(signers["train"]) == {signer.name for signer in SIGNERS} - {TEST_ONLY_SIGNER}
+    assert len({signer.dominant for signer in SIGNERS}) == 2
+
+
+def test_clips_are_long_enough_for_their_labels():
+    spec = TemporalSpec()
+    for number, sentence in enumerate((("NORD", "NORD"), ("MORGEN", "NORD", "REGEN"), ("KALT", "WARM") * 2)):
+        for signer in SIGNERS:
+            motion = plan_motion(sentence, signer, np.random.default_rng(number))
+            assert spec.output_length(len(motion.hands)) > spec.steps_needed(sentence)
+            assert len(motion.strokes) == len(sentence)
+            assert all(8 <= last - first <= 12 for first, last in motion.strokes)
+            gaps = [b[0] - a[1] for a, b in pairwise(motion.strokes)]
+            assert min(gaps) >= 2  # the hands travel
+
+
+def test_a_frame_is_a_lit_picture_with_a_moving_person():
+    clip = plan_corpus(12, (1, 0, 0), seed=0)[0]
+    frames = list(render_clip(clip, seed=0))
+    assert all(frame.shape == (260, 210, 3) and frame.dtype == np.uint8 for frame in frames)
+    assert np.abs(frames[0].astype(int) - frames[len(frames) // 2]).max() > 60
+    assert frames[0].std() > 20
+
+
+def test_same_seed_same_bytes_whatever_the_workers(tmp_path):
+    for name, seed, workers in (("a", 3, 1), ("b", 3, 2), ("c", 4, 1)):
+        generate("phoenix2014", tmp_path / name, glosses=12, train=2, dev=1, test=1, seed=seed, workers=workers)
+    first, second, other = (digest(tmp_path / name) for name in "abc")
+    assert first == second
+    assert first != other
+
+
+def test_preparation_reads_every_layout(written):
+    layout, root, lengths = written
+    corpus = CORPORA[layout](root)
+    for split, recordings in corpus.splits.items():
+        clips = [clip for clip in lengths if clip.split == split]
+        chinese = layout.startswith("CSL")
+        labels = [tuple(CHINESE[g] if chinese else g for g in clip.sentence) for clip in clips]
+        assert sorted(recording.glosses for recording in recordings) == sorted(labels)
+        assert sorted(len(list(recording.folder.iterdir())) for recording in recordings) == sorted(
+            lengths[clip] for clip in clips
+        )
+    assert set(corpus.splits) == ({"train", "dev"} if layout == "CSL" else {"train", "dev", "test"})
+
+
+def test_pictures_have_the_size_of_the_corpus(written):
+    layout, root, _ = written
+    sizes = {"phoenix2014": (260, 210), "phoenix2014-T": (260, 210), "CSL-Daily": (512, 512), "CSL": (720, 1280)}
+    pattern = "*.jpg" if layout.startswith("CSL") else "*.png"
+    image = cv2.imread(str(min(root.rglob(pattern))))
+    assert image.shape == (*sizes[layout], 3)
+
+
+def test_traps(written):
+    layout, root, lengths = written
+    if layout == "phoenix2014":
+        table = root / "phoenix-2014-multisigner/annotations/manual/train.corpus.csv"
+        rows = [line.split("|") for line in table.read_text(encoding="utf-8").splitlines()]
+        assert rows[0] == ["id", "folder", "signer", "annotation"]
+        assert rows[1][1] == f"{rows[1][0]}/1/*.png"
+        assert any("  " in row[3] for row in rows[1:])
+        folder = root / "phoenix-2014-multisigner/features/fullFrame-210x260px/train" / rows[1][0] / "1"
+        assert len(list(folder.glob("*.png"))) == next(iter(lengths.values()))
+    elif layout == "phoenix2014-T":
+        text = (root / "annotations/manual/PHOENIX-2014-T.train.corpus.csv").read_text(encoding="utf-8")
+        assert text.startswith("name|video|start|end|speaker|orth|translation\n")
+        name, video = text.splitlines()[1].split("|")[:2]
+        assert video == f"{name}/1/*.png"
+        assert not list(root.rglob("1"))
+        assert (root / "features/fullFrame-210x260px/train" / name / "images0001.png").is_file()
+        assert text.count('"') % 2 == 1
+    elif layout == "CSL-Daily":
+        assert f"{CSLDaily.missing}|train" in (root / "split_1.txt").read_text(encoding="utf-8")
+        assert CSLDaily.missing not in (root / "video_map.txt").read_text(encoding="utf-8")
+        assert (root / "sentence/frames_512x512" / CSLDaily.meant).is_dir()
+    else:
+        assert (root / "train.txt").read_text(encoding="utf-8").startswith("/")
+        assert not (root / "test.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"glosses": 4}, "glosses = 4"),
+        ({"glosses": MAX_GLOSSES + 1}, f"5 to {MAX_GLOSSES}"),
+        ({"train": 0}, "train = 0"),
+        ({"dev": -1}, "dev = -1"),
+        ({"workers": 0}, "workers = 0"),
+        ({"layout": "phoenix"}, "'phoenix'"),
+    ],
+)
+def test_bad_arguments_name_the_value(tmp_path, changes, message):
+    settings = {"layout": "phoenix2014", "out": tmp_path / "new", "train": 1, "dev": 0, "test": 0, "workers": 1}
+    with pytest.raises(ValueError, match=message):
+        generate(**(settings | changes))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path):
+    (tmp_path / "mine.txt").write_text("keep")
+    with pytest.raises(FileExistsError, match="not an empty folder"):
+        generate("phoenix2014", tmp_path, train=1, dev=0, test=0, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_the_command_says_what_it_wrote(tmp_path, capsys):
+    out = tmp_path / "c"
+    main(parse_args(["--layout", "phoenix2014", "--out", str(out), "--train=1", "--dev=1", "--test=1", "--workers=1"]))
+    text = capsys.readouterr().out
+    assert "train: 1 sentences" in text
+    assert str(out) in text
