@@ -21,7 +21,7 @@ CAMERA_BLUR = 0.55
 # How far down the arm a sleeve reaches: 1 is the elbow, 2 the wrist.
 SLEEVES = {"short": 0.55, "elbow": 1.15, "long": 1.95}
 Limb = tuple[np.ndarray, np.ndarray, float, float]  # two ends, two radii
-ELBOW_POLE = np.array([0.75, 0.75, -0.7])  # where the elbow wants to be: outwards, down and back
+ELBOW_POLE = np.array([0.4, 0.9, -0.45])  # where the elbow wants to be: outwards, down and back
 
 
 def elbow_position(shoulder: np.ndarray, wrist: np.ndarray, upper: float, fore: float) -> tuple[np.ndarray, np.ndarray]:
