@@ -18,7 +18,6 @@ from utils.checkpoint import load_checkpoint
 from utils.device import select_device
 from utils.errors import InputError
 from utils.log import LOGGER, start_log
-from utils.memory import keep_freed_memory
 
 
 class PhaseError(InputError):
@@ -39,8 +38,6 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
         InputError: something that the run needs is missing or does not fit; the message says what.
     """
     device = select_device(config.device)
-    if device.type == "cpu":
-        keep_freed_memory()
     if config.evaluate_tool == "sclite":
         find_sclite()
     weights = config.load_weights or config.load_checkpoints

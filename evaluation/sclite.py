@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from evaluation.ctm import CtmEntry, CtmWord, Reference, read_ctm, read_stm, write_ctm, write_stm
+from evaluation.ctm import CtmEntry, CtmWord, Reference, write_ctm, write_stm
 from evaluation.wer import SentenceCounts, WerResult, check_ids
 from utils.errors import InputError
 
@@ -41,19 +41,6 @@ def find_sclite(path: str | None = None) -> list[str]:
             return [program, "sclite"] if Path(program).name == "sctk" else [program]
     where = "on $PATH, in ./software or in /usr/lib/sctk/bin" if path is None else f"at {path}"
     raise ScliteError(f"there is no program sclite {where}: {REMEDY}")
-
-
-def score_with_sclite(
-    ctm: str | Path, stm: str | Path, require_all: bool = False, path: str | None = None, timeout: float = 600.0
-) -> WerResult:
-    """Counts of every reference of an STM file against a CTM file, as sclite finds them; see `score_glosses`.
-
-    A reference without a line in the CTM file is an empty hypothesis, unless `require_all` makes it an error.
-    """
-    references = read_stm(stm)
-    entries = read_ctm(ctm, ids=[reference.id for reference in references])
-    hypotheses = {entry.id: entry.glosses for entry in entries}
-    return score_glosses(references, hypotheses, require_all, path, timeout)
 
 
 def score_glosses(

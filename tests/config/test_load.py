@@ -52,6 +52,7 @@ def test_each_corpus_by_its_file_and_by_line_3(name):
         assert config.dataset_root == f"./dataset/{name}"
         assert config.normalise == ("phoenix2014" if name.startswith("phoenix") else "none")
         assert config.model_args.share_heads == (name == "phoenix2014")
+        assert config.feeder_args.skip_short == (name == "phoenix2014-T")
     daily = name == "CSL-Daily"
     assert by_line.optimizer_args.base_lr == (5e-5 if daily else 1e-4)
     assert by_line.optimizer_args.gamma == (0.5 if daily else 0.2)

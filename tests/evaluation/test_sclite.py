@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from evaluation import sclite
-from evaluation.ctm import FormatError, Reference, write_stm
-from evaluation.sclite import ScliteError, find_sclite, score_glosses, score_with_sclite
+from evaluation.ctm import FormatError, Reference, read_ctm, read_stm, write_stm
+from evaluation.sclite import ScliteError, find_sclite, score_glosses
 from evaluation.wer import main, parse_args, score
 
 try:
@@ -66,14 +66,15 @@ def test_files_with_every_trap_count_as_they_should(tmp_path):
     stm.write_text("\ufeffa 1 P1 0.0 1.79769e+308 A Ä B\r\nb 1 P2 0.0 1.79769e+308 C\nc 1 P2 0.0 1.0 D\n", "utf-8")
     ctm = tmp_path / "h.ctm"
     ctm.write_text("\ufeffc 1 5.0 0.1 d\r\n\n;; comment\na 1 0.2 0.1 a\r\na 1 0.1 0.1 ä\r\na 1 0.0 0.0 B\r\n", "utf-8")
-    result = score_with_sclite(ctm, stm)
+    references, hypotheses = read_stm(stm), {entry.id: entry.glosses for entry in read_ctm(ctm)}
+    result = score_glosses(references, hypotheses, require_all=False)
     assert [(s.id, s.correct, s.substitutions, s.deletions, s.insertions) for s in result.sentences] == [
         ("a", 2, 1, 0, 0),
         ("b", 0, 0, 1, 0),
         ("c", 1, 0, 0, 0),
     ]
     with pytest.raises(ValueError, match="1 references have no hypothesis: b"):
-        score_with_sclite(ctm, stm, require_all=True)
+        score_glosses(references, hypotheses)
 
 
 @needs_sclite
