@@ -17,9 +17,11 @@ import numpy as np
 
 from evaluation.ctm import Reference, fold_case, read_ctm, read_stm
 from evaluation.normalise import RULE_SETS, normalise
+from utils.table import table
 
 SUBSTITUTION_COST, INSERTION_COST, DELETION_COST = 4, 3, 3  # sclite's
 
+CELLS = ("WER", "S", "D", "I", "glosses")
 Alignment = list[tuple[str, str | None, str | None]]
 
 
@@ -229,17 +231,16 @@ def _wer_or_none(result: WerResult) -> float | None:
 
 def as_text(result: WerResult) -> str:
     """A line for all sentences and one for each signer."""
-    lines = [f"{'':<12} {'WER':>9} {'S':>6} {'D':>6} {'I':>6} {'glosses':>8} {'sentences':>9}"]
-    lines.append(_row("all", f"{result.wer:.2f} %", result))
-    for signer, part in result.per_signer().items():
-        rate = _wer_or_none(part)
-        lines.append(_row(signer, "-" if rate is None else f"{rate:.2f} %", part))
-    return "\n".join(lines)
+    rows = [["all", *cells(result), str(len(result.sentences))]]
+    rows += [[name, *cells(part, "-"), str(len(part.sentences))] for name, part in result.per_signer().items()]
+    return table(["", *CELLS, "sentences"], rows)
 
 
-def _row(name: str, rate: str, result: WerResult) -> str:
-    counts = f"{result.substitutions:>6} {result.deletions:>6} {result.insertions:>6} {result.reference_length:>8}"
-    return f"{name:<12} {rate:>9} {counts} {len(result.sentences):>9}"
+def cells(result: WerResult, undefined: str | None = None) -> list[str]:
+    """What `CELLS` names, as text; `undefined` stands for the rate without reference glosses, else a ValueError."""
+    numbers = (result.substitutions, result.deletions, result.insertions, result.reference_length)
+    known = result.reference_length or undefined is None
+    return [f"{result.wer:.2f} %" if known else undefined, *map(str, numbers)]
 
 
 if __name__ == "__main__":

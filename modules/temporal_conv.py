@@ -45,14 +45,16 @@ class TemporalConv(nn.Module):
         Returns:
             (B, hidden_size, T').
         """
-        lengths = padded_lengths
-        for (kind, size), layer in zip(self.spec.layers, self.temporal_conv, strict=True):
-            if lengths is None:
+        if padded_lengths is None:
+            for layer in self.temporal_conv:
                 x = layer(x)
-            elif kind == "K":
-                x = layer(x * time_mask(lengths, x.shape[2], x.device, x.dtype)[:, None])
-                lengths = lengths - (size - 1)
+            return x
+        before = padded_lengths
+        steps = zip(self.spec.layers, self.temporal_conv, self.spec.chain_lengths(padded_lengths), strict=True)
+        for (kind, size), layer, after in steps:
+            if kind == "K":
+                x = layer(x * time_mask(before, x.shape[2], x.device, x.dtype)[:, None])
             else:
-                lengths = lengths // size
-                x = layer(x, time_mask(lengths, x.shape[2] // size, x.device, x.dtype))
+                x = layer(x, time_mask(after, x.shape[2] // size, x.device, x.dtype))
+            before = after
         return x

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
+
+Length = TypeVar("Length")
 
 CHAINS: dict[int, tuple[tuple[str, int], ...]] = {
     0: (("K", 3),),
@@ -77,8 +80,8 @@ class TemporalSpec:
             raise ValueError(f"{frames} frames need {own} frames with padding, only {total} were given")
         return [min(max(i - self.edge, 0), frames - 1) for i in range(total)]
 
-    def chain_lengths(self, padded: int) -> Iterator[int]:
-        """Valid length after each layer of the chain, for an input of `padded` frames."""
+    def chain_lengths(self, padded: Length) -> Iterator[Length]:
+        """Valid length after each layer of the chain for an input of `padded` frames, a number or a tensor of them."""
         for kind, size in self.layers:
             padded = padded - (size - 1) if kind == "K" else padded // size
             yield padded
