@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.decode import BeamDecoder, GreedyDecoder, Hypothesis
+from evaluation.decode import BeamDecoder, GreedyDecoder, Hypothesis, make_decoder
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
 EXPECTED = json.loads((PARITY / "expected_decode.json").read_text(encoding="utf-8"))
@@ -92,7 +92,8 @@ def test_what_holds_for_every_beam(seed, steps, classes, width, top):
     assert scores == sorted(scores)
     assert len({hypothesis.tokens for hypothesis in found}) == len(found)
     for hypothesis in found:
-        assert len(hypothesis.frames) == len(hypothesis.tokens) <= steps
+        assert len(hypothesis.frames) == len(hypothesis.tokens) == len(hypothesis.confidences) <= steps
+        assert all(0 < confidence <= 1 for confidence in hypothesis.confidences)
         assert all(0 < token < classes for token in hypothesis.tokens)
         assert all(0 <= frame < steps for frame in hypothesis.frames)
 
@@ -105,6 +106,22 @@ def test_two_steps_by_hand():
     assert [np.exp(-hypothesis.score) for hypothesis in found] == pytest.approx(list(expected.values()), rel=1e-5)
     assert [hypothesis.frames for hypothesis in found] == [(1,), (), (0,), (0, 1), (1, 1)]
     # (2, 1): the empty prefix is in the beam at step 1, where 2 is more probable than at step 0
+
+
+def test_confidences_of_two_steps_by_hand():
+    found = decode_one(BeamDecoder(), [[0.6, 0.3, 0.1], [0.5, 0.1, 0.4]])
+    # p as above; the 1 is in (1), (1, 2) and (2, 1), the 2 in (2), (1, 2) and (2, 1). (1, 2) and (2, 1) have one token
+    # in common, the 1 or the 2: the earlier one of the sequence whose confidence it is
+    expected = {
+        (2,): [0.33 + 0.12 + 0.01],
+        (): [],
+        (1,): [0.24 + 0.12 + 0.01],
+        (1, 2): [0.12 + 0.24 + 0.01, 0.12 + 0.33],
+        (2, 1): [0.01 + 0.33 + 0.12, 0.01 + 0.24],
+    }
+    assert [hypothesis.tokens for hypothesis in found] == list(expected)
+    for hypothesis in found:
+        assert hypothesis.confidences == pytest.approx(expected[hypothesis.tokens], rel=1e-5)
 
 
 def test_the_blank_is_pruned_like_any_class_and_ties_go_to_the_smaller_last_token():
@@ -128,14 +145,16 @@ def test_a_repeated_token_needs_a_blank_between():
 
 def test_the_step_of_a_token_is_its_most_probable_one_and_the_first_on_ties():
     assert decode_one(BeamDecoder(), [[0.5, 0.5], [0.25, 0.75], [0.25, 0.75]])[0] == Hypothesis(
-        (1,), pytest.approx(-np.log(1 - 0.03125 - 0.09375), abs=1e-5), (1,)
-    )
+        (1,), pytest.approx(-np.log(1 - 0.03125 - 0.09375), abs=1e-5), (1,), pytest.approx((1 - 0.03125,))
+    )  # (): 1/2 * 1/4 * 1/4; (1, 1): 1/2 * 1/4 * 3/4, which has the token too
 
 
 def test_the_record_of_a_forgotten_prefix_starts_anew():
     rows = [[0.60, 0.40, 0.00], [0.30, 0.39, 0.31]]
-    assert decode_one(BeamDecoder(beam_width=10), rows)[0] == Hypothesis((1,), pytest.approx(0.6733, abs=1e-3), (0,))
-    assert decode_one(BeamDecoder(beam_width=1), rows)[0] == Hypothesis((1,), pytest.approx(1.4524, abs=1e-3), (1,))
+    wide, narrow = (decode_one(BeamDecoder(beam_width=width), rows)[0] for width in (10, 1))
+    # (1): .6*.39 + .4*.3 + .4*.39 = .51; (1, 2), which has the 1 too: .4*.31 = .124
+    assert wide == Hypothesis((1,), pytest.approx(0.6733, abs=1e-3), (0,), pytest.approx((0.51 + 0.124,)))
+    assert narrow == Hypothesis((1,), pytest.approx(1.4524, abs=1e-3), (1,), (1.0,))
 
 
 def test_so_does_the_record_of_a_prefix_that_was_in_the_beam():
@@ -171,7 +190,7 @@ def test_batching_padding_and_threads_change_nothing(decoder):
     before = batch.copy()
     found = decoder(batch, [*lengths, 0])
     assert found[:4] == [decode_one(decoder, CASES[name]) for name in names]
-    assert found[4] == [Hypothesis((), 0.0, ())]
+    assert found[4] == [Hypothesis((), 0.0, (), None if decoder == GreedyDecoder() else ())]
     assert np.array_equal(batch, before, equal_nan=True)
     assert decoder(np.zeros((0, 4, 3)), []) == []
 
@@ -191,6 +210,7 @@ def test_greedy_by_hand():
     (found,) = decode_one(GreedyDecoder(), rows)
     assert found.tokens == (1, 1, 2)
     assert found.frames == (1, 4, 5)
+    assert found.confidences is None
     assert found.score == pytest.approx(-np.log(0.6 * 0.8 * 0.8 * 0.6 * 0.5 * 0.6), rel=1e-5)
     assert decode_one(GreedyDecoder(blank=1), rows)[0].tokens == (0, 2)
 
@@ -252,3 +272,16 @@ def test_the_blank_is_one_of_the_classes(kind, blank):
 def test_a_beam_keeps_something(options):
     with pytest.raises(ValueError, match="is 0, expected at least 1"):
         BeamDecoder(**options)
+
+
+@pytest.mark.parametrize(
+    ("mode", "decoder"), [("beam", BeamDecoder(beam_width=3)), ("greedy", GreedyDecoder()), ("max", GreedyDecoder())]
+)
+def test_the_configuration_names_a_decoder(mode, decoder):
+    assert make_decoder("builtin", mode, 3) == decoder
+
+
+@pytest.mark.parametrize(("backend", "mode"), [("flashlight", "beam"), ("builtin", "best"), ("ctcdecode", "best")])
+def test_another_name_is_an_error(backend, mode):
+    with pytest.raises(ValueError, match="expected beam, greedy or max, builtin or ctcdecode"):
+        make_decoder(backend, mode, 10)

@@ -1,0 +1,117 @@
+"""How long decoding takes: python -m benchmarks.decode
+
+Milliseconds a sequence of the built-in beam search, on one core and on all, beside the same search in plain Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from heapq import nlargest
+
+import numpy as np
+
+from evaluation.confidence import confidences
+from evaluation.decode import BeamDecoder
+from utils.cores import available_cores
+from utils.table import table
+
+KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
+"""What is added to the logit of what is signed at a step, and the greatest part of it that a rival class gets."""
+HEADER = ("ms a sequence", "one core", "batch", "speed-up", "confidences", "plain Python", "ratio")
+
+
+def posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
+    """(1, T', V) float32 as CTC gives them, blank 0: a gloss every few steps, held for one to three of them."""
+    peak, rival = KINDS[kind]
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0.0, 1.0, (steps, classes))
+    step = 0
+    while step < steps:
+        for label, run in ((rng.integers(1, classes), rng.integers(1, 4)), (0, rng.integers(1, 5))):
+            logits[step : step + run, label] += peak
+            for place in range(step, min(step + run, steps)):
+                logits[place, rng.integers(classes)] += peak * rival * rng.random()
+            step += run
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (p / p.sum(axis=1, keepdims=True)).astype(np.float32)[None]
+
+
+def plain_search(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]]:
+    """The prefixes that CTC beam search keeps for (T', V), best first, in plain Python; the blank is class 0."""
+    beam = {(): (1.0, 0.0)}  # prefix -> p of the paths that end in a blank, and of those that end in its last token
+    for row in rows.astype(np.float64):
+        after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
+        classes = [(c, row[c].item()) for c in np.argsort(-row, kind="stable")[:top].tolist()]
+        for prefix, (in_blank, in_token) in beam.items():
+            last, total = prefix[-1:], in_blank + in_token
+            for c, p in classes:
+                if c == 0:
+                    after[prefix][0] += p * total
+                elif last == (c,):
+                    after[prefix][1] += p * in_token
+                    after[(*prefix, c)][1] += p * in_blank
+                else:
+                    after[(*prefix, c)][1] += p * total
+        best = nlargest(width, after, key=lambda prefix: sum(after[prefix]))
+        scale = sum(after[best[0]])  # long sequences would underflow
+        beam = {prefix: (after[prefix][0] / scale, after[prefix][1] / scale) for prefix in best}
+    return list(beam)
+
+
+def median_ms(work: Callable[[], object], repeats: int) -> float:
+    """Median milliseconds of a call."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def measure(kind: str, args: argparse.Namespace) -> list[str]:
+    """The row of a kind, once both searches agree about the best sequence of the whole batch."""
+    decoder = BeamDecoder(args.beam)
+    singles = [posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
+    batch, lengths = np.concatenate(singles), [args.steps] * args.batch
+    found = decoder(batch, lengths)
+    for rows, hypotheses in zip(batch, found, strict=True):
+        if plain_search(rows, args.beam, decoder.cutoff_top_n)[0] != hypotheses[0].tokens:
+            raise RuntimeError(f"{kind}: the two searches found different sequences")
+    lists = [([h.tokens for h in hypotheses], [h.score for h in hypotheses]) for hypotheses in found]
+    # One by one, the decoder uses one thread.
+    one = median_ms(lambda: [decoder(rows, [args.steps]) for rows in singles], args.repeats) / args.batch
+    every = median_ms(lambda: decoder(batch, lengths), args.repeats) / args.batch
+    shares = median_ms(lambda: [confidences(*entry) for entry in lists], args.repeats) / args.batch
+    plain = median_ms(lambda: plain_search(batch[0], args.beam, decoder.cutoff_top_n), max(1, args.repeats // 5))
+    share, ratios = f"{100 * shares / one:.1f} %", (f"{value:.1f}x" for value in (one / every, plain / one))
+    return [kind, f"{one:.2f}", f"{every:.2f}", next(ratios), share, f"{plain:.0f}", next(ratios)]
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print what is measured and the table."""
+    first = median_ms(lambda: BeamDecoder(args.beam)(posteriors("peaky", 2, 4, 0), [2]), 1)
+    print(f"first call {first / 1e3:.1f} s: compiles, or loads what an earlier run compiled")
+    top = BeamDecoder().cutoff_top_n
+    print(f"{args.steps} steps of {args.classes} classes, beam {args.beam}, {top} classes a step")
+    print(
+        f"batch of {args.batch}, {available_cores()} cores; medians of {args.repeats}, plain Python of a fifth of that"
+    )
+    print(table(HEADER, [measure(kind, args) for kind in KINDS]))
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default, what in (
+        ("classes", 1297, "of a posterior, the blank among them"), ("steps", 60, "of a sequence"),
+        ("beam", 10, "prefixes kept"), ("batch", 16, "sequences"), ("repeats", 25, "of each measurement"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse_args())

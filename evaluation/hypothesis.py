@@ -1,0 +1,53 @@
+"""What the decoders have in common: their results, and the options of a beam search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from evaluation.confidence import confidences
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One decoded sequence.
+
+    `tokens` are class numbers without blanks; `score` is -log p (natural logarithm): of all paths to these tokens
+    within the beam, or of the one best path for the greedy decoder. `frames` has for each token the output step where
+    it was most probable, the first on ties. In a beam search the tokens compete for steps independently, so the steps
+    need not rise from token to token.
+
+    `confidences` has for each token its share of the n-best list (`evaluation.confidence`), in [0, 1]; it is None for
+    the greedy decoder, which knows one hypothesis only and so nothing about its rivals.
+    """
+
+    tokens: tuple[int, ...]
+    score: float
+    frames: tuple[int, ...]
+    confidences: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """How many prefixes a beam search keeps, which class is the blank, and how many classes extend a prefix.
+
+    Raises ValueError for a beam that keeps nothing.
+    """
+
+    beam_width: int = 10
+    blank: int = 0
+    cutoff_top_n: int = 40
+
+    def __post_init__(self) -> None:
+        for name in ("beam_width", "cutoff_top_n"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
+
+
+def as_nbest(found: Iterable[tuple[tuple[int, ...], tuple[int, ...], float]]) -> list[Hypothesis]:
+    """The hypotheses of one sequence with their confidences, from (tokens, frames, score) of each, in their order."""
+    found = list(found)
+    shares = confidences([tokens for tokens, _, _ in found], [score for _, _, score in found])
+    return [
+        Hypothesis(tokens, score, frames, share) for (tokens, frames, score), share in zip(found, shares, strict=True)
+    ]
