@@ -2,6 +2,7 @@
 
 `python -m dataset.synthetic --layout phoenix2014 --out DIR` writes PNG frames and annotations exactly as PHOENIX2014
 has them, so that the ordinary preparation reads them. Same arguments, same bytes (with the same NumPy and OpenCV).
+Beside them lies what no real corpus has: when exactly each gloss is signed (`BOUNDARIES`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,11 +25,15 @@ from tqdm import tqdm
 from dataset.synthetic_grammar import draw_sentences
 from dataset.synthetic_layouts import LAYOUTS, SPLITS, Clip, Layout
 from dataset.synthetic_lexicon import MAX_GLOSSES, signs
-from dataset.synthetic_motion import plan_motion
+from dataset.synthetic_motion import FPS, Motion, plan_motion
 from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
 from utils.cores import available_cores
+from utils.files import write_json
 
+BOUNDARIES = "gloss-boundaries.json"
+"""{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's
+stroke without the ways between; ids and glosses as the reader of the corpus gives them."""
 TEST_ONLY_SHARE = 3  # every third sentence of test is signed by the signer that train never shows
 
 
@@ -42,14 +48,29 @@ def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[Clip]:
     return clips
 
 
+def plan_clip(clip: Clip, seed: int) -> tuple[Motion, np.random.Generator]:
+    """The movement in a clip, and the random numbers for the rest of it."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(clip.split), clip.index, 2]))
+    return plan_motion(clip.sentence, SIGNERS[clip.signer], rng), rng
+
+
 def render_clip(clip: Clip, seed: int) -> Iterable[np.ndarray]:
     """The frames of a clip, one after another: (260, 210, 3) uint8 RGB."""
-    rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(clip.split), clip.index, 2]))
-    signer = SIGNERS[clip.signer]
-    motion = plan_motion(clip.sentence, signer, rng)
-    renderer = Renderer(signer, draw_recording(rng, HEIGHT, WIDTH), rng)
+    motion, rng = plan_clip(clip, seed)
+    renderer = Renderer(SIGNERS[clip.signer], draw_recording(rng, HEIGHT, WIDTH), rng)
     for hands, face in zip(motion.hands, motion.face, strict=True):
         yield renderer.frame(hands, face)
+
+
+def gloss_boundaries(clips: Sequence[Clip], layout: Layout, seed: int) -> dict[str, Any]:
+    """What `BOUNDARIES` holds for the clips of a corpus."""
+    ids = layout.ids(clips)
+    strokes: dict[str, dict[str, list]] = {split: {} for split in layout.splits}
+    for clip in clips:
+        spans = plan_clip(clip, seed)[0].strokes
+        glosses = layout.glosses(clip)
+        strokes[clip.split][ids[clip]] = [[gloss, *span] for gloss, span in zip(glosses, spans, strict=True)]
+    return {"frame_rate": FPS, "clips": strokes}
 
 
 def generate(
@@ -80,6 +101,7 @@ def generate(
     root.mkdir(parents=True, exist_ok=True)
     lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
     chosen.write_annotations(root, lengths)
+    write_json(root / BOUNDARIES, gloss_boundaries(clips, chosen, seed))
     return lengths
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -52,6 +53,14 @@ class Layout(ABC):
     @abstractmethod
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
         """Write the annotation files for these clips, given in the order of their rows."""
+
+    def ids(self, clips: Sequence[Clip]) -> dict[Clip, str]:
+        """What preparation calls each of these clips, which are all of a corpus."""
+        return {clip: self.name(clip) for clip in clips}
+
+    def glosses(self, clip: Clip) -> tuple[str, ...]:
+        """The clip's label."""
+        return clip.sentence
 
     def picture(self, frame: np.ndarray) -> np.ndarray:
         """The frame (260, 210, 3) uint8 in this corpus' picture size."""
@@ -107,7 +116,15 @@ class Phoenix2014T(Layout):
             write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", _lines(rows))
 
 
-class CSLDaily(Layout):
+class ChineseLayout(Layout):
+    """A corpus of Chinese sign language."""
+
+    def glosses(self, clip: Clip) -> tuple[str, ...]:
+        """The clip's label, in Chinese."""
+        return tuple(_CHINESE[gloss] for gloss in clip.sentence)
+
+
+class CSLDaily(ChineseLayout):
     """CSL-Daily: 512x512 JPEG, Chinese glosses, and one row of `split_1.txt` that names a clip which isn't there."""
 
     encoding = _JPEG
@@ -131,7 +148,7 @@ class CSLDaily(Layout):
         """`video_map.txt` and `split_1.txt`."""
         labels, splits = ["index|name|length|gloss|char|word|postag"], ["name|split"]
         for index, (clip, length) in enumerate(lengths.items(), start=1):
-            glosses = [_CHINESE[gloss] for gloss in clip.sentence]
+            glosses = self.glosses(clip)
             characters = " ".join(" ".join(gloss) if not gloss.isascii() else gloss for gloss in glosses)
             tags = " ".join(["n"] * len(glosses) + ["w"])
             name, label = self.name(clip), " ".join(glosses)
@@ -141,7 +158,7 @@ class CSLDaily(Layout):
         write_text(root / "split_1.txt", _lines(splits))
 
 
-class CSL(Layout):
+class CSL(ChineseLayout):
     """CSL (2015): 1280x720 JPEG, no test split, and lists that carry another machine's absolute paths."""
 
     splits = ("train", "dev")
@@ -151,6 +168,12 @@ class CSL(Layout):
     def name(self, clip: Clip) -> str:
         """The video folder, signer first."""
         return f"color/{clip.number // 50:03d}/P{clip.signer + 1:02d}_s1_{clip.number % 50:02d}_0"
+
+    def ids(self, clips: Sequence[Clip]) -> dict[Clip, str]:
+        """The name of the video folder; where several clips share it, with those of the folders above."""
+        folders = {clip: PurePosixPath(self.name(clip)) for clip in clips}
+        times = Counter(folder.name for folder in folders.values())
+        return {c: folder.name if times[folder.name] == 1 else "_".join(folder.parts) for c, folder in folders.items()}
 
     def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
         """`color/000/P01_s1_00_0/000000.jpg`."""
@@ -166,7 +189,7 @@ class CSL(Layout):
         for split in self.splits:
             rows = []
             for clip in _of(lengths, split):
-                rows.append(f"{self.elsewhere}/{self.name(clip)}|{' '.join(_CHINESE[g] for g in clip.sentence)}")
+                rows.append(f"{self.elsewhere}/{self.name(clip)}|{' '.join(self.glosses(clip))}")
             write_text(root / f"{split}.txt", _lines(rows))
         used = {gloss for clip in lengths for gloss in clip.sentence}
         write_text(root / "voc.txt", _lines([sign.chinese for sign in LEXICON if sign.gloss in used]))

@@ -1,14 +1,20 @@
 """What the README's figures come from does what it says."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
+from benchmarks import boundaries, decode
 from benchmarks.leakage import shuffle_labels, with_shuffled_labels
 from benchmarks.picture import CORRECT, WRONG, draw
 from config.load import load_config
 from dataset.manifest import Clip, Manifest
-from evaluation.ctm import CtmEntry, CtmWord, Reference
+from dataset.synthetic import BOUNDARIES
+from evaluation.ctm import CtmEntry, CtmWord, Reference, write_ctm
+from evaluation.decode import BeamDecoder
+from utils.errors import InputError
 
 
 def test_shuffled_labels_are_the_same_labels_and_nobody_keeps_his_own():
@@ -46,3 +52,77 @@ def test_the_picture_marks_right_and_wrong():
     assert not has(right, WRONG)
     assert has(wrong, WRONG)
     assert not has(wrong, CORRECT)
+
+
+SIGNED = {"a": [("NORD", 5, 14), ("NORD", 20, 30), ("REGEN", 33, 42)], "b": [("WARM", 4, 12)], "c": [("KALT", 4, 12)]}
+RECOGNISED = [
+    # NORD 4 to 16; WIND and SUED for the second NORD, so one of them is inserted; REGEN 32 to 36
+    CtmEntry("a", [CtmWord("NORD", 0.16, 0.48), CtmWord("WIND", 0.8, 0.16), CtmWord("SUED", 1.12, 0.08),
+                   CtmWord("REGEN", 1.28, 0.16)]),
+    CtmEntry("b", [CtmWord("WARM", 0.16, 0.64)]),  # 4 to 20; nothing was recognised in c
+]  # fmt: skip
+
+
+def test_boundary_errors_by_hand():
+    errors = boundaries.boundary_errors(SIGNED, RECOGNISED, 25)
+    assert errors.tolist() == [[-1, 2], [-1, -6], [0, 8]]
+    # starts off by 1, 1, 0; ends by 2, 6, 8; four of the six within 4 frames
+    assert boundaries.cells("dev", errors) == ["dev", "3", "1.0", "6.0", "1.5", "66.7 %", "-1.0", "+2.0"]
+    assert boundaries.boundary_errors(SIGNED, [], 25).shape == (0, 2)
+    assert boundaries.cells("dev", np.zeros((0, 2)))[:3] == ["dev", "0", "-"]
+    assert len(boundaries.cells("dev", np.zeros((0, 2)))) == len(boundaries.HEADER)
+
+
+@pytest.fixture
+def recognised_run(tmp_path):
+    """(run, corpus) with the values above as the test split."""
+    run, corpus = tmp_path / "run", tmp_path / "corpus"
+    run.mkdir()
+    corpus.mkdir()
+    write_ctm(run / "output-hypothesis-test.ctm", RECOGNISED)
+    (corpus / BOUNDARIES).write_text(json.dumps({"frame_rate": 25, "clips": {"dev": {}, "test": SIGNED}}))
+    return run, corpus
+
+
+def test_boundaries_of_a_run(recognised_run, capsys):
+    run, corpus = recognised_run
+    boundaries.main(boundaries.parse_args(["--run", str(run), "--corpus", str(corpus), "--splits", "test"]))
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [line[0] for line in lines] == ["frames", "test", "all"]
+    assert lines[1][1:] == lines[2][1:] == ["3", "1.0", "6.0", "1.5", "66.7", "%", "-1.0", "+2.0"]
+
+
+def test_what_is_missing_is_named_with_its_remedy(recognised_run, tmp_path):
+    run, corpus = recognised_run
+    for arguments, message in (
+        ((run, tmp_path, ["test"]), "rendered by an older version.*make quickstart"),
+        ((run, corpus, ["dev"]), "no file .*output-hypothesis-dev.ctm.*make quickstart"),
+        ((run, corpus, ["holdout"]), "no split 'holdout'; choose from dev, test"),
+    ):
+        with pytest.raises(InputError, match=message):
+            boundaries.measure(*arguments)
+    with pytest.raises(InputError, match=r"1 recognised clips are not in the corpus \(first: z\)"):
+        boundaries.boundary_errors(SIGNED, [CtmEntry("z", [])], 25)
+
+
+@pytest.mark.parametrize("kind", list(decode.KINDS))
+def test_the_decoders_that_are_timed_agree(kind):
+    for seed in range(3):
+        rows = decode.posteriors(kind, 12, 30, seed)
+        assert rows.shape == (1, 12, 30)
+        assert rows.dtype == np.float32
+        found = BeamDecoder(6, cutoff_top_n=8)(rows, [12])[0]
+        assert [h.tokens for h in found] == decode.plain_search(rows[0], 6, 8)
+
+
+def test_posteriors_get_less_and_less_sure():
+    sureness = [decode.posteriors(kind, 60, 300, 0).max(axis=2).mean() for kind in decode.KINDS]
+    assert sureness[0] > 0.9 > sureness[1] > 0.5 > sureness[2]
+    assert sureness[2] < 0.1
+
+
+def test_decoding_is_timed(capsys):
+    decode.main(decode.parse_args(["--classes=20", "--steps=6", "--batch=3", "--beam=4", "--repeats=1"]))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("first call")
+    assert [line.split()[0] for line in lines[-3:]] == list(decode.KINDS)

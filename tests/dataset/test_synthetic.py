@@ -1,6 +1,7 @@
 """The built-in corpus: its language, its signers, its bytes and its trees."""
 
 import hashlib
+import json
 from collections import Counter
 from dataclasses import fields
 from itertools import pairwise
@@ -10,9 +11,19 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.synthetic import generate, main, parse_args, plan_corpus, render_clip
+from dataset.manifest import Manifest
+from dataset.synthetic import (
+    BOUNDARIES,
+    generate,
+    gloss_boundaries,
+    main,
+    parse_args,
+    plan_clip,
+    plan_corpus,
+    render_clip,
+)
 from dataset.synthetic_hand import HANDSHAPES
-from dataset.synthetic_layouts import CSLDaily
+from dataset.synthetic_layouts import LAYOUTS, CSLDaily
 from dataset.synthetic_lexicon import (
     FORM_FIELDS,
     LEXICON,
@@ -25,7 +36,9 @@ from dataset.synthetic_lexicon import (
 )
 from dataset.synthetic_motion import MOVEMENTS, plan_motion
 from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER
+from evaluation.ctm import read_stm
 from preprocess.corpora import CORPORA
+from preprocess.prepare import prepare
 from utils.temporal import TemporalSpec
 
 CHINESE = {sign.gloss: sign.chinese for sign in LEXICON}
@@ -141,6 +154,57 @@ def test_preparation_reads_every_layout(written):
             lengths[clip] for clip in clips
         )
     assert set(corpus.splits) == ({"train", "dev"} if layout == "CSL" else {"train", "dev", "test"})
+
+
+def test_boundaries_have_the_ids_and_glosses_of_the_prepared_corpus(written, tmp_path):
+    layout, root, lengths = written
+    prepare(layout, root, tmp_path)
+    found = json.loads((root / BOUNDARIES).read_text(encoding="utf-8"))
+    assert found["frame_rate"] == 25
+    assert list(found["clips"]) == list(CORPORA[layout](root).splits)
+    for split, strokes in found["clips"].items():
+        manifest = Manifest.load(tmp_path / f"{split}.json")
+        assert {c.id: list(c.glosses) for c in manifest.clips} == {
+            name: [gloss for gloss, _, _ in own] for name, own in strokes.items()
+        }
+        assert {r.id for r in read_stm(tmp_path / f"{layout}-groundtruth-{split}.stm")} == set(strokes)
+        for clip in manifest.clips:
+            own = strokes[clip.id]
+            assert all(8 <= end - first <= 12 for _, first, end in own)
+            assert all(a[2] < b[1] for a, b in pairwise(own))
+            assert own[0][1] > 0
+            assert own[-1][2] < clip.num_frames
+    assert sum(map(len, found["clips"].values())) == len(lengths)
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_ids_are_those_of_the_corpus_reader_also_where_folders_share_their_name(tmp_path, layout):
+    chosen = LAYOUTS[layout]
+    clips = [clip for clip in plan_corpus(12, (110, 60, 40), seed=0) if clip.split in chosen.splits]
+    for clip in clips:
+        (tmp_path / chosen.frame_file(clip, 0)).parent.mkdir(parents=True)
+    chosen.write_annotations(tmp_path, dict.fromkeys(clips, 1))
+    read = {
+        split: {recording.id: recording.glosses for recording in recordings}
+        for split, recordings in CORPORA[layout](tmp_path).splits.items()
+    }
+    found = gloss_boundaries(clips, chosen, seed=0)["clips"]
+    assert read == {
+        split: {name: tuple(gloss for gloss, _, _ in strokes) for name, strokes in own.items()}
+        for split, own in found.items()
+    }
+    if layout == "CSL":
+        assert any(name.startswith("color_00") for name in found["train"])
+        assert any(name.startswith("P") for name in found["train"])
+
+
+def test_boundaries_number_the_frames_that_were_written(written):
+    layout, root, lengths = written
+    strokes = json.loads((root / BOUNDARIES).read_text(encoding="utf-8"))["clips"]
+    for clip, name in LAYOUTS[layout].ids(list(lengths)).items():
+        motion, _ = plan_clip(clip, seed=2)
+        assert len(motion.hands) == lengths[clip]
+        assert [tuple(span) for _, *span in strokes[clip.split][name]] == list(motion.strokes)
 
 
 def test_pictures_have_the_size_of_the_corpus(written):

@@ -1,0 +1,117 @@
+"""How well glosses are located in time: python -m benchmarks.boundaries
+
+Compares the times in a run's CTM files with the frames in which the signers of the built-in corpus signed each gloss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dataset.synthetic import BOUNDARIES
+from evaluation.ctm import CtmEntry, read_ctm
+from evaluation.wer import align
+from utils.errors import InputError
+from utils.table import table
+
+OUTPUT_STEP = 4  # frames
+HEADER = ("frames", "glosses", "|start|", "|end|", "|both|", f"within {OUTPUT_STEP}", "start bias", "end bias")
+
+Signed = Mapping[str, Sequence[tuple[str, int, int]]]  # by clip: (gloss, first frame, last + 1)
+
+
+class BoundaryError(InputError):
+    """What was signed or what was recognised is missing, or they do not belong together."""
+
+
+def boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], frame_rate: float) -> np.ndarray:
+    """(N, 2) how many frames too late each correctly recognised gloss starts and ends.
+
+    Args:
+        signed: the glosses of each clip with their frames.
+        recognised: those of the same clips with their times; a clip without an entry has none.
+        frame_rate: frames a second.
+
+    Raises:
+        BoundaryError: a recognised clip is none of those signed.
+    """
+    unknown = [entry.id for entry in recognised if entry.id not in signed]
+    if unknown:
+        raise BoundaryError(
+            f"{len(unknown)} recognised clips are not in the corpus (first: {unknown[0]}): the run is of another "
+            "corpus; train and render again with `make quickstart`"
+        )
+    errors = []
+    for entry in recognised:
+        truth, words = iter(signed[entry.id]), iter(entry.words)
+        for op, was_signed, was_recognised in align([gloss for gloss, _, _ in signed[entry.id]], entry.glosses):
+            _, first, end = next(truth) if was_signed is not None else ("", 0, 0)
+            word = next(words) if was_recognised is not None else None
+            if op == "C":
+                start, stop = word.start * frame_rate, (word.start + word.duration) * frame_rate
+                errors.append((start - first, stop - end))
+    return np.round(np.array(errors).reshape(-1, 2), 3)  # CTM files hold milliseconds
+
+
+def cells(name: str, errors: np.ndarray) -> list[str]:
+    """The row of a table for errors (N, 2): medians of their size and of themselves, and how many are small."""
+    if not len(errors):
+        return [name, "0", *["-"] * (len(HEADER) - 2)]
+    sizes = np.abs(errors)
+    medians = [np.median(sizes[:, 0]), np.median(sizes[:, 1]), np.median(sizes)]
+    within, biases = np.mean(sizes <= OUTPUT_STEP), np.median(errors, axis=0)
+    numbers = (*(f"{value:.1f}" for value in medians), f"{100 * within:.1f} %", *(f"{value:+.1f}" for value in biases))
+    return [name, str(len(errors)), *numbers]
+
+
+def measure(run: Path, corpus: Path, splits: Sequence[str]) -> dict[str, np.ndarray]:
+    """The `boundary_errors` of each split.
+
+    Raises:
+        BoundaryError: a file or split is missing, or they do not belong together.
+        FormatError: a CTM file cannot be read.
+    """
+    truth = corpus / BOUNDARIES
+    if not truth.is_file():
+        raise BoundaryError(
+            f"no file {truth}: the corpus is not there or was rendered by an older version; render it again with "
+            "`make quickstart`"
+        )
+    known = json.loads(truth.read_text(encoding="utf-8"))
+    errors = {}
+    for split in splits:
+        hypotheses = run / f"output-hypothesis-{split}.ctm"
+        if split not in known["clips"]:
+            raise BoundaryError(f"{truth} has no split {split!r}; choose from {', '.join(known['clips'])}")
+        if not hypotheses.is_file():
+            raise BoundaryError(f"no file {hypotheses}: train with `make quickstart` or name the run with --run")
+        errors[split] = boundary_errors(known["clips"][split], read_ctm(hypotheses), known["frame_rate"])
+    return errors
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print a line a split and one for all."""
+    errors = measure(args.run, args.corpus, args.splits)
+    rows = [cells(split, found) for split, found in errors.items()]
+    print(table(HEADER, [*rows, cells("all", np.concatenate(list(errors.values())))]))
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, default=Path("work_dir/quickstart"), help="its folder (%(default)s)")
+    parser.add_argument("--corpus", type=Path, default=Path("dataset/synthetic"), help="its corpus (%(default)s)")
+    parser.add_argument("--splits", nargs="+", default=["dev", "test"], help="default: dev test")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_args())
+    except InputError as error:
+        sys.exit(f"error: {error}")
