@@ -17,6 +17,7 @@ Positive = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,12 @@ class Config:
     save_interval: Count = 0
     decode_mode: Literal["beam", "greedy", "max"] = "beam"
     beam_width: Positive = 10
+    decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
     evaluate_tool: Literal["python", "sclite"] = "python"
-    normalise: Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"] = "phoenix2014"
+    sclite_path: str | None = None
+    normalise: Rules = "phoenix2014"
+    also_normalise: tuple[Rules, ...] = ()
+    merge_repeats: bool = False
     load_weights: str | None = None
     load_checkpoints: str | None = None
     ignore_weights: tuple[str, ...] = ()

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import torch
 
+from config.load import to_dict
 from config.schema import Config
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
-from engine.trainer import Trainer, TrainState
+from engine.train_state import TrainState
+from engine.trainer import Trainer
+from evaluation.decode import make_decoder
 from evaluation.evaluate import Evaluation
-from evaluation.report import summary
+from evaluation.history import EpochRecord
+from evaluation.report import summary, write_report
 from evaluation.sclite import find_sclite
 from utils.checkpoint import load_checkpoint
 from utils.device import select_device
@@ -38,8 +42,7 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
         InputError: something that the run needs is missing or does not fit; the message says what.
     """
     device = select_device(config.device)
-    if config.evaluate_tool == "sclite":
-        find_sclite()
+    check_tools(config)
     weights = config.load_weights or config.load_checkpoints
     if config.phase == "test" and not weights:
         raise PhaseError("--phase test needs --load-weights FILE, e.g. the best.pt of a run")
@@ -53,9 +56,23 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     if trainer:
         weights = train(trainer, folder)
     evaluations = test(config, weights, folder, device)
+    history = trainer.state.history if trainer else history_of(weights)
+    page = write_report(folder, evaluations, to_dict(config), history, str(weights))
     LOGGER.info("\n%s", summary(evaluations))
-    LOGGER.info("weights:         %s\nlog and curves:  %s", weights, folder)
+    LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
     return evaluations
+
+
+def check_tools(config: Config) -> None:
+    """Raise the InputError of a decoder or scorer that the configuration asks for and that is not there."""
+    make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+    if config.evaluate_tool == "sclite":
+        find_sclite(config.sclite_path)
+
+
+def history_of(weights: str | Path) -> Sequence[EpochRecord]:
+    """The learning curve in a checkpoint; empty if it is not this project's."""
+    return TrainState.from_dict(load_checkpoint(weights).get("train_state", {})).history
 
 
 def train(trainer: Trainer, folder: Path) -> Path:

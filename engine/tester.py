@@ -28,13 +28,10 @@ def test(
     if not (Path(config.prepared) / "test.json").is_file():
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits.remove("test")
-    data = {split: evaluation_data(config, split, vocabulary) for split in splits}
+    data = [evaluation_data(config, split, vocabulary) for split in splits]
     content = load_checkpoint(weights)
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
     load_weights(model, content, name=str(weights))
     model = model.to(device)
-    return [
-        evaluate(config, model, loader, vocabulary, references, split, folder)
-        for split, (loader, references) in data.items()
-    ]
+    return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,10 @@ from config.schema import Config
 from dataset.batch import Batch
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
 from engine.optim import build_optimizer, build_scheduler
-from evaluation.evaluate import evaluate, evaluation_data
-from evaluation.report import describe
+from engine.train_state import TrainState
+from evaluation.evaluate import Evaluation, evaluate, evaluation_data
+from evaluation.history import EpochRecord
+from evaluation.report import describe, write_report
 from modules.losses import SLRCriterion
 from slr_network import build_model
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
@@ -33,25 +35,6 @@ DECISIVE = {"dataset", "batch_size", "random_seed"}
 
 class NonFiniteLossError(InputError, RuntimeError):
     """The loss is infinite or not a number."""
-
-
-@dataclass(frozen=True)
-class TrainState:
-    """How far a training has come.
-
-    Attributes:
-        epoch: epochs finished.
-        step: steps finished.
-        best_wer: lowest WER on dev so far, in percent.
-        best_epoch: the epoch that reached it, from 1; 0 before the first evaluation.
-        seconds: spent so far, over all resumings.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    best_wer: float = float("inf")
-    best_epoch: int = 0
-    seconds: float = 0.0
 
 
 class Trainer:
@@ -77,11 +60,12 @@ class Trainer:
         self.model = model.to(device)
         self.criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
         clips = load_manifest(config, "train")
+        self.frame_size = clips.frame_size
         interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
         kept = trainable(clips, model.spec, interval, skip)
         self.skipped = len(clips.clips) - len(kept.clips)
         self.loader = build_loader(config, kept, self.vocabulary, training=True, pin_memory=device.type == "cuda")
-        self.dev_loader, self.dev_references = evaluation_data(config, "dev", self.vocabulary)
+        self.dev = evaluation_data(config, "dev", self.vocabulary)
         self.optimizer = build_optimizer(self.model, config.optimizer_args)
         self.scheduler = build_scheduler(self.optimizer, config.optimizer_args, len(self.loader))
         self.state = TrainState()
@@ -98,15 +82,23 @@ class Trainer:
         if self.state.epoch >= config.num_epoch:
             LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
         for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
-            self._train_epoch(epoch)
+            record = self._train_epoch(epoch)
             evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
-            best = self._evaluate_epoch(epoch) if evaluated else False
-            self.state = replace(self.state, epoch=epoch, seconds=before + time.monotonic() - started)
+            result = self._evaluate_epoch(epoch) if evaluated else None
+            if result:
+                record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer)
+            best = result is not None and result.wer < self.state.best_wer
+            if best:
+                self.state = replace(self.state, best_wer=result.wer, best_epoch=epoch)
+            seconds, history = before + time.monotonic() - started, (*self.state.history, record)
+            self.state = replace(self.state, epoch=epoch, seconds=seconds, history=history)
             if best:
                 self._save("best.pt")
             if config.save_interval and epoch % config.save_interval == 0:
                 self._save(f"epoch_{epoch}.pt")
             self._save("last.pt")
+            if result:
+                self._report(result, best)
         self.writer.close()
         return self.state
 
@@ -125,7 +117,7 @@ class Trainer:
                 self.state.best_epoch,
             )
 
-    def _train_epoch(self, epoch: int) -> None:
+    def _train_epoch(self, epoch: int) -> EpochRecord:
         self.model.train()
         self.loader.sampler.epoch = epoch
         started, total = time.monotonic(), 0.0
@@ -141,8 +133,9 @@ class Trainer:
             if step % self.config.log_interval == 0:
                 self._log_step(step, terms, rate)
         self.state = replace(self.state, step=step)
-        seconds = time.monotonic() - started
-        LOGGER.info("epoch %d  loss %.3f  learning rate %.2e  %.0f s", epoch, total / len(self.loader), rate, seconds)
+        record = EpochRecord(epoch, total / len(self.loader), rate, time.monotonic() - started)
+        LOGGER.info("epoch %d  loss %.3f  learning rate %.2e  %.0f s", epoch, record.loss, rate, record.seconds)
+        return record
 
     def _train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the optimiser; the loss terms, detached."""
@@ -179,22 +172,21 @@ class Trainer:
             self.writer.add_scalar(f"loss/{name}", float(term), step)
         self.writer.add_scalar("learning_rate", rate, step)
 
-    def _evaluate_epoch(self, epoch: int) -> bool:
-        """Evaluate on dev; whether it is the best so far."""
-        result = evaluate(
-            self.config, self.model, self.dev_loader, self.vocabulary, self.dev_references, "dev", self.folder
-        )
+    def _evaluate_epoch(self, epoch: int) -> Evaluation:
+        """Evaluate on dev."""
+        result = evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
         for head, counts in result.results.items():
             self.writer.add_scalar(f"WER/dev-{head}", counts.wer, epoch)
         self.writer.flush()
-        best = result.wer < self.state.best_wer
-        if best:
-            self.state = replace(self.state, best_wer=result.wer, best_epoch=epoch)
-        line = f"epoch {epoch}  {describe(result)}{'  (best so far)' if best else ''}"
+        return result
+
+    def _report(self, result: Evaluation, best: bool) -> None:
+        """Write down what came out of an epoch, once its checkpoints are safe."""
+        line = f"epoch {self.state.epoch}  {describe(result)}{'  (best so far)' if best else ''}"
         LOGGER.info(line)
         with (self.folder / "dev.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-        return best
+        write_report(self.folder, [result], to_dict(self.config), self.state.history, str(self.folder / "last.pt"))
 
     def _save(self, name: str) -> None:
         content: dict[str, Any] = {
@@ -205,6 +197,7 @@ class Trainer:
             "random_states": random_states(self.device),
             "config": to_dict(self.config),
             "glosses": list(self.vocabulary.glosses),
+            "frame_size": self.frame_size,
         }
         save_checkpoint(self.folder / name, content)
 
@@ -226,7 +219,7 @@ class Trainer:
         load_weights(self.model, content, name=path)
         self.optimizer.load_state_dict(content["optimizer_state_dict"])
         self.scheduler.load_state_dict(content["scheduler_state_dict"])
-        self.state = TrainState(**content["train_state"])
+        self.state = TrainState.from_dict(content["train_state"])
         restore_random_states(content["random_states"], self.device)
 
 

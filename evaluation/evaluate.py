@@ -4,30 +4,60 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
 
-import torch
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from config.schema import Config
 from dataset.loader import build_loader, load_manifest
+from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
-from evaluation.ctm import CtmEntry, CtmWord, Reference, read_stm, write_ctm
-from evaluation.decode import BeamDecoder, GreedyDecoder, Hypothesis
+from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
+from evaluation.decode import make_decoder
 from evaluation.normalise import normalise
+from evaluation.recognise import HEADS, merge_repeats, recognise
 from evaluation.sclite import score_glosses
 from evaluation.wer import WerResult, score
 from slr_network import SLRModel
 from utils.errors import InputError
 
 FRAME_RATE = 25.0  # of every corpus here, frames a second
-HEADS = ("sequence", "conv")
 
 
 class EvaluationError(InputError):
     """A split cannot be recognised or scored."""
+
+
+@dataclass(frozen=True)
+class EvaluationData:
+    """A split to be evaluated.
+
+    Attributes:
+        split: its name.
+        loader: its batches, in order.
+        references: what is signed in each clip.
+        training_glosses: the glosses of the training split, as labelled and as normalised.
+    """
+
+    split: str
+    loader: DataLoader
+    references: tuple[Reference, ...]
+    training_glosses: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """One way to score the sequence head.
+
+    Attributes:
+        rules: normalisation, a key of `RULE_SETS`.
+        merge_repeats: whether equal neighbours became one before.
+        result: the counts.
+    """
+
+    rules: str
+    merge_repeats: bool
+    result: WerResult
 
 
 @dataclass(frozen=True)
@@ -36,23 +66,28 @@ class Evaluation:
 
     Attributes:
         split: its name.
-        results: by head, "sequence" (the result) and "conv".
-        files: CTM file of each head.
+        references: what was signed.
+        entries: by head, "sequence" (the result) and "conv", what was recognised in each clip, as in the CTM file.
+        hypotheses: by head and id, the normalised glosses that were scored.
+        results: by head, the counts.
+        scorings: of the sequence head; first the configured one, then with and without merging under every rule set.
+        files: by head, the CTM file.
+        training_glosses: the glosses of the training split, as labelled and as normalised.
     """
 
     split: str
+    references: tuple[Reference, ...]
+    entries: Mapping[str, tuple[CtmEntry, ...]]
+    hypotheses: Mapping[str, Mapping[str, tuple[str, ...]]]
     results: Mapping[str, WerResult]
+    scorings: tuple[Scoring, ...]
     files: Mapping[str, Path]
+    training_glosses: frozenset[str]
 
     @property
     def wer(self) -> float:
         """WER of the sequence head, in percent."""
         return self.results["sequence"].wer
-
-
-def build_decoder(config: Config) -> BeamDecoder | GreedyDecoder:
-    """The decoder that `decode_mode` names."""
-    return BeamDecoder(config.beam_width) if config.decode_mode == "beam" else GreedyDecoder()
 
 
 def load_references(config: Config, split: str) -> list[Reference]:
@@ -63,8 +98,8 @@ def load_references(config: Config, split: str) -> list[Reference]:
     return read_stm(path)
 
 
-def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> tuple[DataLoader, list[Reference]]:
-    """Batches of a split in order, and its references.
+def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> EvaluationData:
+    """What evaluating a split needs.
 
     Raises:
         EvaluationError: clips and references are not the same.
@@ -77,75 +112,63 @@ def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> tuple
             f"{split}: {len(clips - signed)} clips have no reference and {len(signed - clips)} references no clip "
             f"(first: {min(clips ^ signed)}); run `python -m preprocess.prepare` again"
         )
-    return build_loader(config, manifest, vocabulary, training=False), references
+    loader = build_loader(config, manifest, vocabulary, training=False)
+    known = training_glosses(load_manifest(config, "train"), config.normalise)
+    return EvaluationData(split, loader, tuple(references), known)
 
 
-@torch.inference_mode()
-def recognise(
-    model: SLRModel,
-    loader: DataLoader,
-    decoder: BeamDecoder | GreedyDecoder,
-    vocabulary: Vocabulary,
-    step_seconds: float,
-    label: str = "",
-) -> dict[str, list[CtmEntry]]:
-    """What the network reads in every clip of a loader.
-
-    Args:
-        model: the network; it is put into evaluation mode, and its device is used.
-        loader: batches in the order of the references.
-        decoder: posteriors to hypotheses.
-        vocabulary: ids to glosses.
-        step_seconds: duration of an output step.
-        label: of the progress bar.
-
-    Returns:
-        by head, an entry for each clip.
-    """
-    device = model.conv2d.alpha.device
-    model.eval()
-    entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
-    for batch in tqdm(loader, desc=label, unit="batch", leave=False):
-        output = model(batch.to(device).video, batch.lengths)
-        logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}
-        if not all(torch.isfinite(values).all() for values in logits.values()):
-            raise EvaluationError(
-                f"the network gives values that are not finite for {', '.join(batch.ids)}: its weights are spoilt, as "
-                "by a learning rate that is too high; go back to an earlier checkpoint"
-            )
-        for head in HEADS:
-            posteriors = logits[head].float().softmax(-1).transpose(0, 1)  # (B, T', V)
-            for clip_id, hypotheses in zip(batch.ids, decoder(posteriors, output.lengths), strict=True):
-                words = as_words(hypotheses[0], vocabulary, step_seconds)
-                entries[head].append(CtmEntry(clip_id, words))
-    return entries
-
-
-def as_words(hypothesis: Hypothesis, vocabulary: Vocabulary, step_seconds: float) -> list[CtmWord]:
-    """Glosses with the time of the step at which each was most probable, never before that of its predecessor."""
-    starts = accumulate(hypothesis.frames, max)
-    glosses = vocabulary.decode(hypothesis.tokens)
-    return [CtmWord(gloss, step * step_seconds, step_seconds) for gloss, step in zip(glosses, starts, strict=True)]
+def training_glosses(manifest: Manifest, rules: str) -> frozenset[str]:
+    """The glosses of a split's labels as they are, and as hypotheses that hold them are scored, alone or joined."""
+    labels = {gloss for clip in manifest.clips for gloss in clip.glosses}
+    alone = (normalise([gloss], rules) for gloss in labels)
+    return frozenset(labels.union(*alone, *(normalise(clip.glosses, rules) for clip in manifest.clips)))
 
 
 def evaluate(
-    config: Config, model: SLRModel, loader: DataLoader, vocabulary: Vocabulary, references: Sequence[Reference],
-    split: str, folder: Path,
+    config: Config, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary, folder: Path
 ) -> Evaluation:  # fmt: skip
     """Recognise a split, write its CTM files into `folder` and score them.
 
     Raises:
-        EvaluationError: the network's output is not finite.
+        RecognitionError: the network's output is not finite.
         FormatError: a gloss that CTM files cannot hold.
         ScliteError: sclite was asked for and failed.
     """
-    step_seconds = model.spec.stride * config.feeder_args.frame_interval / FRAME_RATE
-    entries = recognise(model, loader, build_decoder(config), vocabulary, step_seconds, split)
-    counter = score_glosses if config.evaluate_tool == "sclite" else score
-    results, files = {}, {}
+    frame_seconds = config.feeder_args.frame_interval / FRAME_RATE
+    decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+    spelt = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split)
+    entries, files, hypotheses, results = {}, {}, {}, {}
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):
-        files[head] = folder / f"output-hypothesis-{split}{suffix}.ctm"
+        entries[head] = merged(spelt[head]) if config.merge_repeats else tuple(spelt[head])
+        files[head] = folder / f"output-hypothesis-{data.split}{suffix}.ctm"
         write_ctm(files[head], entries[head])
-        hypotheses = {entry.id: normalise(entry.glosses, config.normalise) for entry in entries[head]}
-        results[head] = counter(references, hypotheses, require_all=True)
-    return Evaluation(split, results, files)
+        hypotheses[head] = normalised(entries[head], config.normalise)
+        results[head] = count(config, data.references, hypotheses[head])
+    scorings = [Scoring(config.normalise, config.merge_repeats, results["sequence"])]
+    for rules in dict.fromkeys((config.normalise, *config.also_normalise)):
+        for merging in (True, False):
+            if (rules, merging) != (config.normalise, config.merge_repeats):
+                glosses = normalised(merged(spelt["sequence"]) if merging else spelt["sequence"], rules)
+                scorings.append(Scoring(rules, merging, count(config, data.references, glosses)))
+    return Evaluation(
+        data.split, data.references, entries, hypotheses, results, tuple(scorings), files, data.training_glosses
+    )
+
+
+def merged(entries: Sequence[CtmEntry]) -> tuple[CtmEntry, ...]:
+    """The entries with equal neighbours made one."""
+    return tuple(CtmEntry(entry.id, merge_repeats(entry.words)) for entry in entries)
+
+
+def normalised(entries: Sequence[CtmEntry], rules: str) -> dict[str, tuple[str, ...]]:
+    """By id, the glosses to be scored."""
+    return {entry.id: tuple(normalise(entry.glosses, rules)) for entry in entries}
+
+
+def count(
+    config: Config, references: Sequence[Reference], hypotheses: Mapping[str, Sequence[str]]
+) -> WerResult:  # fmt: skip
+    """The counts of `evaluate_tool`."""
+    if config.evaluate_tool == "sclite":
+        return score_glosses(references, hypotheses, require_all=True, path=config.sclite_path)
+    return score(references, hypotheses, require_all=True)

@@ -1,6 +1,6 @@
 """Word error rate: sclite's alignment and counts in Python, and the command line of both scorers.
 
-python -m evaluation.wer --hyp H.ctm --ref R.stm [--normalise RULES] [--tool python|sclite] [--json]
+python -m evaluation.wer --hyp H.ctm --ref R.stm [--normalise RULES] [--tool python|sclite] [--sclite-path P] [--json]
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--ref", required=True, metavar="R.stm", help="reference glosses")
     parser.add_argument("--normalise", default="none", choices=list(RULE_SETS), help="rules for the hypotheses")
     parser.add_argument("--tool", default="python", choices=["python", "sclite"], help="which program counts")
+    parser.add_argument("--sclite-path", metavar="P", help="where sclite is, if not in one of its usual places")
     parser.add_argument("--json", action="store_true", help="print JSON, with the counts of each sentence")
     return parser.parse_args(arguments)
 
@@ -188,7 +190,7 @@ def main(args: argparse.Namespace) -> None:
         references = read_stm(args.ref)
         entries = read_ctm(args.hyp, ids=[reference.id for reference in references])
         hypotheses = {entry.id: normalise(entry.glosses, args.normalise) for entry in entries}
-        result = _scorer(args.tool)(references, hypotheses, require_all=False)
+        result = _scorer(args.tool, args.sclite_path)(references, hypotheses, require_all=False)
         text = json.dumps(as_dict(result), ensure_ascii=False, indent=1) if args.json else as_text(result)
     except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"evaluation.wer: {error}")
@@ -202,12 +204,12 @@ def main(args: argparse.Namespace) -> None:
     print(text)
 
 
-def _scorer(tool: str) -> Callable[..., WerResult]:
+def _scorer(tool: str, sclite_path: str | None) -> Callable[..., WerResult]:
     if tool == "python":
         return score
     from evaluation.sclite import score_glosses  # noqa: PLC0415 (sclite.py builds this module's WerResult)
 
-    return score_glosses
+    return partial(score_glosses, path=sclite_path)
 
 
 def as_dict(result: WerResult) -> dict[str, Any]:

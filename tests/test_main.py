@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,29 @@ def test_a_run_leaves_what_it_promises(trained):
     assert "test" in log
 
 
+def test_the_report_has_both_splits_the_learning_curve_and_the_numbers_of_the_log(trained, prepared):
+    report = json.loads((trained / "report.json").read_text(encoding="utf-8"))
+    assert list(report["splits"]) == ["dev", "test"]
+    assert [record["epoch"] for record in report["history"]] == [1, 2]
+    lines = (trained / "dev.txt").read_text().splitlines()
+    for record, line in zip(report["history"], lines, strict=True):
+        assert f"WER {record['wer']:.2f} %" in line
+        assert f"conv head {record['conv_wer']:.2f} %" in line
+    assert report["weights"].endswith("best.pt")
+    clips = Manifest.load(prepared / "test.json").clips
+    assert [sentence["id"] for sentence in report["splits"]["test"]["sentences"]] == [clip.id for clip in clips]
+    assert "<svg" in (trained / "report.html").read_text(encoding="utf-8")
+    assert f"report:          {trained / 'report.html'}" in (trained / "log.txt").read_text()
+
+
+def test_words_have_times_within_the_clip_and_confidences(trained, prepared):
+    frames = {clip.id: clip.num_frames for clip in Manifest.load(prepared / "dev.json").clips}
+    words = [(entry.id, word) for entry in read_ctm(trained / "output-hypothesis-dev.ctm") for word in entry.words]
+    for clip_id, word in words:
+        assert 0 <= word.start < word.start + word.duration <= frames[clip_id] / 25 + 1e-6
+        assert 0 < word.confidence <= 1
+
+
 def test_checkpoints_are_enough_for_inference(trained):
     content = load_checkpoint(trained / "best.pt")
     assert {"model_state_dict", "optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states"} <= set(
@@ -77,6 +101,7 @@ def test_checkpoints_are_enough_for_inference(trained):
     )
     assert len(content["glosses"]) == 6
     assert content["config"]["model_args"]["width"] == 16
+    assert content["frame_size"] == 72
     assert load_checkpoint(trained / "last.pt")["train_state"]["epoch"] == 2
 
 
@@ -260,6 +285,18 @@ def test_sclite_is_looked_for_before_training(prepared, tmp_path, monkeypatch):
     message = refused(prepared, tmp_path / "run", "--evaluate-tool", "sclite")
     assert "sctk" in message
     assert not (tmp_path / "run").exists()
+
+
+def test_ctcdecode_is_looked_for_before_training(prepared, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ctcdecode", None)  # makes the import fail
+    message = refused(prepared, tmp_path / "run", "--decode-backend", "ctcdecode")
+    assert "decode_backend: builtin" in message
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_sclite_is_can_be_configured(prepared, tmp_path):
+    message = refused(prepared, tmp_path / "run", "--evaluate-tool", "sclite", "--sclite-path", "/nowhere/sclite")
+    assert "no program sclite at /nowhere/sclite" in message
 
 
 def test_help_answers_without_pytorch():

@@ -51,6 +51,8 @@ def test_each_corpus_by_its_file_and_by_line_3(name):
         assert config.prepared == f"./preprocess/{name}"
         assert config.dataset_root == f"./dataset/{name}"
         assert config.normalise == ("phoenix2014" if name.startswith("phoenix") else "none")
+        assert config.merge_repeats == name.startswith("phoenix")
+        assert config.also_normalise == (("phoenix2014-T",) if name == "phoenix2014-T" else ())
         assert config.model_args.share_heads == (name == "phoenix2014")
         assert config.feeder_args.skip_short == (name == "phoenix2014-T")
     daily = name == "CSL-Daily"

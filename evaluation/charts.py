@@ -1,0 +1,111 @@
+"""Charts as SVG text to stand inside a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from evaluation.page import DASH
+
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "mstfnet",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#8a8f98",
+    "axes.labelcolor": "#4a4f57",
+    "xtick.color": "#4a4f57",
+    "ytick.color": "#4a4f57",
+    "axes.axisbelow": True,
+    "grid.color": "#e4e6ea",
+}
+MAIN, SIDE, TEXT = "#1f5fa8", "#9aa3ae", "#22262b"
+
+
+def learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
+    """Training loss, and below it the WER of both heads on dev, by epoch.
+
+    Args:
+        history: of the report, at least one epoch.
+    """
+    evaluated = [record for record in history if record["wer"] is not None]
+    with rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 4.4 if evaluated else 2.4), layout="constrained")
+        panels = figure.subplots(2 if evaluated else 1, sharex=True, squeeze=False)[:, 0]
+        _line(panels[0], history, "loss", MAIN, "")
+        panels[0].set_ylabel("training loss")
+        if evaluated:
+            _line(panels[1], history, "conv_wer", SIDE, "conv head")
+            _line(panels[1], history, "wer", MAIN, "sequence head")
+            _mark_best(panels[1], evaluated)
+            panels[1].set_ylabel("WER on dev, %")
+            rates = [record[key] for record in evaluated for key in ("wer", "conv_wer") if record[key] is not None]
+            panels[1].set_ylim(0, 1.08 * max(*rates, 1.0))
+            panels[1].legend(frameon=False, loc="best")
+        panels[-1].set_xlabel("epoch")
+        panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        return _svg(figure)
+
+
+def _line(axes: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: str, label: str) -> None:
+    points = [(record["epoch"], record[key]) for record in records if record[key] is not None]
+    axes.plot(*zip(*points, strict=True), color=colour, label=label, linewidth=1.6, marker="o", markersize=3)
+    axes.grid(axis="y")
+
+
+def _mark_best(axes: Axes, evaluated: Sequence[Mapping[str, Any]]) -> None:
+    best = min(evaluated, key=lambda record: record["wer"])
+    label = f"best: {best['wer']:.2f} % in epoch {best['epoch']}"
+    axes.plot(
+        best["epoch"],
+        best["wer"],
+        color=MAIN,
+        marker="o",
+        markersize=8,
+        fillstyle="none",
+        linestyle="none",
+        label=label,
+    )
+
+
+def length_chart(lengths: Sequence[Mapping[str, Any]]) -> str:
+    """WER by sentence length, a bar for each bin.
+
+    Args:
+        lengths: of a split of the report.
+    """
+    with rc_context(STYLE):
+        figure = Figure(figsize=(5.4, 2.9), layout="constrained")
+        axes = figure.subplots()
+        names = [range_name(row) for row in lengths]
+        bars = axes.bar(names, [row["wer"] or 0.0 for row in lengths], color=MAIN, width=0.62)
+        axes.bar_label(
+            bars, [DASH if row["wer"] is None else f"{row['wer']:.1f}" for row in lengths], padding=2, color=TEXT
+        )
+        axes.set_xlabel("glosses in the sentence")
+        axes.set_ylabel("WER, %")
+        axes.grid(axis="y")
+        axes.margins(y=0.12)
+        return _svg(figure)
+
+
+def range_name(row: Mapping[str, Any]) -> str:
+    """The lengths of a bin as text."""
+    return str(row["from"]) if row["from"] == row["to"] else f"{row['from']}{DASH}{row['to']}"
+
+
+def _svg(figure: Figure) -> str:
+    """The figure as an `<svg>` element, without the XML prologue and without the names of outside resources."""
+    buffer = StringIO()
+    figure.savefig(
+        buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), transparent=True
+    )
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

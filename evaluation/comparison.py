@@ -1,0 +1,152 @@
+"""Two runs on the same sentences: which is better, by how much, and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from evaluation.report_data import Report, Sentence, Split
+from evaluation.statistics import PairedDifference, paired_difference
+from evaluation.wer import WerResult
+from utils.errors import InputError
+
+
+class ComparisonError(InputError, ValueError):
+    """Runs that were not evaluated on the same sentences."""
+
+
+@dataclass(frozen=True)
+class GlossChange:
+    """A reference gloss, how often it was signed, and how often each run missed it or read another one."""
+
+    gloss: str
+    signed: int
+    errors_a: int
+    errors_b: int
+
+    @property
+    def gain(self) -> int:
+        """Errors of A that B does not make; below zero B makes more."""
+        return self.errors_a - self.errors_b
+
+
+@dataclass(frozen=True)
+class SentencePair:
+    """The same sentence in both runs."""
+
+    a: Sentence
+    b: Sentence
+
+    @property
+    def difference(self) -> int:
+        """Errors that B makes beyond those of A; below zero B is better."""
+        return self.b.errors - self.a.errors
+
+
+@dataclass(frozen=True)
+class SplitComparison:
+    """A split in both runs.
+
+    Attributes:
+        name: of the split.
+        a: counts of run A, in the order of its sentences.
+        b: counts of run B, in the same order, signers named as in A.
+        difference: B against A, with its interval and test.
+        settings: ways in which the runs were scored differently, a line each; empty if they are comparable.
+        glosses: reference glosses on which the runs differ, those that gained most first.
+        sentences: all, those that differ most first.
+    """
+
+    name: str
+    a: WerResult
+    b: WerResult
+    difference: PairedDifference
+    settings: tuple[str, ...]
+    glosses: tuple[GlossChange, ...]
+    sentences: tuple[SentencePair, ...]
+
+    def signers(self) -> list[tuple[str, WerResult, WerResult]]:
+        """(name, counts of A, counts of B) of each signer, sorted by name."""
+        others = self.b.per_signer()
+        return [(name, part, others[name]) for name, part in self.a.per_signer().items()]
+
+
+def compare(a: Report, b: Report, split: str | None = None) -> tuple[SplitComparison, ...]:
+    """Compare two runs on the splits that both have, or on one.
+
+    Raises:
+        ComparisonError: there is no such split, or its references are not the same; the message names the first.
+    """
+    if split is not None:
+        for name, report in (("A", a), ("B", b)):
+            if split not in report.splits:
+                raise ComparisonError(f"{name} has no split {split!r}, it has: {', '.join(report.splits) or 'none'}")
+    common = [name for name in a.splits if name in b.splits and split in (None, name)]
+    if not common:
+        has = [", ".join(report.splits) or "none" for report in (a, b)]
+        raise ComparisonError(f"there is no split that both have: A has {has[0]}, B has {has[1]}")
+    return tuple(compare_split(name, a.splits[name], b.splits[name]) for name in common)
+
+
+def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
+    """Compare two runs on a split. Raises ComparisonError as `compare` does."""
+    pairs = _paired(name, a, b)
+    counts_a = [pair.a.counts for pair in pairs]
+    return SplitComparison(
+        name=name,
+        a=WerResult(tuple(counts_a)),
+        b=WerResult(tuple(replace(pair.b.counts, signer=pair.a.signer) for pair in pairs)),
+        difference=paired_difference(
+            [pair.a.errors for pair in pairs],
+            [pair.b.errors for pair in pairs],
+            [counts.reference_length for counts in counts_a],
+        ),
+        settings=tuple(_settings(a, b)),
+        glosses=tuple(_gloss_changes(pairs)),
+        sentences=tuple(sorted(pairs, key=lambda pair: -abs(pair.difference))),
+    )
+
+
+def _settings(a: Split, b: Split) -> Iterator[str]:
+    merged = {True: "yes", False: "no"}
+    for what, of_a, of_b in (
+        ("normalisation", a.normalise, b.normalise),
+        ("equal neighbours merged", merged[a.merge_repeats], merged[b.merge_repeats]),
+        ("scorer", a.scorer, b.scorer),
+    ):
+        if of_a != of_b:
+            yield f"{what}: A {of_a}, B {of_b}"
+
+
+def _paired(name: str, a: Split, b: Split) -> list[SentencePair]:
+    """The sentences of A with those of B; raises ComparisonError unless the same was signed in the same sentences."""
+    of_b = {sentence.id: sentence for sentence in b.sentences}
+    in_a = {sentence.id for sentence in a.sentences}
+    for run, missing in (
+        ("A", [sentence.id for sentence in a.sentences if sentence.id not in of_b]),
+        ("B", [sentence.id for sentence in b.sentences if sentence.id not in in_a]),
+    ):
+        if missing:
+            raise ComparisonError(
+                f"{name}: the runs were not evaluated on the same sentences: {len(missing)} are in {run} only "
+                f"(first: {missing[0]})"
+            )
+    pairs = [SentencePair(sentence, of_b[sentence.id]) for sentence in a.sentences]
+    for pair in pairs:
+        if pair.a.reference != pair.b.reference:
+            glosses = [" ".join(of.reference) for of in (pair.a, pair.b)]
+            raise ComparisonError(
+                f"{name}: the reference of {pair.a.id} is not the same: {glosses[0]!r} in A, {glosses[1]!r} in B"
+            )
+    return pairs
+
+
+def _gloss_changes(pairs: Sequence[SentencePair]) -> list[GlossChange]:
+    signed = Counter(gloss for pair in pairs for gloss in pair.a.reference)
+    wrong = [
+        Counter(gloss for of in side for op, gloss, _ in of.alignment if op in ("S", "D"))
+        for side in ([pair.a for pair in pairs], [pair.b for pair in pairs])
+    ]
+    changes = [GlossChange(gloss, signed[gloss], wrong[0][gloss], wrong[1][gloss]) for gloss in signed]
+    return sorted((change for change in changes if change.gain), key=lambda change: (-change.gain, change.gloss))

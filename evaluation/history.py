@@ -1,0 +1,26 @@
+"""What became of each epoch of a training: the points of its learning curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """One epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        loss: mean training loss of its steps.
+        learning_rate: at its last step.
+        seconds: spent on training, without the evaluation.
+        wer: of the sequence head on dev, in percent; None if the epoch was not evaluated.
+        conv_wer: the same of the convolutional head.
+    """
+
+    epoch: int
+    loss: float
+    learning_rate: float
+    seconds: float
+    wer: float | None = None
+    conv_wer: float | None = None
