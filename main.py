@@ -15,7 +15,7 @@ from config.load import leaf_keys, load_config
 from utils.errors import InputError
 
 HELP = {
-    "phase": "train or test",
+    "phase": "train, test or features",
     "device": "auto, cpu, mps, 0, cuda:0, ...",
     "work_dir": "folder that everything is written to",
     "load_weights": "checkpoint to take weights from",

@@ -84,28 +84,45 @@ class SLRModel(nn.Module):
         """Recognise a batch.
 
         Args:
-            video: (B, T_pad, 3, H, W), uint8 or float in [-1, 1], each clip padded as `TemporalSpec.pad` does.
+            video: (B, T_pad, 3, H, W), uint8 or float in [-1, 1], each clip padded as `TemporalSpec.pad` does; or
+                (B, T_pad, C), what `frame_features` gave for such a video.
             lengths: (B,) real frame counts, before padding.
-            with_scales: compute HFAM; by default only in training.
+            with_scales: compute HFAM, which needs frames; by default only in training on frames.
 
         Raises:
             ValueError: shapes or lengths that do not fit.
         """
         lengths = lengths.cpu()
         padded = self._check(video, lengths)
-        batch, frames = video.shape[:2]
-        x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
-        ends_early = self.mask_padding and bool((padded < frames).any())
-        mask = time_mask(padded, frames, x.device, x.dtype) if ends_early else None  # (B, T)
-        features, levels = self.conv2d(x, batch, mask)  # (B, C, T)
-        steps = self.conv1d(features, padded if ends_early else None).permute(2, 0, 1)  # (T', B, hidden)
+        mask = self._mask(padded, video)  # (B, T)
+        features, levels = self._backbone(video, mask)  # (B, C, T)
+        steps = self.conv1d(features, None if mask is None else padded).permute(2, 0, 1)  # (T', B, hidden)
         conv_logits = (self.conv1d.fc or self.classifier)(steps)  # (T', B, V)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)  # (T', B, hidden)
         scale_logits = None
-        if self.training if with_scales is None else with_scales:
-            scale_logits = self.HFEAM(levels, self.classifier, batch, mask)
+        if (self.training and bool(levels)) if with_scales is None else with_scales:
+            scale_logits = self.HFEAM(levels, self.classifier, video.shape[0], mask)
         return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
+
+    def frame_features(self, video: Tensor, lengths: Tensor) -> Tensor:
+        """What the backbone says of each frame: (B, T_pad, C), for the arguments of `forward`, padding included."""
+        padded = self._check(video, lengths.cpu())
+        return self._backbone(video, self._mask(padded, video))[0].transpose(1, 2)
+
+    def _mask(self, padded: Tensor, video: Tensor) -> Tensor | None:
+        """(B, T), zero past each clip's end; None if no clip ends early or padding is not masked."""
+        frames = video.shape[1]
+        if not self.mask_padding or not (padded < frames).any():
+            return None
+        return time_mask(padded, frames, video.device, self.conv2d.alpha.dtype)
+
+    def _backbone(self, video: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
+        """Features (B, C, T) and the levels for HFAM; features that came in as they are, and no levels."""
+        if video.ndim == 3:
+            return video.to(self.conv2d.alpha.dtype).transpose(1, 2), []
+        x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
+        return self.conv2d(x, video.shape[0], mask)
 
     def normalise(self, video: Tensor) -> Tensor:
         """uint8 in [0, 255] -> the network's float in [-1, 1]; floats only change their type."""
@@ -114,9 +131,13 @@ class SLRModel(nn.Module):
 
     def _check(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Padded length of each clip, (B,); raises where the batch does not fit."""
-        if video.ndim != 5 or video.shape[2] != 3:
-            raise ValueError(f"video is {tuple(video.shape)}; it must be (B, T, 3, H, W)")
-        if min(video.shape[3:]) < 64:
+        is_features = video.ndim == 3 and video.shape[2] == self.conv2d.out_channels
+        if not is_features and (video.ndim != 5 or video.shape[2] != 3):
+            raise ValueError(
+                f"video is {tuple(video.shape)}; it must be (B, T, 3, H, W), or features (B, T, "
+                f"{self.conv2d.out_channels})"
+            )
+        if not is_features and min(video.shape[3:]) < 64:
             raise ValueError(f"frames are {video.shape[4]}x{video.shape[3]}; the network needs at least 64x64")
         if lengths.shape != video.shape[:1]:
             raise ValueError(f"lengths are {tuple(lengths.shape)} for {video.shape[0]} clips")

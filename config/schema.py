@@ -62,7 +62,8 @@ class FeederArgs:
 
     __pydantic_config__ = STRICT
 
-    datatype: Literal["video"] = "video"
+    datatype: Literal["video", "features"] = "video"
+    features: str | None = None
     frame_interval: Positive = 1
     image_scale: Rate = 1.0
     input_size: Annotated[int, Field(ge=64)] = 224
@@ -75,6 +76,8 @@ class FeederArgs:
     def __post_init__(self) -> None:
         if self.min_frames > self.max_frames:
             raise ValueError(f"min_frames {self.min_frames} is above max_frames {self.max_frames}")
+        if self.datatype == "features" and not self.features:
+            raise ValueError("datatype features needs `features`, the folder that --phase features wrote")
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class Config:
 
     __pydantic_config__ = STRICT
 
-    phase: Literal["train", "test"] = "train"
+    phase: Literal["train", "test", "features"] = "train"
     dataset: str = "phoenix2014"
     dataset_root: str = "./dataset/phoenix2014"
     prepared: str = "./preprocess/phoenix2014"
@@ -131,6 +134,17 @@ class Config:
     optimizer_args: OptimizerArgs = field(default_factory=OptimizerArgs)
     feeder_args: FeederArgs = field(default_factory=FeederArgs)
     model_args: ModelArgs = field(default_factory=ModelArgs)
+
+    def __post_init__(self) -> None:
+        if self.feeder_args.datatype == "features":
+            if self.phase == "features":
+                raise ValueError("--phase features reads frames: set feeder_args.datatype to video")
+            if self.phase == "train" and self.loss_weights.AuxCTC:
+                raise ValueError("HFAM needs frames, not features: set loss_weights.AuxCTC to 0")
+            if self.phase == "train" and not (self.load_weights or self.load_checkpoints):
+                raise ValueError("training on features needs load_weights, the network that they came from")
+            if not self.model_args.mask_padding:
+                raise ValueError("features hold a clip alone, so they need model_args.mask_padding: true")
 
 
 IGNORED_KEYS = {

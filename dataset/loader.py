@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from config.schema import Config
 from dataset.batch import Collate, Sample
+from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, read_frames
 from dataset.manifest import Clip, Manifest
 from dataset.transforms import Transform
@@ -156,17 +157,23 @@ def build_loader(
 ) -> DataLoader:
     """Batches of a split: shuffled and augmented in training, in order and whole in evaluation.
 
-    The loader's `sampler.epoch` is to be set before each epoch of training.
+    The loader's `sampler.epoch` is to be set before each epoch of training. Features are shuffled, not augmented.
     """
-    spec = TemporalSpec(config.model_args.conv_type)
-    transform = Transform(config.feeder_args, manifest.frame_size, training)
-    dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed)
+    spec, feeder = TemporalSpec(config.model_args.conv_type), config.feeder_args
+    if feeder.datatype == "features":
+        targets = [encode(vocabulary, clip, manifest) for clip in manifest.clips]
+        dataset = FeatureDataset(manifest, targets, feeder.features, spec, feeder.frame_interval)
+        collate = collate_features
+    else:
+        transform = Transform(feeder, manifest.frame_size, training)
+        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed)
+        collate = Collate(spec)
     return DataLoader(
         dataset,
         batch_size=config.batch_size if training else config.test_batch_size,
         sampler=EpochSampler(len(dataset), training, config.random_seed),
         num_workers=config.num_worker,
-        collate_fn=Collate(spec),
+        collate_fn=collate,
         pin_memory=pin_memory,
         drop_last=False,
         worker_init_fn=start_worker,

@@ -10,12 +10,13 @@ from config.schema import OptimizerArgs
 
 
 def build_optimizer(model: nn.Module, args: OptimizerArgs) -> torch.optim.Optimizer:
-    """Adam or SGD over all of the network's weights."""
+    """Adam or SGD over the network's weights, those left out that are not to change."""
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
     if args.optimizer == "SGD":
         return torch.optim.SGD(
-            model.parameters(), args.base_lr, args.momentum, weight_decay=args.weight_decay, nesterov=args.nesterov
+            weights, args.base_lr, args.momentum, weight_decay=args.weight_decay, nesterov=args.nesterov
         )
-    return torch.optim.Adam(model.parameters(), args.base_lr, weight_decay=args.weight_decay, fused=True)
+    return torch.optim.Adam(weights, args.base_lr, weight_decay=args.weight_decay, fused=True)
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer, args: OptimizerArgs, steps_per_epoch: int) -> LambdaLR:

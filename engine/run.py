@@ -9,6 +9,7 @@ import torch
 
 from config.load import to_dict
 from config.schema import Config
+from engine.features import extract
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
 from engine.train_state import TrainState
@@ -29,7 +30,7 @@ class PhaseError(InputError):
 
 
 def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
-    """Train and evaluate the best epoch, or evaluate given weights.
+    """Train and evaluate the best epoch, or evaluate given weights, or write their frame features.
 
     Args:
         config: of the run.
@@ -44,8 +45,8 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     device = select_device(config.device)
     check_tools(config)
     weights = config.load_weights or config.load_checkpoints
-    if config.phase == "test" and not weights:
-        raise PhaseError("--phase test needs --load-weights FILE, e.g. the best.pt of a run")
+    if config.phase != "train" and not weights:
+        raise PhaseError(f"--phase {config.phase} needs --load-weights FILE, e.g. the best.pt of a run")
     check_run_folder(config)
     trainer = Trainer(config, device) if config.phase == "train" else None
     folder = open_run_folder(config)
@@ -53,6 +54,9 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     for note in notes:
         LOGGER.info(note)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
+    if config.phase == "features":
+        LOGGER.info("features:  %s", extract(config, weights, folder, device))
+        return []
     if trainer:
         weights = train(trainer, folder)
     evaluations = test(config, weights, folder, device)

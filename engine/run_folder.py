@@ -52,6 +52,6 @@ def open_run_folder(config: Config) -> Path:
     if check_run_folder(config):
         folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
     folder.mkdir(parents=True, exist_ok=True)
-    name = "config.yaml" if config.phase == "train" else "config-test.yaml"
+    name = "config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml"
     write_text(folder / name, to_yaml(config))
     return folder

@@ -57,6 +57,9 @@ class Trainer:
         model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
+        if config.feeder_args.datatype == "features":  # backbone and HFAM, which see frames, stay as they are
+            model.conv2d.requires_grad_(False)
+            model.HFEAM.requires_grad_(False)
         self.model = model.to(device)
         self.criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
         clips = load_manifest(config, "train")

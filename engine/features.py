@@ -1,0 +1,51 @@
+"""Writing what a trained backbone says of every frame, for trainings that leave the backbone as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from config.schema import Config
+from dataset.features import feature_file, write_features
+from dataset.loader import build_loader, load_manifest, load_vocabulary
+from slr_network import SLRModel, build_model
+from utils.checkpoint import check_glosses, load_checkpoint, load_weights
+from utils.log import LOGGER
+
+
+def extract(config: Config, weights: str | Path, folder: Path, device: torch.device) -> Path:
+    """Write the features of every clip of every split to `folder`/features/<split>/<id>.npz.
+
+    A file holds `features` (T_pad, C) float32, the clip's padding included, and `frames`, the number before padding.
+    Clips are cropped as in evaluation; nothing is drawn.
+
+    Raises:
+        ManifestError: the corpus is not prepared to the end.
+        CheckpointError: unreadable, of another network, or of another dictionary.
+    """
+    vocabulary = load_vocabulary(config)
+    content = load_checkpoint(weights)
+    check_glosses(content, weights, vocabulary.glosses)
+    model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
+    load_weights(model, content, name=str(weights))
+    model = model.to(device).eval()
+    out = folder / "features"
+    for split in ("train", "dev", "test"):
+        if split == "test" and not (Path(config.prepared) / "test.json").is_file():
+            continue
+        manifest = load_manifest(config, split)
+        _extract_split(model, build_loader(config, manifest, vocabulary, training=False), out, split, device)
+        LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
+    return out
+
+
+@torch.inference_mode()
+def _extract_split(
+    model: SLRModel, loader: torch.utils.data.DataLoader, out: Path, split: str, device: torch.device
+) -> None:
+    for batch in tqdm(loader, desc=f"features of {split}", unit="batch", leave=False):
+        features = model.frame_features(batch.to(device).video, batch.lengths).float().cpu().numpy()  # (B, T_pad, C)
+        for clip_id, frames, own in zip(batch.ids, batch.lengths.tolist(), features, strict=True):
+            write_features(feature_file(out, split, clip_id), own[: model.spec.padded_length(frames)], frames)

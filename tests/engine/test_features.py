@@ -1,0 +1,121 @@
+"""Frame features on disk in place of frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from config.load import ConfigError, load_config
+from dataset.features import FeatureError, feature_file, read_features, write_features
+from dataset.manifest import Manifest
+from engine.run import PhaseError, run
+from utils.checkpoint import load_checkpoint
+from utils.temporal import TemporalSpec
+
+TINY = {
+    "dataset": "phoenix2014",
+    "device": "cpu",
+    "num_worker": 0,
+    "num_epoch": 1,
+    "test_batch_size": 2,
+    "loss_weights.AuxCTC": 0,
+    "feeder_args.input_size": 64,
+    "model_args.c2d_type": "resnet18",
+    "model_args.pretrained": "none",
+    "model_args.width": 16,
+    "model_args.hidden_size": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def setting(prepared, random_checkpoint, tmp_path_factory):
+    """(configuration of the test phase, folder of features) of a network with random weights."""
+    folder = tmp_path_factory.mktemp("features")
+    overrides = {**TINY, "prepared": str(prepared), "load_weights": str(random_checkpoint), "phase": "test"}
+    config, _ = load_config(None, overrides | {"work_dir": str(folder / "run")})
+    assert run(replace(config, phase="features")) == []
+    return config, folder / "run" / "features"
+
+
+def on_features(config, folder, **changes):
+    feeder = replace(config.feeder_args, datatype="features", features=str(folder))
+    return replace(config, feeder_args=feeder, **changes)
+
+
+def test_every_clip_of_every_split_has_a_file_of_its_own_length(setting, prepared):
+    _, folder = setting
+    spec = TemporalSpec()
+    for split in ("train", "dev", "test"):
+        clips = Manifest.load(prepared / f"{split}.json").clips
+        assert len(list((folder / split).iterdir())) == len(clips)
+        for clip in clips:
+            features, frames = read_features(feature_file(folder, split, clip.id))
+            assert frames == clip.num_frames
+            assert features.shape == (spec.padded_length(frames), 8 * 16)
+
+
+def test_evaluating_features_gives_what_evaluating_frames_gives(setting, tmp_path):
+    config, folder = setting
+    frames = run(replace(config, work_dir=str(tmp_path / "frames")))
+    features = run(on_features(config, folder, work_dir=str(tmp_path / "features")))
+    assert [of.split for of in features] == ["dev", "test"]
+    for of_frames, of_features in zip(frames, features, strict=True):
+        assert of_frames.results == of_features.results
+        assert of_frames.hypotheses == of_features.hypotheses
+        assert any(of_frames.hypotheses["sequence"].values())  # random weights read something, so this can fail
+
+
+def test_training_on_features_leaves_the_backbone_and_makes_a_network_for_frames(setting, tmp_path):
+    config, folder = setting
+    before = load_checkpoint(config.load_weights)["model_state_dict"]
+    trained = run(on_features(config, folder, phase="train", work_dir=str(tmp_path / "run")))
+    after = load_checkpoint(tmp_path / "run" / "best.pt")["model_state_dict"]
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"conv1d", "classifier", "temporal_model"}
+    weights = str(tmp_path / "run" / "best.pt")
+    frames = run(replace(config, load_weights=weights, work_dir=str(tmp_path / "test")))
+    assert [of.results for of in frames] == [of.results for of in trained]
+
+
+def test_settings_that_contradict_features(setting, prepared):
+    config, folder = setting
+
+    def mistakes(**changes):
+        overrides = {**TINY, "prepared": str(prepared), "feeder_args.datatype": "features", **changes}
+        with pytest.raises(ConfigError) as error:
+            load_config(None, overrides)
+        return str(error.value)
+
+    assert "needs `features`" in mistakes()
+    given = {"feeder_args.features": str(folder), "load_weights": "x.pt"}
+    assert "AuxCTC" in mistakes(**given, **{"loss_weights.AuxCTC": 1.0})
+    assert "set feeder_args.datatype to video" in mistakes(**given, phase="features")
+    assert "mask_padding" in mistakes(**given, **{"model_args.mask_padding": False})
+    assert "load_weights" in mistakes(**{"feeder_args.features": str(folder)})
+    with pytest.raises(PhaseError, match="--phase features needs --load-weights"):
+        run(replace(config, phase="features", load_weights=None))
+
+
+def test_missing_damaged_and_misfitting_files(setting, tmp_path):
+    config, folder = setting
+    dev = Manifest.load(config.prepared + "/dev.json").clips
+    with pytest.raises(FeatureError, match=f"3 of 3 clips of dev have no features .*{dev[0].id}"):
+        run(on_features(config, tmp_path / "nowhere", work_dir=str(tmp_path / "run")))
+    copy = tmp_path / "copy"
+    for split in ("dev", "test"):
+        for file in (folder / split).iterdir():
+            (copy / split).mkdir(parents=True, exist_ok=True)
+            (copy / split / file.name).write_bytes(file.read_bytes())
+    broken = feature_file(copy, "dev", dev[1].id)
+    broken.write_bytes(broken.read_bytes()[:500])
+    with pytest.raises(FeatureError, match="is damaged or holds no features"):
+        run(on_features(config, copy, work_dir=str(tmp_path / "run")))
+    write_features(broken, np.zeros((40, 128), np.float32), 20)
+    with pytest.raises(FeatureError, match="holds 40 features of 20 frames"):
+        run(on_features(config, copy, work_dir=str(tmp_path / "run")))
+    write_features(broken, np.zeros((40,), np.float32), 20)
+    with pytest.raises(FeatureError, match=r"expected float32 \(frames, channels\)"):
+        read_features(broken)
