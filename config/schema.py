@@ -1,4 +1,4 @@
-"""What can be configured: frozen records, whose defaults are the published recipe on PHOENIX2014.
+"""What can be configured: frozen records, whose defaults with config/phoenix2014.yaml are the published recipe there.
 
 `config/baseline.yaml` explains every key. Ranges and choices stand in the types; pydantic checks them in `config.load`.
 """

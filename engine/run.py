@@ -14,11 +14,12 @@ from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
 from engine.train_state import TrainState
 from engine.trainer import Trainer
+from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
 from evaluation.evaluate import Evaluation
 from evaluation.history import EpochRecord
 from evaluation.report import summary, write_report
-from evaluation.sclite import find_sclite
+from evaluation.sclite import score_glosses
 from utils.checkpoint import load_checkpoint
 from utils.device import select_device
 from utils.errors import InputError
@@ -60,23 +61,24 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     if trainer:
         weights = train(trainer, folder)
     evaluations = test(config, weights, folder, device)
+    LOGGER.info("\n%s", summary(evaluations))
     history = trainer.state.history if trainer else history_of(weights)
     page = write_report(folder, evaluations, to_dict(config), history, str(weights))
-    LOGGER.info("\n%s", summary(evaluations))
     LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
     return evaluations
 
 
 def check_tools(config: Config) -> None:
-    """Raise the InputError of a decoder or scorer that the configuration asks for and that is not there."""
+    """Raise the InputError of a decoder or scorer that the configuration asks for and that does not work here."""
     make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     if config.evaluate_tool == "sclite":
-        find_sclite(config.sclite_path)
+        score_glosses([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
 
 
 def history_of(weights: str | Path) -> Sequence[EpochRecord]:
     """The learning curve in a checkpoint; empty if it is not this project's."""
-    return TrainState.from_dict(load_checkpoint(weights).get("train_state", {})).history
+    state = load_checkpoint(weights).get("train_state")
+    return TrainState.from_dict(state).history if isinstance(state, dict) and "history" in state else ()
 
 
 def train(trainer: Trainer, folder: Path) -> Path:

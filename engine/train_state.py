@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from evaluation.history import EpochRecord
@@ -31,6 +31,7 @@ class TrainState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainState:
-        """The state that `asdict` took apart."""
+        """The state that `asdict` took apart, in this version or another."""
+        known = {entry.name for entry in fields(cls)}
         history = tuple(EpochRecord(**record) for record in values.get("history", ()))
-        return cls(**{**values, "history": history})
+        return cls(**{key: value for key, value in values.items() if key in known} | {"history": history})

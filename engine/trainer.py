@@ -1,4 +1,4 @@
-"""Training: the only place that knows about epochs, resuming and which checkpoint is best."""
+"""Training: epochs, resuming, and which checkpoint is best."""
 
 from __future__ import annotations
 
@@ -29,8 +29,10 @@ from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
 
-DECISIVE = {"dataset", "batch_size", "random_seed"}
-"""Keys outside the sections that decide what is learnt; in the sections all do."""
+LEARNING = {"dataset", "batch_size", "random_seed"}
+SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width"}
+DECISIVE = LEARNING | SCORING
+"""Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do."""
 
 
 class NonFiniteLossError(InputError, RuntimeError):
@@ -189,7 +191,8 @@ class Trainer:
         LOGGER.info(line)
         with (self.folder / "dev.txt").open("a", encoding="utf-8") as file:
             file.write(line + "\n")
-        write_report(self.folder, [result], to_dict(self.config), self.state.history, str(self.folder / "last.pt"))
+        weights = f"{self.folder / ('best.pt' if best else 'last.pt')} of epoch {self.state.epoch}"
+        write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
 
     def _save(self, name: str) -> None:
         content: dict[str, Any] = {
@@ -227,7 +230,7 @@ class Trainer:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Settings that decide what is learnt and differ: "key: old -> new"."""
+    """Decisive settings that differ: "key: old -> new", None where the older version had no such key."""
     found = []
     for key, value in after.items():
         if isinstance(value, Mapping):

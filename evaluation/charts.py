@@ -44,7 +44,7 @@ def learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
         if evaluated:
             _line(panels[1], history, "conv_wer", SIDE, "conv head")
             _line(panels[1], history, "wer", MAIN, "sequence head")
-            _mark_best(panels[1], evaluated)
+            _mark_lowest(panels[1], evaluated)
             panels[1].set_ylabel("WER on dev, %")
             rates = [record[key] for record in evaluated for key in ("wer", "conv_wer") if record[key] is not None]
             panels[1].set_ylim(0, 1.08 * max(*rates, 1.0))
@@ -60,12 +60,12 @@ def _line(axes: Axes, records: Sequence[Mapping[str, Any]], key: str, colour: st
     axes.grid(axis="y")
 
 
-def _mark_best(axes: Axes, evaluated: Sequence[Mapping[str, Any]]) -> None:
-    best = min(evaluated, key=lambda record: record["wer"])
-    label = f"best: {best['wer']:.2f} % in epoch {best['epoch']}"
+def _mark_lowest(axes: Axes, evaluated: Sequence[Mapping[str, Any]]) -> None:
+    lowest = min(evaluated, key=lambda record: record["wer"])
+    label = f"lowest: {lowest['wer']:.2f} % in epoch {lowest['epoch']}"
     axes.plot(
-        best["epoch"],
-        best["wer"],
+        lowest["epoch"],
+        lowest["wer"],
         color=MAIN,
         marker="o",
         markersize=8,

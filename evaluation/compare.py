@@ -79,7 +79,11 @@ def _split_text(split: SplitComparison) -> list[str]:
 
 def difference_text(difference: PairedDifference) -> str:
     """B against A in a line."""
-    ends = span(difference.interval, "{:+.2f}", "") if difference.interval else "not known: all sentences differ alike"
+    ends = (
+        span(difference.interval, "{:+.2f}", "")
+        if difference.interval
+        else "not known (all sentences differ alike, or too few have glosses)"
+    )
     return (
         f"B - A: {difference.points:+.2f} points of WER, 95 % interval {ends}, {p_text(difference.p)}; fewer errors in "
         f"{difference.better} sentences, more in {difference.worse}, as many in {difference.equal}"

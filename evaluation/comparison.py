@@ -113,7 +113,6 @@ def _settings(a: Split, b: Split) -> Iterator[str]:
     for what, of_a, of_b in (
         ("normalisation", a.normalise, b.normalise),
         ("equal neighbours merged", merged[a.merge_repeats], merged[b.merge_repeats]),
-        ("scorer", a.scorer, b.scorer),
     ):
         if of_a != of_b:
             yield f"{what}: A {of_a}, B {of_b}"

@@ -21,7 +21,7 @@ from evaluation.wer import WerResult, score
 from slr_network import SLRModel
 from utils.errors import InputError
 
-FRAME_RATE = 25.0  # of every corpus here, frames a second
+FRAME_RATE = 25.0  # frames a second, PHOENIX's; assumed of the other corpora too, whose releases do not say it
 
 
 class EvaluationError(InputError):
@@ -35,7 +35,7 @@ class EvaluationData:
     Attributes:
         split: its name.
         loader: its batches, in order.
-        references: what is signed in each clip.
+        references: what is signed in each clip, in the order of the batches.
         training_glosses: the glosses of the training split, as labelled and as normalised.
     """
 
@@ -114,7 +114,8 @@ def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> Evalu
         )
     loader = build_loader(config, manifest, vocabulary, training=False)
     known = training_glosses(load_manifest(config, "train"), config.normalise)
-    return EvaluationData(split, loader, tuple(references), known)
+    by_id = {reference.id: reference for reference in references}
+    return EvaluationData(split, loader, tuple(by_id[clip.id] for clip in manifest.clips), known)
 
 
 def training_glosses(manifest: Manifest, rules: str) -> frozenset[str]:

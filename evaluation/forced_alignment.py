@@ -21,8 +21,8 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     The most probable path that spells `tokens` (Viterbi on the trellis of Graves et al., "Connectionist temporal
     classification", 2006) says where each token peaks. A network trained with CTC spends most of a sign's duration on
     the blank, so a second pass over the same trellis keeps these steps and decides the others by what is left when
-    the blank is set aside: there a token has the probability p / (1 - p(blank)), and the blank `BLANK_SHARE`. On the
-    built-in corpus that brings the boundaries from 5 to 3 frames of the true ones (`python -m benchmarks.boundaries`).
+    the blank is set aside: there a token has the probability p / (1 - p(blank)), and the blank `BLANK_SHARE`,
+    chosen on the built-in corpus, whose true boundaries are known (`python -m benchmarks.boundaries`).
 
     Args:
         posteriors: (T', V) probabilities of one sequence, floating point.

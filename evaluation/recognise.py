@@ -88,7 +88,7 @@ def as_words(
         posteriors: (T', V) of the clip.
         vocabulary: ids to glosses.
         stride: frames an output step; step t stands for frames t * stride to (t + 1) * stride - 1.
-        frames: of the clip; no gloss ends after them.
+        frames: that the network saw of the clip; no gloss ends after them.
         frame_seconds: from one frame to the next.
     """
     spans = force_align(posteriors, hypothesis.tokens)

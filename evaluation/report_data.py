@@ -67,7 +67,6 @@ class Split:
 
     normalise: str
     merge_repeats: bool
-    scorer: str
     sentences: tuple[Sentence, ...]
 
 
@@ -132,7 +131,7 @@ def split_report(evaluation: Evaluation, scorer: str) -> dict[str, Any]:
         **counts(result),
         "interval": interval(result),
         "sentences_count": len(result.sentences),
-        "exact": sum(_errors(sentence) == 0 for sentence in result.sentences),
+        "exact": sum(sentence.errors == 0 for sentence in result.sentences),
         "conv": counts(evaluation.results["conv"]),
         "scorings": [_scoring(scoring) for scoring in evaluation.scorings],
         "signers": per_signer(result),
@@ -148,7 +147,7 @@ def split_report(evaluation: Evaluation, scorer: str) -> dict[str, Any]:
 
 def interval(result: WerResult) -> list[float] | None:
     """The 95 % interval of the WER over the choice of sentences, [low, high] in percent; None if they give none."""
-    errors = [_errors(sentence) for sentence in result.sentences]
+    errors = [sentence.errors for sentence in result.sentences]
     ends = bootstrap_interval(errors, [sentence.reference_length for sentence in result.sentences])
     return list(ends) if ends else None
 
@@ -194,10 +193,6 @@ def _word(word: CtmWord) -> list[Any]:
     """The word with the digits of a CTM file."""
     confidence = None if word.confidence is None else round(float(word.confidence), 4)
     return [word.gloss, round(float(word.start), 3), round(float(word.duration), 3), confidence]
-
-
-def _errors(sentence: SentenceCounts) -> int:
-    return sentence.substitutions + sentence.deletions + sentence.insertions
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], key: str) -> int:

@@ -17,7 +17,7 @@ CONVENTIONS = {
     "phoenix2014-T": "hypotheses are normalised as in sign language translation on PHOENIX2014-T",
 }
 """What each rule set means for a reader."""
-REPEATS = {True: "equal neighbours count as one gloss", False: "a gloss recognised twice in a row counts twice"}
+REPEATS = {True: "equal neighbours became one gloss before", False: "equal neighbours were left to these rules"}
 SCORERS = {"python": "the built-in scorer counts, with sclite's alignment", "sclite": "NIST's sclite counts"}
 
 
@@ -80,7 +80,6 @@ def _sentence(sentence: Mapping[str, Any]) -> dict[str, Any]:
         "rate": 100.0 * errors / length if length else float("inf") * bool(errors),
         "note_names": ("seconds", "confidence")[: max(map(len, notes or [()]), default=0)],
         "columns": list(zip(places, notes or [()] * len(places), strict=True)),
-        "timed": notes is not None,
         "words": [(word[0], *_timing(word)) for word in sentence["words"]] if notes is None else [],
         "search": search_text(sentence["id"], sentence["signer"], [alignment]),
     }

@@ -31,6 +31,7 @@ def find_sclite(path: str | None = None) -> list[str]:
     it, and `sctk sclite`. Raises ScliteError, which says what to do, if it is not there.
     """
     if path is not None:
+        path = str(Path(path).expanduser())
         candidates = [str(Path(path) / "sclite"), path] if Path(path).is_dir() else [path]
     else:
         candidates = ["sclite", LOCAL_PATH, DEBIAN_PATH, "sctk"]

@@ -42,6 +42,11 @@ class SentenceCounts:
         """Number of reference glosses: C + S + D."""
         return self.correct + self.substitutions + self.deletions
 
+    @property
+    def errors(self) -> int:
+        """S + D + I."""
+        return self.substitutions + self.deletions + self.insertions
+
 
 @dataclass(frozen=True)
 class WerResult:

@@ -89,6 +89,7 @@ def test_the_report_has_both_splits_the_learning_curve_and_the_numbers_of_the_lo
 def test_words_have_times_within_the_clip_and_confidences(trained, prepared):
     frames = {clip.id: clip.num_frames for clip in Manifest.load(prepared / "dev.json").clips}
     words = [(entry.id, word) for entry in read_ctm(trained / "output-hypothesis-dev.ctm") for word in entry.words]
+    assert words
     for clip_id, word in words:
         assert 0 <= word.start < word.start + word.duration <= frames[clip_id] / 25 + 1e-6
         assert 0 < word.confidence <= 1
@@ -115,6 +116,9 @@ def test_resuming_ends_where_the_whole_run_ended(trained, prepared, tmp_path):
     same = ("epoch", "step", "best_wer", "best_epoch")
     assert [whole["train_state"][key] for key in same] == [halves["train_state"][key] for key in same]
     assert (trained / "dev.txt").read_text() == (folder / "dev.txt").read_text()
+    curves = [[{**record, "seconds": 0} for record in run["train_state"]["history"]] for run in (whole, halves)]
+    assert curves[0] == curves[1]
+    assert len(curves[0]) == 2
 
 
 def test_the_test_phase_gives_the_numbers_of_the_run(trained, prepared, tmp_path, capsys):

@@ -61,6 +61,12 @@ def test_each_corpus_by_its_file_and_by_line_3(name):
     assert by_line.feeder_args.temporal_scale == (0.0 if daily else 0.2)
 
 
+def test_repeats_stay_in_the_quickstart_and_in_a_corpus_of_ones_own():
+    assert not load_config(FOLDER / "quickstart.yaml", {})[0].merge_repeats
+    own, _ = load_config(None, {"dataset": "mine", "prepared": "./mine", "normalise": "none"})
+    assert (own.merge_repeats, own.also_normalise) == (False, ())
+
+
 def test_corpora_are_found():
     assert sorted(corpora()) == sorted(CORPORA)
 

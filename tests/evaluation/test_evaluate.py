@@ -22,12 +22,13 @@ SPELT = {"one": ["ABEND", "ABEND", "BALD", "BALD"], "two": ["loc-NORD", "__ON__"
 
 
 def config(**changes):
-    return replace(load_config(None, {"dataset": "phoenix2014"})[0], **changes)
+    return replace(load_config(None, {"dataset": "phoenix2014", "feeder_args.frame_interval": 3})[0], **changes)
 
 
 @pytest.fixture
 def evaluated(monkeypatch, tmp_path):
-    def entries(*_):
+    def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label):
+        assert frame_seconds == pytest.approx(3 / 25)
         spelt = [
             CtmEntry(name, tuple(CtmWord(gloss, 0.1 * i, 0.1, 0.5) for i, gloss in enumerate(glosses)))
             for name, glosses in SPELT.items()
@@ -79,6 +80,19 @@ def test_further_rule_sets_are_reported_beside(evaluated):
         ("none", False),
     ]
     assert [counts(s.result) for s in result.scorings[2:]] == [(4, 0, 1, 0), (4, 0, 1, 0), (3, 1, 1, 1), (4, 1, 0, 2)]
+
+
+def test_sclite_counts_where_it_is_asked_to(evaluated, monkeypatch):
+    asked = []
+
+    def score_glosses(references, hypotheses, require_all, path):
+        asked.append((hypotheses["one"], path))
+        return module.score(references, hypotheses, require_all)
+
+    monkeypatch.setattr(module, "score_glosses", score_glosses)
+    evaluated(evaluate_tool="sclite", sclite_path="/my/sclite", merge_repeats=True)
+    merged, spelt = ("ABEND", "BALD"), ("ABEND", "ABEND", "BALD", "BALD")
+    assert asked == [(merged, "/my/sclite"), (merged, "/my/sclite"), (spelt, "/my/sclite")]  # two heads, other scoring
 
 
 def test_seen_glosses_are_those_of_the_labels_raw_and_as_scored():

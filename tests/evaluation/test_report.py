@@ -299,7 +299,7 @@ def test_learning_curves_with_and_without_rates(history):
     assert svg.startswith("<svg")
     assert ("WER on dev" in svg) == (history[0].wer is not None)
     if history[0].wer:
-        assert "best: 90.00 % in epoch 1" in svg
+        assert "lowest: 90.00 % in epoch 1" in svg
     assert learning_curve(made(history=history)["history"]) == svg
 
 
