@@ -37,7 +37,7 @@ def frame_paths(folder: str | Path) -> list[Path]:
         raise FrameError(
             f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}: unpack it from the corpus again"
         )
-    return sorted(paths, key=_natural)
+    return sorted(paths, key=natural_order)
 
 
 def read_frames(folder: str | Path, indices: Sequence[int] | None = None, size: int | None = None) -> np.ndarray:
@@ -119,6 +119,12 @@ def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LANCZOS4)
 
 
+def natural_order(path: Path) -> tuple[list[str | int], str]:
+    """What to sort paths of one folder by, so that `2.png` comes before `10.png`."""
+    parts = re.split(r"([0-9]+)", path.name)
+    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
+
+
 def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: Path) -> None:
     """Raise FrameError, naming `path`, unless `image` has `shape`, that of the clip's first frame."""
     if image.shape != shape:
@@ -135,11 +141,6 @@ _JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
 
 def _is_frame(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-
-
-def _natural(path: Path) -> tuple[list[str | int], str]:
-    parts = re.split(r"([0-9]+)", path.name)
-    return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
 
 
 def _dimensions(shape: tuple[int, ...]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,21 +14,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from utils.architecture import diagnose
 from utils.errors import InputError
 from utils.files import atomic_path
 
-RECONSTRUCT = np._core.multiarray._reconstruct if hasattr(np, "_core") else np.core.multiarray._reconstruct
+NUMPY = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
 PLAIN_TYPES = [
     Counter,  # of PyTorch's MultiStepLR
     np.ndarray,
     np.dtype,
-    (RECONSTRUCT, "numpy.core.multiarray._reconstruct"),  # as numpy 1 calls it ...
-    (RECONSTRUCT, "numpy._core.multiarray._reconstruct"),  # ... and numpy 2
-    type(np.dtype(np.uint32)),  # of numpy's random state
-    type(np.dtype(np.int64)),
-    type(np.dtype(np.float64)),
+    *((NUMPY._reconstruct, f"{module}._reconstruct") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
+    *((NUMPY.scalar, f"{module}.scalar") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
+    *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},  # of random states and of numbers such as a WER
 ]
-"""What a checkpoint may hold besides tensors and plain containers."""
+"""What a checkpoint may hold besides tensors and plain containers; numpy 1 and 2 call their functions differently."""
 
 
 class CheckpointError(InputError, ValueError):
@@ -54,20 +55,28 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
         CheckpointError: no such file, truncated, not a checkpoint, or it holds more than tensors and plain values.
     """
     try:
-        with torch.serialization.safe_globals(PLAIN_TYPES):
+        with torch.serialization.safe_globals(PLAIN_TYPES), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyTorch muses about foreign formats before it refuses them
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
-    except pickle.UnpicklingError as error:
-        raise CheckpointError(
-            f"{path} is refused: it is no checkpoint of tensors and plain values, and reading it could run code "
-            f"({str(error).splitlines()[0]})"
-        ) from error
-    except (OSError, RuntimeError, EOFError, KeyError) as error:
-        raise CheckpointError(f"{path} cannot be read, it is truncated or no checkpoint: {error}") from error
+    except OSError as error:
+        raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
+    except Exception as error:  # a damaged file can make its reader raise anything
+        raise CheckpointError(f"{path} is refused, and nothing in it was run: {reason(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
     return content
+
+
+def reason(error: Exception) -> str:
+    """Why a file was refused, without PyTorch's advice to read it unsafely."""
+    wanted = re.search(r"GLOBAL (\S+)", str(error))
+    if wanted:
+        return f"it asks for {wanted[1]}, which is neither a tensor nor a plain value, so reading it could run code"
+    first = str(error).split(". ", maxsplit=1)[0] or "it ends too early"
+    detail = "" if isinstance(error, pickle.UnpicklingError) else f" ({first})"
+    return f"it is truncated, damaged or no checkpoint of PyTorch{detail}"
 
 
 def load_weights(
@@ -86,32 +95,49 @@ def load_weights(
         `model`.
 
     Raises:
-        CheckpointError: unreadable, or lists every missing, unexpected and misshapen weight.
+        CheckpointError: unreadable, or lists every missing, unexpected and misshapen weight and what explains them.
     """
-    content = source if isinstance(source, Mapping) else load_checkpoint(source)
-    weights = content.get("model_state_dict", content)
-    weights = {".".join(part for part in name.split(".") if part != "module"): w for name, w in weights.items()}
-    weights = drop_unused(weights, model.state_dict())
-    ignore = set(ignore)
-    own = model.state_dict()
+    own, ignore = model.state_dict(), set(ignore)
     unknown = sorted(ignore - own.keys())
     if unknown:
         raise CheckpointError(f"ignore_weights names weights that the network does not have: {', '.join(unknown)}")
+    if not isinstance(source, Mapping):
+        source, name = load_checkpoint(source), str(source)
+    weights = drop_unused(stored_weights(source, name), own)
     missing = sorted(own.keys() - weights.keys() - ignore)
     unexpected = sorted(weights.keys() - own.keys() - ignore)
-    misshapen = [
-        f"{name}: {tuple(weights[name].shape)} in the file, {tuple(own[name].shape)} in the network"
-        for name in sorted(own.keys() & weights.keys() - ignore)
-        if weights[name].shape != own[name].shape
-    ]
+    misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
     if missing or unexpected or misshapen:
-        problems = [f"{name if isinstance(source, Mapping) else source} and the network do not fit"]
+        shapes = [
+            f"{key}: {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network"
+            for key in misshapen
+        ]
+        reasons = diagnose(weights, own, [*missing, *unexpected, *misshapen])
+        problems = [f"{name} and the network do not fit"]
+        problems += [f"probably {'; '.join(reasons)}"] * bool(reasons)
         problems += [f"missing: {', '.join(missing)}"] * bool(missing)
         problems += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected)
-        problems += [f"misshapen: {'; '.join(misshapen)}"] * bool(misshapen)
+        problems += [f"misshapen: {'; '.join(shapes)}"] * bool(misshapen)
         raise CheckpointError("\n  ".join(problems))
-    model.load_state_dict({name: w for name, w in weights.items() if name not in ignore}, strict=False)
+    model.load_state_dict({key: w for key, w in weights.items() if key not in ignore}, strict=False)
     return model
+
+
+def stored_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
+    """The weights in what a checkpoint holds, by their names without components `module`.
+
+    Args:
+        content: a state dict, or a dictionary with one under `model_state_dict`.
+        name: what `content` is called in an error.
+
+    Raises:
+        CheckpointError: there are none.
+    """
+    weights = content.get("model_state_dict", content)
+    tensors = {key: w for key, w in weights.items() if isinstance(w, Tensor)} if isinstance(weights, Mapping) else {}
+    if not tensors:
+        raise CheckpointError(f"{name}: no tensor is there, only {', '.join(map(str, content)) or 'nothing'}")
+    return {".".join(part for part in str(key).split(".") if part != "module"): w for key, w in tensors.items()}
 
 
 def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequence[str]) -> None:

@@ -1,19 +1,22 @@
 import errno
+import os
 import pickle
+import random
 import re
 import zipfile
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 
 from slr_network import SLRModel
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
 
 
 def small(**changes) -> SLRModel:
-    settings = {"backbone": "resnet18", "width": 16, "hidden_size": 16} | changes
-    return SLRModel(5, **settings)
+    settings = {"num_classes": 5, "backbone": "resnet18", "width": 16, "hidden_size": 16} | changes
+    return SLRModel(**settings)
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
@@ -69,18 +72,106 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
 
 
-class Malicious:
+class CreatesFile:
+    """A pickle of this creates a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
     def __reduce__(self):
-        return (exec, ("raise SystemExit('code was run')",))
+        return os.system, (f"touch {self.path}",)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path):
-    torch.save({"model_state_dict": Malicious()}, tmp_path / "evil.pt")
-    with pytest.raises(CheckpointError, match="could run code"):
-        load_checkpoint(tmp_path / "evil.pt")
-    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Malicious()))
-    with pytest.raises(CheckpointError, match=r"plain\.pkl"):
-        load_checkpoint(tmp_path / "plain.pkl")
+def write_zip(content, path):
+    torch.save(content, path)
+
+
+def write_legacy(content, path):
+    torch.save(content, path, _use_new_zipfile_serialization=False)
+
+
+def write_pickle(content, path):
+    path.write_bytes(pickle.dumps(content, protocol=2))
+
+
+def write_text_pickle(content, path):
+    path.write_bytes(pickle.dumps(content, protocol=0))
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy, write_pickle, write_text_pickle])
+@pytest.mark.parametrize("place", ["alone", "for the weights", "beside the weights", "in a random state"])
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, write, place):
+    evil, weights = CreatesFile(tmp_path / "created"), {"a": torch.zeros(2)}
+    content = {
+        "alone": evil,
+        "for the weights": {"model_state_dict": evil},
+        "beside the weights": {"model_state_dict": weights, "epoch": evil},
+        "in a random state": {"rng_state": {"numpy": ("MT19937", np.array([evil], dtype=object))}},
+    }[place]
+    path = tmp_path / "evil.pt"
+    write(content, path)
+    with pytest.raises(CheckpointError, match=r"evil\.pt is refused, and nothing in it was run") as error:
+        load_checkpoint(path)
+    assert not (tmp_path / "created").exists()
+    assert "weights_only" not in str(error.value)  # PyTorch's own message tells how to read it all the same
+    if write in (write_zip, write_legacy) and place != "in a random state":
+        assert "posix.system" in str(error.value)
+        assert "could run code" in str(error.value)
+    if write is write_pickle:  # it is what it claims to be
+        pickle.loads(path.read_bytes())
+        assert (tmp_path / "created").exists()
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+def test_what_published_files_hold_beside_their_weights(tmp_path, write):
+    """VAC, CorrNet and those after them save these five entries."""
+    layer = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.Adam(layer.parameters(), lr=1e-4, weight_decay=1e-4)
+    scheduler = torch.optim.lr_scheduler.MultiStepLR(optimizer, [40, 60], 0.2)
+    layer(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    scheduler.step()
+    states = {
+        "torch": torch.get_rng_state(),
+        "cuda": [torch.get_rng_state()],
+        "numpy": np.random.get_state(),
+        "random": random.getstate(),
+    }
+    content = {
+        "epoch": 39,
+        "model_state_dict": layer.state_dict(),
+        "optimizer_state_dict": optimizer.state_dict(),
+        "scheduler_state_dict": scheduler.state_dict(),
+        "rng_state": states,
+        "best_dev": np.float64(17.25),
+        "seed": np.int64(0),
+    }
+    write(content, tmp_path / "published.pt")
+    loaded = load_checkpoint(tmp_path / "published.pt")
+    assert loaded["scheduler_state_dict"]["milestones"] == {40: 1, 60: 1}
+    assert loaded["rng_state"]["random"] == states["random"]
+    assert np.array_equal(loaded["rng_state"]["numpy"][1], states["numpy"][1])
+    assert loaded["best_dev"] == 17.25
+    other = torch.nn.Linear(2, 2)
+    load_weights(other, tmp_path / "published.pt")
+    assert torch.equal(other.weight, layer.weight)
+
+
+@pytest.mark.parametrize("write", [write_zip, write_legacy])
+def test_a_damaged_file_is_never_more_than_a_checkpoint_error(tmp_path, write):
+    write({"epoch": 3, "weights": {"a": torch.arange(5.0)}, "state": np.random.get_state()}, tmp_path / "whole.pt")
+    whole = (tmp_path / "whole.pt").read_bytes()
+    chance, path, refused = random.Random(0), tmp_path / "damaged.pt", 0
+    for _ in range(200):
+        damaged = bytearray(whole[: chance.randrange(len(whole))] if chance.random() < 0.3 else whole)
+        for _ in range(chance.randrange(4)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            load_checkpoint(path)
+        except CheckpointError:
+            refused += 1
+    assert refused > 50
 
 
 def test_missing_truncated_and_foreign_files(tmp_path):
@@ -131,6 +222,58 @@ def test_what_does_not_fit_is_listed():
     assert "missing: conv2d.alpha" in text
     assert "unexpected: stranger" in text
     assert "classifier.weight: (16, 9) in the file, (16, 5) in the network" in text
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "said"),
+    [
+        ({"num_classes": 9}, {}, ["another vocabulary: 8 glosses and the blank in the file, 4 glosses and the blank"]),
+        ({"backbone": "resnet34"}, {}, ["another backbone: resnet34 in the file, resnet18 in the network"]),
+        ({}, {"backbone": "resnet34"}, ["another backbone: resnet18 in the file, resnet34 in the network"]),
+        ({"hidden_size": 32}, {}, ["another hidden_size: 32 in the file, 16 in the network (model_args.hidden_size)"]),
+        ({"width": 32}, {}, ["another width: 32 in the file, 16 in the network (model_args.width)"]),
+        ({"conv_type": 1}, {}, ["another conv_type: 1 in the file, 2 in the network"]),
+        ({"share_heads": True}, {}, ["another share_heads: true in the file, false in the network"]),
+        ({}, {"share_heads": True}, ["another share_heads: false in the file, true in the network"]),
+        ({}, {"share_classifier": False}, ["another share_classifier: true in the file, false in the network"]),
+        ({"weight_norm": False}, {}, ["another weight_norm: false in the file, true in the network"]),
+        (
+            {"num_classes": 9, "backbone": "resnet34"},
+            {},
+            ["another vocabulary", "another backbone: resnet34 in the file"],
+        ),
+    ],
+)
+def test_a_mismatch_says_what_it_probably_is(theirs, ours, said):
+    with pytest.raises(CheckpointError) as error:
+        load_weights(small(**ours), small(**theirs).state_dict())
+    guess = str(error.value).splitlines()[1]
+    assert guess.startswith("  probably another")
+    assert guess.count("another") == len(said)
+    for text in said:
+        assert text in guess
+
+
+def test_weights_of_other_networks_are_called_that():
+    with pytest.raises(CheckpointError, match=r"image network, as torchvision offers them"):
+        load_weights(small(), torchvision.models.resnet18().state_dict())
+    with pytest.raises(CheckpointError, match=r"another kind of network: 1 of \d+ names"):
+        load_weights(small(), {"conv2d.conv1.weight": torch.zeros(16, 3, 1, 7, 7), "gru.weight": torch.zeros(2)})
+
+
+def test_what_is_ignored_is_no_reason():
+    weights = small(num_classes=9).state_dict()
+    del weights["conv2d.alpha"]
+    with pytest.raises(CheckpointError) as error:
+        load_weights(small(), weights, ignore=["classifier.weight"])
+    assert "missing: conv2d.alpha" in str(error.value)
+    assert "probably" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [{}, {"epoch": 3}, {"model_state_dict": [1]}, {"model_state_dict": {"a": 1}}])
+def test_a_file_without_weights(content):
+    with pytest.raises(CheckpointError, match="the weights: no tensor is there"):
+        load_weights(small(), content)
 
 
 def test_ignored_weights_keep_what_they_have():

@@ -1,0 +1,114 @@
+"""Exported networks beside PyTorch's: python -m benchmarks.export
+
+Difference of the logits and time for one clip on the CPU, of the published size (ResNet34, 224x224 pixels) with random
+weights, or of a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from config.load import load_config
+from dataset.vocabulary import Vocabulary
+from engine.export import FORMATS, Network, compare, convert, random_clip
+from evaluation.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
+from slr_network import SLRModel, build_model
+from utils.table import table
+
+GLOSSES = 1295  # of the published PHOENIX2014 network
+CALIBRATION = 24  # frames
+
+
+def random_recogniser() -> Recogniser:
+    """The published network with random weights."""
+    torch.manual_seed(0)
+    config = load_config(None, {"dataset": "phoenix2014"})[0]
+    model = build_model(config.model_args, GLOSSES + 1, pretrained=False)
+    enliven(model, config.feeder_args.input_size)
+    vocabulary = Vocabulary([f"GLOSS{number}" for number in range(GLOSSES)])
+    return Recogniser(TorchNetwork(model.eval()), config, vocabulary, PUBLISHED_FRAME_SIZE)
+
+
+@torch.no_grad()
+def enliven(model: SLRModel, size: int) -> None:
+    """Make every part of a fresh network count, as in a trained one.
+
+    Fusion and lift pooling start as identities: their weights are drawn. BatchNorm's running statistics become those
+    of a clip, without which activations grow from block to block.
+    """
+    for name, parameter in model.named_parameters():
+        if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
+            parameter.uniform_(-0.1, 0.1)
+    for layer in model.modules():
+        if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
+            layer.momentum = None  # the mean of what was seen, here once
+    batch = TorchNetwork(model).batch(random_clip(CALIBRATION, size))
+    model.train()(batch.video, batch.lengths, with_scales=False)
+
+
+def seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:
+    """How long each reading of a clip took, the first, which warms up, left out."""
+    times = []
+    for _ in range(repeats + 1):
+        started = time.perf_counter()
+        network(clip)
+        times.append(time.perf_counter() - started)
+    return times[1:]
+
+
+def measure(recogniser: Recogniser, frames: int, repeats: int, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """A line for PyTorch and for each format: name, MiB, differences, median time and fastest."""
+    size = recogniser.config.feeder_args.input_size
+    clip = random_clip(frames, size)
+    reference = recogniser.network
+    rows = [("PyTorch", "", "", "", *as_text(seconds(reference, clip, repeats)))]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            path = Path(folder) / f"network{FORMATS[name].suffix}"
+            network = convert(recogniser, name, path)
+            found = compare(reference, network, size)
+            worst = (f"{max(values):.1e}" for values in zip(*((p.absolute, p.relative) for p in found), strict=True))
+            rows.append((name, f"{path.stat().st_size / 2**20:.1f}", *worst, *as_text(seconds(network, clip, repeats))))
+    return rows
+
+
+def as_text(times: Sequence[float]) -> tuple[str, str]:
+    """Median and minimum."""
+    return f"{statistics.median(times):.2f} s", f"{min(times):.2f} s"
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure and print a table."""
+    recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else random_recogniser()
+    model = recogniser.config.model_args
+    size = recogniser.config.feeder_args.input_size
+    print(
+        f"{model.c2d_type}, width {model.width}, hidden size {model.hidden_size}, {size}x{size} pixels, one clip of "
+        f"{args.frames} frames, {args.repeats} times; {torch.get_num_threads()} threads, PyTorch {torch.__version__}, "
+        f"onnxruntime {onnxruntime.__version__}"
+    )
+    header = ("network", "MiB", "largest difference", "relative", "median time", "fastest")
+    print(table(header, measure(recogniser, args.frames, args.repeats, args.formats)))
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model_path", type=Path, metavar="FILE", help="checkpoint (default: random weights)")
+    parser.add_argument("--frames", type=int, default=60, help="of the clip that is timed (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="times that it is read (default %(default)s)")
+    parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS), help="which (all)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse_args())

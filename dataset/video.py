@@ -1,0 +1,222 @@
+"""Videos: a file or a folder of images, read frame by frame, and the folders that hold several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from dataset.frames import (
+    IMAGE_SUFFIXES,
+    FrameError,
+    check_same_size,
+    frame_paths,
+    natural_order,
+    read_image,
+    resize_frame,
+)
+
+VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
+"""Looked for in a folder. A file that is named itself may be called anything."""
+
+CROPS = ("none", "centre")
+CAMERA = "1"  # PHOENIX2014 keeps the images of each clip in a folder of this name, its camera
+COUNT_TOLERANCE = 0.01  # Matroska states a duration, which OpenCV turns into a number of frames
+
+
+@dataclass(frozen=True)
+class Video:
+    """A file or a folder of images whose frames can be read.
+
+    Attributes:
+        path: the file, or the folder that the images lie in.
+        times: (T + 1,) seconds at which each frame comes on, and at which the last one ends.
+        rate: frames a second, on average.
+        announced: frames that the file says it has; T if it does not say.
+    """
+
+    path: Path
+    times: np.ndarray
+    rate: float
+    announced: int
+
+    @property
+    def num_frames(self) -> int:
+        """T."""
+        return len(self.times) - 1
+
+    @property
+    def is_file(self) -> bool:
+        """A file, and so what players and ELAN can open."""
+        return self.path.is_file()
+
+    def frames(self, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+        """The frames at `indices`, which never fall but may repeat: uint8 (H, W, 3) RGB, one at a time.
+
+        Raises:
+            FrameError: an image is damaged or of another size, the file has become shorter, or an index falls.
+        """
+        if np.any(np.diff(indices) < 0):
+            raise FrameError(f"frames of {self.path} can only be read forwards")
+        return _frames_of_file(self.path, indices) if self.is_file else _frames_of_folder(self.path, indices)
+
+
+def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = False) -> Video:
+    """Find out what can be read of a video; a file is decoded once for that.
+
+    Args:
+        path: a video file of any kind that OpenCV's FFmpeg reads, or a folder of images.
+        folder_rate: frames a second of images, which do not say it.
+        allow_truncated: take a file of which fewer frames can be read than it announces.
+
+    Raises:
+        FrameError: there is none, it is no video, or it has no frames or fewer than it announces.
+    """
+    path = Path(path)
+    if path.is_file():
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")
+        return _open_file(path, allow_truncated)
+    folder = _image_folder(path)
+    count = len(frame_paths(folder))
+    return Video(folder, np.arange(count + 1) / folder_rate, folder_rate, count)
+
+
+def find_clips(path: str | Path) -> dict[str, Path]:
+    """The clips at `path` by name, in natural order.
+
+    A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos if there are any,
+    else its folders, each of which must then hold the images of one clip. Hidden files are left out.
+
+    Raises:
+        FrameError: nothing is there, or images and videos lie side by side.
+    """
+    path = Path(path)
+    if path.is_file():
+        return {path.stem: path}
+    if not path.is_dir():
+        raise FrameError(f"there is no file or folder {path}")
+    visible = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_order)
+    images = [entry for entry in visible if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
+    videos = [entry for entry in visible if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
+    if images and videos:
+        raise FrameError(
+            f"{path} holds {len(images)} images and {len(videos)} videos: name one of the videos, or move the images "
+            "of a clip into a folder of their own"
+        )
+    if images or _image_folder(path) != path:
+        return {path.resolve().name: path}
+    clips = videos or [entry for entry in visible if entry.is_dir()]
+    if not any(entry.is_file() or _holds_images(_image_folder(entry)) for entry in clips):
+        kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise FrameError(f"the folder {path} holds neither images nor videos ({kinds}), nor folders of images")
+    stems = {entry.stem if entry.is_file() else entry.name: entry for entry in clips}
+    return stems if len(stems) == len(clips) else {entry.name: entry for entry in clips}
+
+
+def fit(frame: np.ndarray, size: int, crop: str = "none") -> np.ndarray:
+    """A frame (H, W, 3) as prepared frames are: (size, size, 3).
+
+    Args:
+        frame: of any shape.
+        size: side.
+        crop: "none" squashes the whole picture, as the preparation of the corpora does; "centre" first cuts the
+            largest square out of its middle.
+    """
+    if crop == "centre":
+        height, width = frame.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        frame = frame[top : top + side, left : left + side]
+    return resize_frame(frame, size)
+
+
+def _open_file(path: Path, allow_truncated: bool) -> Video:
+    with _capture(path) as capture:
+        announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+        moments = []
+        while capture.grab():
+            moments.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    if not moments:
+        raise FrameError(f"the video {path} has no frame that can be read: {_REPLACE}")
+    announced = round(announced) if 0 < announced < 1e9 else len(moments)  # of a live recording it is nonsense
+    missing = announced - len(moments)
+    if missing > max(2, COUNT_TOLERANCE * announced) and not allow_truncated:
+        raise FrameError(
+            f"the video {path} announces {announced} frames, but only {len(moments)} can be read: it is cut short or "
+            f"damaged, or was trimmed in a way that only hides frames; {_REPLACE}, or read what is there with "
+            "--allow-truncated"
+        )
+    times = _times(path, np.array(moments), rate)
+    if len(moments) > 1:
+        rate = float((len(moments) - 1) / (times[-2] - times[0]))
+    return Video(path, times, rate, announced)
+
+
+def _times(path: Path, moments: np.ndarray, rate: float) -> np.ndarray:
+    """(T + 1,) seconds, from the time stamps (T,) of the frames and, where those are no good, from the frame rate."""
+    steps = np.diff(moments)
+    if len(steps) and (steps > 0).all():
+        return np.append(moments, moments[-1] + np.median(steps))
+    if not 0 < rate < 1e4:
+        raise FrameError(f"the video {path} says neither when its frames come nor how many a second: re-encode it")
+    return np.arange(len(moments) + 1) / rate
+
+
+def _frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    with _capture(path) as capture:
+        position, frame = -1, None
+        for index in indices:
+            while position < index:
+                if not capture.grab():
+                    raise FrameError(f"the video {path} ends after {position + 1} frames; has it changed?")
+                position, frame = position + 1, None
+            if frame is None:
+                _, image = capture.retrieve()
+                frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            yield frame
+
+
+def _frames_of_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    paths = frame_paths(folder)
+    position, frame, shape = -1, None, None
+    for index in indices:
+        if index != position or frame is None:
+            position, frame = index, read_image(paths[index])
+            shape = shape or frame.shape
+            check_same_size(frame, shape, paths[index])
+        yield frame
+
+
+@contextmanager
+def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
+    """The file opened by FFmpeg, which turns frames as the file's rotation says."""
+    # The absolute path: FFmpeg takes what stands before a colon for a protocol.
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    try:
+        if not capture.isOpened():
+            raise FrameError(
+                f"{path} is no video, has no frames, or its end is missing ({path.stat().st_size} bytes): {_REPLACE}"
+            )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
+        yield capture
+    finally:
+        capture.release()
+
+
+def _image_folder(path: Path) -> Path:
+    """Where the images of the clip in folder `path` lie: there, or in PHOENIX2014's folder of the camera."""
+    return path / CAMERA if not _holds_images(path) and _holds_images(path / CAMERA) else path
+
+
+def _holds_images(path: Path) -> bool:
+    return path.is_dir() and any(
+        entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") for entry in path.iterdir()
+    )
+
+
+_REPLACE = "copy or download it again, or convert it with another program"

@@ -1,0 +1,107 @@
+"""The network for one clip, in forms that exporters can follow: no lengths, no packing, one output."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch._higher_order_ops.scan import scan
+
+from slr_network import SLRModel
+
+CLOSED = -1e4  # before a sigmoid: a gate that lets nothing through
+
+
+class ClipNetwork(nn.Module):
+    """`SLRModel` in evaluation for one clip with its own padding, which needs no masks; without HFAM.
+
+    Args:
+        model: a network in evaluation mode; its parts are shared, not copied.
+    """
+
+    def __init__(self, model: SLRModel) -> None:
+        super().__init__()
+        self.spec, self.normalise = model.spec, model.normalise
+        self.conv2d, self.conv1d = model.conv2d, model.conv1d
+        self.rnn, self.classifier = model.temporal_model.rnn, model.classifier
+        self.train(model.training)  # an exporter that finds another mode here than in the parts changes theirs
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Logits of the sequence head.
+
+        Args:
+            video: (1, T_pad, 3, H, W) uint8 RGB, padded as `TemporalSpec.pad` does.
+
+        Returns:
+            (T', V).
+        """
+        steps = self.conv1d(self.features(video)).permute(2, 0, 1)  # (T', 1, hidden)
+        sequence, _ = self.rnn(steps)  # (T', 1, hidden)
+        return self.classifier(sequence)[:, 0]
+
+    def features(self, video: Tensor) -> Tensor:
+        """(1, T_pad, 3, H, W) -> features of the frames, (1, C, T_pad)."""
+        frames = self.normalise(video)[0].contiguous(memory_format=torch.channels_last)  # (T_pad, 3, H, W)
+        return self.conv2d(frames, 1)[0]
+
+
+class ScanClipNetwork(ClipNetwork):
+    """The same for `torch.export`, which unrolls `nn.LSTM` and with that fixes the length of the clip.
+
+    It also takes a dimension of length one for a constant. So the clip runs with one output step more than it has,
+    masked as if it were a shorter clip in a batch, and the step is taken off at the end.
+    """
+
+    def forward(self, video: Tensor) -> Tensor:
+        """As in `ClipNetwork`."""
+        features = F.pad(self.features(video), (0, self.spec.stride))  # (1, C, T_pad + stride)
+        padded_length = torch.full((1,), video.shape[1])
+        steps = self.conv1d(features, padded_length)[0].T  # (T' + 1, hidden)
+        inside = torch.arange(steps.shape[0], device=steps.device) < steps.shape[0] - 1  # (T' + 1,)
+        return self.classifier(run_lstm(self.rnn, steps, inside))[inside]
+
+
+def run_lstm(lstm: nn.LSTM, x: Tensor, inside: Tensor) -> Tensor:
+    """A bidirectional LSTM over one sequence, as a loop that `torch.export` keeps.
+
+    Args:
+        lstm: the layers.
+        x: (T, C).
+        inside: (T,) false after the sequence's end.
+
+    Returns:
+        (T, hidden), of no meaning after the end.
+    """
+    for layer in range(lstm.num_layers):
+        ways = []
+        for suffix, reverse in ((f"_l{layer}", False), (f"_l{layer}_reverse", True)):
+            from_input, from_state, *biases = (
+                getattr(lstm, f"{name}{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+            )
+            gates = torch.where(inside[:, None], x @ from_input.T + sum(biases), CLOSED)  # (T, 4 * hidden)
+            ways.append(run_direction(gates, from_state, reverse))
+        x = torch.cat(ways, 1)  # (T, 2 * hidden)
+    return x
+
+
+def run_direction(gates: Tensor, from_state: Tensor, reverse: bool) -> Tensor:
+    """One direction of one layer.
+
+    Args:
+        gates: (T, 4 * H), what the input contributes to the gates, in PyTorch's order: input, forget, cell, output.
+        from_state: (4 * H, H), weights of the state before.
+        reverse: from the last step to the first.
+
+    Returns:
+        (T, H).
+    """
+
+    def step(state: tuple[Tensor, Tensor], gate: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        hidden, cell = state
+        enter, keep, new, leave = (gate + from_state @ hidden).chunk(4)  # (H,) each
+        cell = keep.sigmoid() * cell + enter.sigmoid() * new.tanh()
+        hidden = leave.sigmoid() * cell.tanh()
+        return (hidden, cell), hidden.clone()  # scan wants outputs that share no memory
+
+    start = gates.new_zeros(from_state.shape[1])
+    return scan(step, (start, start.clone()), gates, reverse=reverse)[1]

@@ -1,0 +1,220 @@
+"""Export a trained network for use without this project.
+
+python -m engine.export --model_path work_dir/quickstart/best.pt --format onnx
+
+The network takes `video`, one clip (1, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does, and
+gives `logits` (T', V). What was written is read back and compared with PyTorch before it gets its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from config.load import load_config
+from dataset.legacy_vocabulary import load_dictionary
+from engine.clip_network import ClipNetwork, ScanClipNetwork
+from evaluation.onnx_network import INPUT, OUTPUT, load_onnx, metadata
+from evaluation.recogniser import Recogniser, TorchNetwork
+from utils.errors import InputError
+from utils.files import atomic_path
+from utils.table import table
+
+LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared
+LONGEST = 100_000  # output steps
+TOLERANCE = 1e-4
+OLDEST = "2.8"  # PyTorch that exports a loop over time
+OPSET = 17  # the newest that PyTorch's TorchScript exporter writes without conversion
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
+
+
+class ExportError(InputError):
+    """The exported network cannot be written, or does not give what PyTorch gives."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported network is from PyTorch on one clip.
+
+    Attributes:
+        frames: of the clip.
+        steps: output steps.
+        absolute: largest difference of a logit.
+        relative: the same as a share of the largest logit.
+    """
+
+    frames: int
+    steps: int
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A PyTorch file that was read back."""
+
+    run: Callable[[torch.Tensor], torch.Tensor]
+    network: TorchNetwork
+
+    @torch.inference_mode()
+    def __call__(self, video: np.ndarray) -> np.ndarray:
+        """Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
+        return self.run(self.network.batch(video).video).cpu().numpy()
+
+
+def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
+    """Write ONNX, by the older of PyTorch's exporters: the newer unrolls the LSTM, so that one length alone works."""
+    names = {"input_names": [INPUT], "output_names": [OUTPUT]}
+    lengths = {INPUT: {1: "frames"}, OUTPUT: {0: "steps"}}
+    model = ClipNetwork(network.model)
+    torch.onnx.export(model, (example,), str(path), dynamo=False, dynamic_axes=lengths, opset_version=OPSET, **names)
+    written = onnx.load(str(path))
+    onnx.helper.set_model_props(written, dict(notes))
+    onnx.save(written, str(path))
+
+
+def write_torchscript(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
+    """Write TorchScript; C++ reads it too."""
+    traced = torch.jit.trace(ClipNetwork(network.model), (example,), check_trace=False)
+    torch.jit.save(traced, str(path), _extra_files=dict(notes))
+
+
+def write_torch_export(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
+    """Write an exported program, what PyTorch offers in place of TorchScript."""
+    if torch.__version__ < OLDEST:
+        raise ExportError(f"the format torch_export needs PyTorch {OLDEST} or newer, this is {torch.__version__}")
+    spec = network.model.spec
+    frames = spec.stride * torch.export.Dim("steps", min=1, max=LONGEST) + 2 * spec.edge
+    shapes = ({1: frames},)
+    program = torch.export.export(ScanClipNetwork(network.model), (example,), dynamic_shapes=shapes, strict=False)
+    torch.export.save(program, str(path), extra_files=dict(notes))
+
+
+def read_onnx(path: Path, network: TorchNetwork) -> Network:  # noqa: ARG001  needs none of it
+    """The network of an ONNX file, in onnxruntime."""
+    return load_onnx(path).network
+
+
+def read_torchscript(path: Path, network: TorchNetwork) -> Network:
+    """The network of a TorchScript file, on the device of `network`."""
+    return Exported(torch.jit.load(str(path), map_location=network.model.conv2d.alpha.device), network)
+
+
+def read_torch_export(path: Path, network: TorchNetwork) -> Network:
+    """The network of an exported program."""
+    return Exported(torch.export.load(str(path)).module(), network)
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a format's files are called, written and read."""
+
+    suffix: str
+    write: Callable[[TorchNetwork, torch.Tensor, Path, Mapping[str, str]], None]
+    read: Callable[[Path, TorchNetwork], Network]
+
+
+FORMATS = {
+    "onnx": Format(".onnx", write_onnx, read_onnx),
+    "torchscript": Format(".ts", write_torchscript, read_torchscript),
+    "torch_export": Format(".pt2", write_torch_export, read_torch_export),
+}
+
+
+def convert(recogniser: Recogniser, name: str, path: Path) -> Network:
+    """Write a network to `path` in the format called `name`, and read it back."""
+    example = recogniser.network.batch(random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)).video
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # the exporters warn of what might go wrong; the comparison finds what does
+        FORMATS[name].write(recogniser.network, example, path, metadata(recogniser))
+        return FORMATS[name].read(path, recogniser.network)
+
+
+def compare(reference: Network, other: Network, size: int, lengths: Sequence[int] = LENGTHS) -> list[Parity]:
+    """The difference of two networks on clips of these lengths and of frames of `size` pixels."""
+    found = []
+    for frames in lengths:
+        clip = random_clip(frames, size)
+        expected, given = reference(clip), other(clip)
+        if expected.shape != given.shape:
+            raise ExportError(f"{frames} frames give logits {given.shape}, where PyTorch gives {expected.shape}")
+        largest = float(np.abs(given - expected).max())
+        found.append(Parity(frames, len(expected), largest, largest / float(np.abs(expected).max())))
+    return found
+
+
+def random_clip(frames: int, size: int) -> np.ndarray:
+    """(T, 3, S, S) uint8, patches of colour that change with every frame."""
+    patches = np.random.default_rng(frames).integers(0, 256, (frames, 3, 8, 8), dtype=np.uint8)
+    place = np.arange(size) * 8 // size
+    return np.ascontiguousarray(patches[:, :, place][:, :, :, place])
+
+
+def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
+    """Write a network in the format called `name`; `out` appears only if it gives what PyTorch gives.
+
+    Raises:
+        ExportError: it does not, or `out` has the wrong ending.
+    """
+    if out.suffix != FORMATS[name].suffix:
+        raise ExportError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
+    with atomic_path(out) as temporary:
+        exported = convert(recogniser, name, temporary)
+        found = compare(recogniser.network, exported, recogniser.config.feeder_args.input_size)
+        print(as_table(found))
+        wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
+        if wrong:
+            raise ExportError(
+                f"the exported network is not PyTorch's: on {len(wrong)} of {len(found)} clips their logits differ by "
+                f"more than {TOLERANCE:g}; {out} was not written"
+            )
+    return found
+
+
+def as_table(found: Sequence[Parity]) -> str:
+    """A line for each clip."""
+    rows = [(str(p.frames), str(p.steps), f"{p.absolute:.1e}", f"{p.relative:.1e}") for p in found]
+    return table(("frames", "steps", "largest difference of logits", "relative"), rows)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Export and compare; exits with one message where that is impossible."""
+    try:
+        config = load_config(args.config, {})[0] if args.config else None
+        vocabulary = load_dictionary(args.dict) if args.dict else None
+        recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
+        out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)
+        export(recogniser, args.format, out)
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")
+    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, equal to PyTorch's network within {TOLERANCE:g}")
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+
+    def add(name: str, **options: object) -> None:
+        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), dest=name, **options)
+
+    add("model_path", type=Path, required=True, metavar="FILE", help="checkpoint")
+    add("format", choices=list(FORMATS), required=True, help="what to write")
+    add("out", type=Path, metavar="FILE", help="where to (default: beside the checkpoint)")
+    add("device", default="cpu", help="where to trace and compare; PyTorch's formats then run there (%(default)s)")
+    add("config", metavar="FILE", help="configuration, for a checkpoint that holds none")
+    add("dict", type=Path, metavar="FILE", help="gloss dictionary, for a checkpoint that holds none")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse_args())

@@ -1,0 +1,75 @@
+"""An exported network in onnxruntime, with all that reading a clip needs: `engine.export` writes such files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as errors
+
+from config.load import load_config, to_dict
+from dataset.vocabulary import Vocabulary
+from evaluation.recogniser import Recogniser
+from utils.errors import InputError
+from utils.temporal import TemporalSpec
+
+UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented)
+INPUT, OUTPUT = "video", "logits"
+
+
+class OnnxError(InputError, ValueError):
+    """A file that is no network exported by this project."""
+
+
+@dataclass(frozen=True)
+class OnnxNetwork:
+    """The network for one clip at a time, run by onnxruntime.
+
+    Attributes:
+        session: with input "video" (1, T_pad, 3, S, S) uint8 and output "logits" (T', V) float32.
+        spec: temporal chain, which says how clips are padded.
+    """
+
+    session: onnxruntime.InferenceSession
+    spec: TemporalSpec
+
+    def __call__(self, video: np.ndarray) -> np.ndarray:
+        """Frames (T, 3, S, S) uint8 -> logits (T', V) float32 of the sequence head."""
+        padded = video[self.spec.pad(len(video))][None]  # (1, T_pad, 3, S, S)
+        return self.session.run([OUTPUT], {INPUT: padded})[0]
+
+
+def load_onnx(path: str | Path) -> Recogniser:
+    """The network in an exported file, ready to read clips on the CPU.
+
+    Raises:
+        OnnxError: no such file, not ONNX, or not exported by this project.
+    """
+    if not Path(path).is_file():
+        raise OnnxError(f"there is no exported network {path}; `python -m engine.export --format onnx` writes one")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except UNREADABLE as error:
+        raise OnnxError(f"{path} cannot be read as ONNX: {error}") from error
+    stored = session.get_modelmeta().custom_metadata_map
+    missing = sorted({"config", "glosses", "frame_size"} - stored.keys())
+    if missing:
+        raise OnnxError(f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}")
+    config = load_config(None, json.loads(stored["config"]))[0]
+    network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
+    return Recogniser(network, config, Vocabulary(json.loads(stored["glosses"]), str(path)), int(stored["frame_size"]))
+
+
+def metadata(recogniser: Recogniser) -> Mapping[str, str]:
+    """What an exported network needs beside its weights, as JSON."""
+    return {
+        "config": json.dumps(to_dict(recogniser.config)),
+        "glosses": json.dumps(recogniser.vocabulary.glosses),
+        "frame_size": json.dumps(recogniser.frame_size),
+    }

@@ -1,0 +1,184 @@
+"""A trained network as a person with one video wants it: frames in, glosses with times and confidences out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from config.load import load_config
+from config.schema import Config
+from dataset.batch import Batch, Collate, Sample
+from dataset.frames import resize_frame
+from dataset.transforms import Transform
+from dataset.video import fit, open_video
+from dataset.vocabulary import Vocabulary
+from evaluation.ctm import CtmWord
+from evaluation.decode import make_decoder
+from evaluation.evaluate import FRAME_RATE
+from evaluation.recognise import as_words, check_finite, merge_repeats
+from slr_network import SLRModel, build_model
+from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
+from utils.device import select_device
+from utils.temporal import TemporalSpec
+
+PUBLISHED_FRAME_SIZE = 256  # of the frames that published networks saw; their checkpoints do not say it
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """One of the n-best: glosses as CTC spells them, and -log p."""
+
+    glosses: tuple[str, ...]
+    score: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What was read in a clip.
+
+    Attributes:
+        words: glosses with start and duration in seconds of the clip, and confidence.
+        nbest: the hypotheses of the beam, best first.
+        frames: that the network saw.
+    """
+
+    words: tuple[CtmWord, ...]
+    nbest: tuple[Alternative, ...]
+    frames: int
+
+    @property
+    def glosses(self) -> tuple[str, ...]:
+        """The glosses alone."""
+        return tuple(word.gloss for word in self.words)
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """Reads clips one by one, with the transform, decoder and rules of the evaluation.
+
+    Attributes:
+        network: frames (T, 3, H, W) uint8 RGB, cropped -> logits (T', V) of the sequence head.
+        config: of the training.
+        vocabulary: ids to glosses.
+        frame_size: side at which frames are read before the crop.
+    """
+
+    network: Callable[[np.ndarray], np.ndarray]
+    config: Config
+    vocabulary: Vocabulary
+    frame_size: int
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: str | Path,
+        device: str = "auto",
+        config: Config | None = None,
+        vocabulary: Vocabulary | None = None,
+    ) -> Recogniser:
+        """The network in a checkpoint, with all it needs.
+
+        Args:
+            path: a checkpoint of this project, which holds configuration and glosses, or a published one.
+            device: as for `select_device`.
+            config: for a checkpoint that holds none; one that does goes by its own.
+            vocabulary: for a checkpoint that holds no glosses.
+
+        Raises:
+            CheckpointError: unreadable, it lacks what was not given either, it was trained on other glosses than were
+                given, or its weights do not fit.
+        """
+        content = load_checkpoint(path)
+        config = stored_config(content, path, config)
+        vocabulary = stored_vocabulary(content, path, vocabulary)
+        model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
+        load_weights(model, content, name=str(path))
+        model = model.to(select_device(device)).eval()
+        return cls(TorchNetwork(model), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE))
+
+    @property
+    def transform(self) -> Transform:
+        """What the evaluation does to frames."""
+        return Transform(self.config.feeder_args, self.frame_size, training=False)
+
+    def crop(self, frames: np.ndarray) -> np.ndarray:
+        """What the network sees of frames (T, H, W, 3) uint8 RGB of any size: (T', 3, S, S) uint8."""
+        plan = self.transform.plan(len(frames), np.random.default_rng())  # draws nothing in evaluation
+        resized = np.stack([resize_frame(frames[index], plan.size) for index in plan.indices])
+        return self.transform.apply(resized, plan)
+
+    def recognise(self, frames: np.ndarray | str | Path) -> Recognition:
+        """Read one clip.
+
+        Args:
+            frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a video file or folder of images of
+                that rate; all of it is read at once (`evaluation.transcribe` samples or cuts what is long).
+
+        Raises:
+            FrameError: the file or folder cannot be read.
+            RecognitionError: the network's output is not finite.
+        """
+        if not isinstance(frames, np.ndarray):
+            video = open_video(frames, FRAME_RATE)
+            frames = np.stack([fit(frame, self.transform.size) for frame in video.frames(range(video.num_frames))])
+        seen = self.crop(frames)
+        logits = self.network(seen)  # (T', V)
+        check_finite(logits, "this clip")
+        posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
+        return self._read(posteriors, len(seen))
+
+    def _read(self, posteriors: np.ndarray, frames: int) -> Recognition:
+        config = self.config
+        decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+        hypotheses = decoder(posteriors[None], np.array([len(posteriors)]))[0]
+        stride = TemporalSpec(config.model_args.conv_type).stride
+        seconds = config.feeder_args.frame_interval / FRAME_RATE
+        words = as_words(hypotheses[0], posteriors, self.vocabulary, stride, frames, seconds)
+        nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
+        return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, frames)
+
+
+@dataclass(frozen=True)
+class TorchNetwork:
+    """The network for one clip at a time, on the device of its weights."""
+
+    model: SLRModel
+
+    def batch(self, video: np.ndarray) -> Batch:
+        """Frames (T, 3, H, W) uint8 as a padded batch of one clip, on the device."""
+        return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.conv2d.alpha.device)
+
+    @torch.inference_mode()
+    def __call__(self, video: np.ndarray) -> np.ndarray:
+        """Frames (T, 3, H, W) uint8 -> logits (T', V) float32 of the sequence head."""
+        batch = self.batch(video)
+        return self.model(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
+
+
+def stored_config(content: Mapping[str, Any], path: str | Path, given: Config | None) -> Config:
+    """The configuration in a checkpoint, else the one given."""
+    if "config" in content:
+        return load_config(None, content["config"])[0]
+    if given is None:
+        raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
+    return given
+
+
+def stored_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:
+    """The glosses in a checkpoint, else those given; both must be the same."""
+    if "glosses" not in content:
+        if given is None:
+            raise CheckpointError(f"{path} holds no glosses: give the dictionary that it was trained on (--dict)")
+        return given
+    stored = Vocabulary(content["glosses"], source=str(path))
+    if given is not None and given != stored:
+        raise CheckpointError(
+            f"{path} holds its own {len(stored)} glosses, and the {len(given)} of {given.source} are others, or in "
+            "another order: it was not trained on that dictionary, and needs none (leave out --dict)"
+        )
+    return stored

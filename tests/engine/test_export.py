@@ -1,0 +1,256 @@
+"""`python -m engine.export`: what is written gives what PyTorch gives, whatever the length of the clip."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from config.load import load_config, to_dict
+from dataset.vocabulary import Vocabulary
+from engine import export as module
+from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
+from engine.export import FORMATS, LENGTHS, OLDEST, compare, convert, main, parse_args, random_clip
+from evaluation.onnx_network import OnnxError, load_onnx
+from evaluation.recogniser import Recogniser, TorchNetwork
+from slr_network import SLRModel, build_model
+from utils.checkpoint import save_checkpoint
+
+GLOSSES = ["ABEND", "ÜBER", "我"]
+TINY = {
+    "dataset": "phoenix2014",
+    "feeder_args.input_size": 64,
+    "model_args.c2d_type": "resnet18",
+    "model_args.width": 16,
+    "model_args.hidden_size": 32,
+}
+needs_newer = pytest.mark.skipif(torch.__version__ < OLDEST, reason=f"torch.export needs PyTorch {OLDEST}")
+NAMES = [pytest.param(name, marks=needs_newer) if name == "torch_export" else name for name in FORMATS]
+VARIANTS = [
+    {},
+    {"model_args.conv_type": 1, "model_args.share_classifier": False, "model_args.weight_norm": False},
+    {"model_args.conv_type": 0, "model_args.share_heads": False, "model_args.mask_padding": False},
+]
+
+
+def tiny_model(**settings) -> SLRModel:
+    """A network in which every part counts: at the start, fusion and lift pooling are identities."""
+    torch.manual_seed(0)
+    config = load_config(None, TINY | settings)[0]
+    model = build_model(config.model_args, len(GLOSSES) + 1, pretrained=False)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
+                parameter.uniform_(-0.5, 0.5)
+        for name, buffer in model.named_buffers():
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+    return model.eval()
+
+
+def tiny_recogniser(**settings) -> Recogniser:
+    config = load_config(None, TINY | settings)[0]
+    return Recogniser(TorchNetwork(tiny_model(**settings)), config, Vocabulary(GLOSSES), 72)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
+    content = {
+        "model_state_dict": tiny_model().state_dict(),
+        "config": to_dict(load_config(None, TINY)[0]),
+        "glosses": GLOSSES,
+        "frame_size": 72,
+    }
+    save_checkpoint(path, content)
+    return path
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory) -> Path:
+    """The ONNX file of the checkpoint."""
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    main(parse_args(["--model_path", str(checkpoint), "--format", "onnx", "--out", str(path)]))
+    return path
+
+
+def refused(*arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(parse_args([str(argument) for argument in arguments]))
+    return str(stop.value)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_format_and_network_at_every_length(tmp_path, name, variant):
+    recogniser = tiny_recogniser(**variant)
+    other = convert(recogniser, name, tmp_path / f"model{FORMATS[name].suffix}")
+    lengths = (1, 2, 3, 4, 5, 7, 8, 9, 31, 64, 90)
+    found = compare(recogniser.network, other, 64, lengths)
+    assert [parity.frames for parity in found] == list(lengths)
+    stride = recogniser.network.model.spec.stride
+    assert [parity.steps for parity in found] == [-(-frames // stride) for frames in lengths]
+    assert max(parity.absolute for parity in found) < 1e-5
+    assert max(parity.relative for parity in found) < 1e-5
+    assert not recogniser.network.model.training
+    assert not any(part.training for part in recogniser.network.model.modules())
+
+
+def test_the_clip_network_is_the_network():
+    """One clip alone, neither masked nor packed; the looped LSTM likewise, and steps past the end change nothing."""
+    network = TorchNetwork(tiny_model())
+    with torch.no_grad():
+        for frames in (1, 6, 30):
+            clip = random_clip(frames, 64)
+            video, expected = network.batch(clip).video, network(clip)
+            assert np.abs(expected).max() > 0.05
+            for form in (ClipNetwork, ScanClipNetwork):
+                assert np.allclose(form(network.model)(video).numpy(), expected, rtol=0, atol=1e-6)
+        lstm = network.model.temporal_model.rnn
+        steps = torch.randn(9, 32)
+        for end in (1, 5, 9):
+            given = run_lstm(lstm, steps, torch.arange(9) < end)[:end]
+            assert torch.allclose(given, lstm(steps[:end])[0], rtol=0, atol=1e-6)
+
+
+def test_clips_to_compare_on_differ_from_frame_to_frame():
+    clip = random_clip(5, 72)
+    assert clip.shape == (5, 3, 72, 72)
+    assert clip.dtype == np.uint8
+    assert all((clip[i] != clip[i + 1]).any() for i in range(4))
+    assert np.array_equal(clip, random_clip(5, 72))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_writes_beside_the_checkpoint_and_prints_the_comparison(checkpoint, tmp_path, name, capsys):
+    copied = tmp_path / "best.pt"
+    copied.write_bytes(checkpoint.read_bytes())
+    main(parse_args(["--model-path", str(copied), "--format", name]))
+    out = copied.with_suffix(FORMATS[name].suffix)
+    lines = capsys.readouterr().out.splitlines()
+    assert [int(line.split()[0]) for line in lines[1 : 1 + len(LENGTHS)]] == list(LENGTHS)
+    assert lines[-1].startswith(f"{out}: ")
+    assert lines[-1].endswith("equal to PyTorch's network within 0.0001")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["best.pt", out.name])
+
+
+def test_an_onnx_file_reads_clips_as_the_checkpoint_does(checkpoint, exported, monkeypatch):
+    torch_recogniser = Recogniser.from_checkpoint(checkpoint, "cpu")
+    frames = np.ascontiguousarray(random_clip(45, 90).transpose(0, 2, 3, 1))  # (T, H, W, 3)
+    expected = torch_recogniser.recognise(frames)
+    logits = torch_recogniser.network(random_clip(10, 64))
+    monkeypatch.setattr(SLRModel, "__init__", lambda *_: pytest.fail("PyTorch's network was built"))
+    recogniser = load_onnx(exported)
+    assert recogniser.vocabulary.glosses == tuple(GLOSSES)
+    assert recogniser.frame_size == 72
+    assert recogniser.config == torch_recogniser.config
+    given = recogniser.recognise(frames)
+    assert len(expected.words) > 0
+    assert [(w.gloss, w.start, w.duration) for w in given.words] == [
+        (w.gloss, w.start, w.duration) for w in expected.words
+    ]
+    assert [w.confidence for w in given.words] == pytest.approx([w.confidence for w in expected.words], abs=1e-5)
+    assert given.frames == expected.frames
+    assert [guess.glosses for guess in given.nbest] == [guess.glosses for guess in expected.nbest]
+    assert [guess.score for guess in given.nbest] == pytest.approx([guess.score for guess in expected.nbest], abs=1e-3)
+    network = recogniser.network(random_clip(10, 64))
+    assert network.dtype == np.float32
+    assert np.abs(network - logits).max() < 1e-5
+
+
+def test_others_can_use_the_file_too(exported):
+    """Names, types and dynamic length as the documentation says; what is in the file passes ONNX's own check."""
+    onnx.checker.check_model(onnx.load(str(exported)), full_check=True)
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    (video,), (logits,) = session.get_inputs(), session.get_outputs()
+    assert (video.name, video.type, video.shape) == ("video", "tensor(uint8)", [1, "frames", 3, 64, 64])
+    assert (logits.name, logits.type) == ("logits", "tensor(float)")
+    assert json.loads(session.get_modelmeta().custom_metadata_map["glosses"]) == GLOSSES
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated")
+def test_torch_files_carry_the_same_notes(tmp_path):
+    recogniser = tiny_recogniser()
+    notes = dict.fromkeys(("config", "glosses", "frame_size"), "")
+    convert(recogniser, "torchscript", tmp_path / "a.ts")
+    torch.jit.load(tmp_path / "a.ts", _extra_files=notes)
+    assert json.loads(notes["glosses"]) == GLOSSES
+    assert json.loads(notes["config"]) == to_dict(recogniser.config)
+    assert json.loads(notes["frame_size"]) == 72
+
+
+def test_what_differs_from_pytorch_is_not_written(checkpoint, tmp_path, monkeypatch, capsys):
+    def spoilt(path, network):
+        return lambda video: network(video) + np.float32(0.5)
+
+    monkeypatch.setitem(FORMATS, "torchscript", replace(FORMATS["torchscript"], read=spoilt))
+    out = tmp_path / "model.ts"
+    arguments = ["--model_path", checkpoint, "--format", "torchscript", "--out", out]
+    assert "not PyTorch's: on 6 of 6 clips their logits differ by more than 0.0001" in refused(*arguments)
+    assert "5.0e-01" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+    out.write_text("older")
+    refused(*arguments)
+    assert out.read_text() == "older"
+    for wrong, said in (
+        (lambda path, network: lambda video: network(video) * np.nan, "on 6 of 6 clips"),
+        (lambda path, network: lambda video: network(video)[1:], "give logits (0, 4), where PyTorch gives (1, 4)"),
+    ):
+        monkeypatch.setitem(FORMATS, "torchscript", replace(FORMATS["torchscript"], read=wrong))
+        assert said in refused(*arguments)
+    assert out.read_text() == "older"
+
+
+def test_published_weights_with_configuration_and_dictionary(tmp_path):
+    torch.save({"model_state_dict": tiny_model().state_dict()}, tmp_path / "published.pt")
+    (tmp_path / "config.yaml").write_text(json.dumps(to_dict(load_config(None, TINY)[0])))
+    np.save(tmp_path / "gloss_dict.npy", {gloss: [i, 1] for i, gloss in enumerate(GLOSSES, start=1)})
+    arguments = ["--model_path", tmp_path / "published.pt", "--format", "onnx"]
+    assert "holds no configuration" in refused(*arguments)
+    arguments += ["--config", tmp_path / "config.yaml"]
+    assert "holds no glosses" in refused(*arguments)
+    main(parse_args([*map(str, arguments), "--dict", str(tmp_path / "gloss_dict.npy")]))
+    recogniser = load_onnx(tmp_path / "published.onnx")
+    assert recogniser.vocabulary.glosses == tuple(GLOSSES)
+    assert recogniser.frame_size == 256
+
+
+def test_messages_for_what_is_wrong(checkpoint, exported, tmp_path):
+    assert "there is no checkpoint" in refused("--model_path", "nowhere.pt", "--format", "onnx")
+    wrong = refused("--model_path", checkpoint, "--format", "onnx", "--out", tmp_path / "model.pt")
+    assert "model.pt: a file of the format onnx must end in .onnx" in wrong
+    with pytest.raises(OnnxError, match=r"there is no exported network .*nowhere\.onnx"):
+        load_onnx(tmp_path / "nowhere.onnx")
+    (tmp_path / "text.onnx").write_text("no network")
+    (tmp_path / "empty.onnx").touch()
+    (tmp_path / "half.onnx").write_bytes(exported.read_bytes()[:100_000])
+    for name in ("text.onnx", "empty.onnx", "half.onnx"):
+        with pytest.raises(OnnxError, match=f"{name} cannot be read as ONNX"):
+            load_onnx(tmp_path / name)
+    foreign = onnx.load(str(exported))
+    del foreign.metadata_props[:]
+    onnx.save(foreign, str(tmp_path / "foreign.onnx"))
+    with pytest.raises(OnnxError, match=r"was not written by .*: it carries no config, frame_size, glosses"):
+        load_onnx(tmp_path / "foreign.onnx")
+
+
+def test_a_pytorch_too_old_for_a_format_is_named(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "OLDEST", "99.0")
+    arguments = ["--model_path", checkpoint, "--format", "torch_export", "--out", tmp_path / "model.pt2"]
+    assert f"needs PyTorch 99.0 or newer, this is {torch.__version__}" in refused(*arguments)
+
+
+def test_an_exporter_that_fails_leaves_nothing(checkpoint, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(module.onnx, "save", full)
+    out = tmp_path / "model.onnx"
+    assert refused("--model_path", checkpoint, "--format", "onnx", "--out", out) == "error: No space left on device"
+    assert list(tmp_path.iterdir()) == []

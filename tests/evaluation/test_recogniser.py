@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import main
+from config.load import load_config
+from dataset.frames import FrameError, read_frames
+from dataset.manifest import Manifest
+from dataset.vocabulary import Vocabulary
+from evaluation.ctm import CtmEntry, read_ctm
+from evaluation.recogniser import Recogniser
+from preprocess.corpora import CORPORA
+from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def recogniser(random_checkpoint) -> Recogniser:
+    return Recogniser.from_checkpoint(random_checkpoint, "cpu")
+
+
+@pytest.fixture(scope="module")
+def evaluated(random_checkpoint, prepared, tmp_path_factory) -> dict[str, CtmEntry]:
+    """By id, what `--phase test` writes of the test split."""
+    folder = tmp_path_factory.mktemp("run") / "test"
+    tiny = load_checkpoint(random_checkpoint)["config"]["model_args"]
+    arguments = [f"model_args.{key}={value}" for key, value in tiny.items()]
+    arguments += ["--phase", "test", "--load-weights", str(random_checkpoint), "device=cpu", "num_worker=0"]
+    arguments += [f"prepared={prepared}", f"work_dir={folder}", "feeder_args.input_size=64", "test_batch_size=3"]
+    main.main(main.parse_args(["--config", str(REPOSITORY / "config/baseline.yaml"), *arguments]))
+    return {entry.id: entry for entry in read_ctm(folder / "output-hypothesis-test.ctm")}
+
+
+def assert_same(words, expected) -> None:
+    assert [word.gloss for word in words] == [word.gloss for word in expected]
+    for word, other in zip(words, expected, strict=True):
+        assert word[1:] == pytest.approx(other[1:], abs=1e-3)
+
+
+def test_the_same_clip_gives_the_same_result_as_the_test_phase(recogniser, evaluated, prepared, corpus):
+    manifest = Manifest.load(prepared / "test.json")
+    original = {recording.id: recording.folder for recording in CORPORA["phoenix2014"](corpus).splits["test"]}
+    assert {clip.id for clip in manifest.clips} == set(original) == set(evaluated)
+    assert any(len(entry.words) > 1 for entry in evaluated.values())
+    for clip in manifest.clips:
+        expected = evaluated[clip.id].words
+        assert_same(recogniser.recognise(manifest.clip_folder(clip)).words, expected)
+        assert_same(recogniser.recognise(str(original[clip.id])).words, expected)
+        assert_same(recogniser.recognise(read_frames(original[clip.id])).words, expected)
+
+
+def test_what_a_recognition_holds(recogniser, prepared):
+    clip = Manifest.load(prepared / "test.json").clips[0]
+    found = recogniser.recognise(prepared / clip.folder)
+    assert found.frames == clip.num_frames
+    assert found.glosses == tuple(word.gloss for word in found.words)
+    assert [best.score for best in found.nbest] == sorted(best.score for best in found.nbest)
+    assert len(found.nbest) == recogniser.config.beam_width
+    assert all(0 <= word.start < word.start + word.duration <= clip.num_frames / 25 + 1e-9 for word in found.words)
+    assert all(0 <= word.confidence <= 1 for word in found.words)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_clips_of_a_few_frames(recogniser, frames):
+    found = recogniser.recognise(np.full((frames, 60, 80, 3), 127, np.uint8))
+    assert found.frames == frames
+    assert all(word.start + word.duration <= frames / 25 + 1e-9 for word in found.words)
+
+
+def test_what_the_network_sees(recogniser):
+    seen = recogniser.crop(np.full((3, 60, 80, 3), (200, 100, 0), np.uint8))
+    assert (seen.shape, seen.dtype) == ((3, 3, 64, 64), np.uint8)
+    assert np.abs(seen[0].mean((1, 2)) - (200, 100, 0)).max() < 2
+    assert not recogniser.network.model.training
+
+
+def test_a_folder_that_is_missing(recogniser, tmp_path):
+    with pytest.raises(FrameError, match="no folder"):
+        recogniser.recognise(tmp_path / "nowhere")
+
+
+def test_checkpoints_without_configuration_or_glosses(random_checkpoint, tmp_path):
+    content = load_checkpoint(random_checkpoint)
+    bare = tmp_path / "bare.pt"
+    save_checkpoint(bare, {"model_state_dict": content["model_state_dict"]})
+    with pytest.raises(CheckpointError, match=r"holds no configuration.*--language"):
+        Recogniser.from_checkpoint(bare, "cpu")
+    config = load_config(None, content["config"])[0]
+    with pytest.raises(CheckpointError, match=r"holds no glosses.*--dict"):
+        Recogniser.from_checkpoint(bare, "cpu", config)
+    vocabulary = Vocabulary(content["glosses"])
+    assert Recogniser.from_checkpoint(bare, "cpu", config, vocabulary).vocabulary == vocabulary
+    with pytest.raises(CheckpointError, match="classifier"):
+        Recogniser.from_checkpoint(bare, "cpu", config, Vocabulary(["A", "B"]))
+
+
+def test_a_model_of_another_vocabulary(random_checkpoint):
+    held = load_checkpoint(random_checkpoint)["glosses"]
+    others = Vocabulary(held[::-1], source="others.txt")
+    with pytest.raises(CheckpointError, match=r"its own 6 glosses, and the 6 of others.txt are others, or in another"):
+        Recogniser.from_checkpoint(random_checkpoint, "cpu", vocabulary=others)
+    assert Recogniser.from_checkpoint(
+        random_checkpoint, "cpu", vocabulary=Vocabulary(held)
+    ).vocabulary.glosses == tuple(held)
+
+
+def test_the_weights_are_those_of_the_file(recogniser, random_checkpoint):
+    held = load_checkpoint(random_checkpoint)["model_state_dict"]
+    assert all(torch.equal(held[name], weight) for name, weight in recogniser.network.model.state_dict().items())

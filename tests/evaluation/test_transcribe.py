@@ -1,0 +1,193 @@
+"""With a network that can be foreseen: it reads R, G or B where frames are of that colour, and nothing where black."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from config.load import load_config
+from dataset.video import open_video
+from dataset.vocabulary import Vocabulary
+from evaluation.recogniser import Recogniser
+from evaluation.transcribe import Reading, ReadingError, transcribe
+
+COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
+STEP = 4  # frames an output step
+GLOSSES = [*"RGB", *(f"OTHER{number}" for number in range(20))]  # so many that in a black step none stands out
+
+
+def colour_network(video: np.ndarray) -> np.ndarray:
+    """Frames (T, 3, H, W) -> logits (T', V); a step is of the colour that most of its frames have."""
+    means = video.mean((2, 3))  # (T, 3)
+    votes = np.concatenate([np.full((len(means), 1), 60.0), means], axis=1)  # (T, 4) black is below 60
+    seen = np.eye(4)[votes.argmax(1)]
+    steps = [seen[at : at + STEP].sum(0) for at in range(0, len(seen), STEP)]
+    return (10 * np.eye(1 + len(GLOSSES))[np.argmax(steps, axis=1)]).astype(np.float32)
+
+
+def recogniser(**overrides) -> Recogniser:
+    config, _ = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64, **overrides})
+    return Recogniser(colour_network, config, Vocabulary(GLOSSES), 72)
+
+
+def film(path: Path, colours: Iterable[str], rate: float = 25.0, size: tuple[int, int] = (96, 64)) -> Path:
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
+    for colour in colours:
+        writer.write(np.full((size[1], size[0], 3), COLOURS[colour][::-1], np.uint8))
+    writer.release()
+    return path
+
+
+def read(path: Path, reader: Recogniser | None = None, **options):
+    return transcribe(reader or recogniser(), open_video(path, 25), Reading(**options), "clip")
+
+
+def found(transcript) -> list[tuple[str, float, float]]:
+    return [(word.gloss, round(word.start, 2), round(word.start + word.duration, 2)) for word in transcript.words]
+
+
+def test_a_short_clip_keeps_every_frame(tmp_path):
+    transcript = read(film(tmp_path / "clip.mp4", " " * 8 + "R" * 16 + " " * 8 + "B" * 12 + " " * 6))
+    assert found(transcript) == [("R", 0.32, 0.96), ("B", 1.28, 1.76)]
+    assert (transcript.frames, transcript.frames_read, transcript.rate) == (50, 50, 25)
+    assert transcript.duration == pytest.approx(2)
+    assert transcript.notes == (
+        "96x64 pixels at 72x72, squashed as in training (--crop none); "
+        "if the signer looks thin, --crop centre takes the middle square",
+    )
+    assert transcript.nbest[0].glosses == ("R", "B")
+    assert (transcript.nbest[0].start, transcript.nbest[0].end) == (0, pytest.approx(2))
+
+
+def test_a_clip_of_one_frame(tmp_path):
+    transcript = read(film(tmp_path / "clip.mp4", "G"))
+    assert found(transcript) == [("G", 0, 0.04)]
+    assert (transcript.frames, transcript.frames_read) == (1, 1)
+
+
+def test_long_clips_are_sampled_evenly_and_times_stay_those_of_the_video(tmp_path):
+    path = film(tmp_path / "clip.mp4", " " * 1000 + "R" * 500 + " " * 500 + "G" * 500 + " " * 500)  # 2 minutes
+    transcript = read(path)
+    assert (transcript.frames, transcript.frames_read, transcript.duration) == (3000, 360, pytest.approx(120))
+    assert [word.gloss for word in transcript.words] == ["R", "G"]
+    expected = [40, 20, 80, 20]
+    assert [t for word in transcript.words for t in (word.start, word.duration)] == pytest.approx(expected, abs=1.4)
+    assert any("of 3000 frames 360 are read, evenly spaced (--max_frames_num)" in note for note in transcript.notes)
+    assert any("8.3 times as fast; --window reads all" in note for note in transcript.notes)
+
+
+def test_windows_read_every_frame_of_a_long_clip(tmp_path):
+    colours = "".join("RGB"[number % 3] * 12 + " " * 13 for number in range(120))  # a gloss a second for two minutes
+    path = film(tmp_path / "clip.mp4", colours)
+    transcript = read(path, windows=True)
+    assert transcript.frames_read == 3000
+    assert [word.gloss for word in transcript.words] == ["RGB"[number % 3] for number in range(120)]
+    assert [word.start for word in transcript.words] == pytest.approx(list(range(120)), abs=0.1)
+    assert [word.duration for word in transcript.words] == pytest.approx([0.48] * 120, abs=0.17)
+    assert found(transcript) == found(read(path, max_frames=3000))  # as if it had been read at once
+    assert any("overlapping windows of 360 frames, stitched (--window)" in note for note in transcript.notes)
+    assert not any("evenly spaced" in note for note in transcript.notes)
+    assert len({guess.start for guess in transcript.nbest}) == 12
+    small = read(path, windows=True, max_frames=50)
+    assert [word.gloss for word in small.words] == ["RGB"[number % 3] for number in range(120)]
+
+
+def test_windows_change_nothing_in_a_short_clip(tmp_path):
+    path = film(tmp_path / "clip.mp4", " " * 8 + "R" * 16 + " " * 26)
+    assert read(path, windows=True) == read(path)
+
+
+def test_a_gloss_at_the_seam_is_merged_only_where_the_corpus_merges(tmp_path):
+    path = film(tmp_path / "clip.mp4", ("R" * 12 + " " * 13) * 8)  # the same gloss eight times
+    for merging, count in ((True, 1), (False, 8)):
+        reader = recogniser(merge_repeats=merging)
+        for options in ({}, {"windows": True, "max_frames": 60}):
+            assert [word.gloss for word in read(path, reader, **options).words] == ["R"] * count, options
+
+
+@pytest.mark.parametrize("rate", [50, 30, 12.5])
+def test_other_frame_rates_are_said_and_resampled_when_asked_for(tmp_path, rate):
+    def seconds(colour: str, count: float) -> str:
+        return colour * round(count * rate)
+
+    colours = seconds(" ", 0.64) + seconds("R", 0.96) + seconds(" ", 0.8) + seconds("G", 0.8) + seconds(" ", 0.8)
+    path = film(tmp_path / "clip.mp4", colours, rate)
+    expected = [0.64, 1.6, 2.4, 3.2]
+    unsampled = read(path)
+    (note,) = [note for note in unsampled.notes if "frames a second" in note]
+    assert note.startswith(
+        f"warning: at {rate:g} frames a second signing looks {25 / rate:.2g} times as fast as the 25"
+    )
+    resampled = read(path, rate=25)
+    assert resampled.frames_read == round(25 * len(colours) / rate)
+    assert any("at 25 a second, each the nearest of the video's (--fps)" in note for note in resampled.notes)
+    assert not any("warning" in note for note in resampled.notes)
+    for transcript, step in ((unsampled, STEP / rate), (resampled, STEP / 25)):
+        assert [word.gloss for word in transcript.words] == ["R", "G"]
+        times = [t for word in transcript.words for t in (word.start, word.start + word.duration)]
+        assert times == pytest.approx(expected, abs=step)
+
+
+def test_resampling_sampling_and_windows_together(tmp_path):
+    path = film(tmp_path / "clip.mp4", " " * 200 + "R" * 100 + " " * 200 + "B" * 100 + " " * 200, 50)  # 16 s
+    for options in ({"max_frames": 100}, {"max_frames": 100, "windows": True}):
+        transcript = read(path, rate=25, **options)
+        assert [word.gloss for word in transcript.words] == ["R", "B"]
+        times = [t for word in transcript.words for t in (word.start, word.start + word.duration)]
+        assert times == pytest.approx([4, 6, 10, 12], abs=0.7)
+
+
+def test_every_second_frame_only(tmp_path):
+    path = film(tmp_path / "clip.mp4", " " * 16 + "R" * 32 + " " * 16 + "B" * 32 + " " * 4)
+    transcript = read(path, recogniser(**{"feeder_args.frame_interval": 2}))
+    assert found(transcript) == [("R", 0.64, 1.92), ("B", 2.56, 3.84)]
+
+
+def test_the_middle_square_of_a_wide_picture(tmp_path):
+    path = tmp_path / "clip.mp4"
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (160, 64))
+    picture = np.full((64, 160, 3), COLOURS["R"][::-1], np.uint8)
+    picture[:, 48:112] = COLOURS["B"][::-1]
+    for _ in range(16):
+        writer.write(picture)
+    writer.release()
+    squashed, middle = read(path), read(path, crop="centre")
+    assert [word.gloss for word in squashed.words] == ["R"]
+    assert [word.gloss for word in middle.words] == ["B"]
+    assert middle.notes[0] == "the middle 64x64 pixels of 160x64, at 72x72 (--crop centre)"
+
+
+def test_a_folder_of_images(tmp_path):
+    for number, colour in enumerate(" " * 8 + "R" * 12 + " " * 5, start=1):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((64, 64, 3), COLOURS[colour][::-1], np.uint8))
+    transcript = read(tmp_path)
+    assert found(transcript) == [("R", 0.32, 0.8)]
+    assert transcript.notes == (
+        "64x64 pixels at 72x72",
+        "images do not say when they were taken: counted as 25 a second",
+    )
+
+
+def test_a_file_that_lacks_a_frame_or_two_is_read_with_a_warning(tmp_path):
+    video = open_video(film(tmp_path / "clip.mp4", "R" * 20), 25)
+    object.__setattr__(video, "announced", 21)
+    transcript = transcribe(recogniser(), video, Reading(), "clip")
+    assert "warning: the file announces 21 frames, 20 of them can be read" in transcript.notes
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_frames": 0}, "max_frames_num is 0; at least 1 are needed"),
+        ({"max_frames": 47, "windows": True}, "max_frames_num is 47; at least 48"),
+        ({"rate": 0.0}, "fps is 0"),
+        ({"rate": -25.0}, "fps is -25"),
+        ({"rate": float("nan")}, "fps is nan"),
+        ({"rate": float("inf")}, "fps is inf"),
+    ],
+)
+def test_impossible_ways_to_read(options, message):
+    with pytest.raises(ReadingError, match=message):
+        Reading(**options)

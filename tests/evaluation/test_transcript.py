@@ -1,0 +1,139 @@
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from pympi.Elan import Eaf
+
+from evaluation.ctm import CtmWord, FormatError, read_ctm
+from evaluation.transcript import FORMATS, Guess, Transcript, TranscriptError, check_format, save, save_all
+
+WORDS = (
+    CtmWord("MORGEN", 0.2, 0.44, 0.98),
+    CtmWord("下雨", 0.64, 0.4, 0.5),
+    CtmWord("A&B<i>-->", 3661.5, 0.5004, None),
+)
+
+
+@pytest.fixture
+def transcript(tmp_path) -> Transcript:
+    video = tmp_path / "videos" / "my clip.mp4"
+    video.parent.mkdir()
+    video.touch()
+    best = Guess(0.0, 3700.0, ("MORGEN", "下雨"), 0.25)
+    return Transcript("my clip", video, 3700.0, 25.0, 92500, 360, WORDS, (best,), ("squashed",))
+
+
+def test_json_holds_everything(transcript, tmp_path):
+    save(transcript, tmp_path / "out.json")
+    content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    assert content["words"][0] == {"gloss": "MORGEN", "start": 0.2, "end": 0.64, "confidence": 0.98}
+    assert content["words"][2]["confidence"] is None
+    assert content["nbest"] == [{"start": 0.0, "end": 3700.0, "glosses": ["MORGEN", "下雨"], "score": 0.25}]
+    expected = {"name": "my clip", "duration": 3700.0, "rate": 25.0, "frames": 92500, "frames_read": 360}
+    assert content.items() >= expected.items()
+    assert Path(content["video"]) == transcript.video
+    assert content["notes"] == ["squashed"]
+
+
+def test_srt(transcript, tmp_path):
+    save(transcript, tmp_path / "out.srt")
+    assert (tmp_path / "out.srt").read_text(encoding="utf-8") == (
+        "1\n00:00:00,200 --> 00:00:00,640\nMORGEN\n\n"
+        "2\n00:00:00,640 --> 00:00:01,040\n下雨\n\n"
+        "3\n01:01:01,500 --> 01:01:02,000\nA&B<i>-->\n"
+    )
+
+
+def test_vtt(transcript, tmp_path):
+    save(transcript, tmp_path / "out.VTT")
+    text = (tmp_path / "out.VTT").read_text(encoding="utf-8")
+    assert text == (
+        "WEBVTT\n\n"
+        "00:00:00.200 --> 00:00:00.640\nMORGEN\n\n"
+        "00:00:00.640 --> 00:00:01.040\n下雨\n\n"
+        "01:01:01.500 --> 01:01:02.000\nA&amp;B&lt;i&gt;--&gt;\n"
+    )
+    assert len(re.findall("-->", text)) == 3
+
+
+def test_eaf_opens_with_a_tier_of_glosses_and_the_video(transcript, tmp_path):
+    path = tmp_path / "annotations" / "out.eaf"
+    save(transcript, path)
+    save(transcript, path)  # again, in its place
+    assert [file.name for file in path.parent.iterdir()] == ["out.eaf"]
+    eaf = Eaf(str(path))
+    assert list(eaf.get_tier_names()) == ["gloss", "confidence"]
+    assert sorted(eaf.get_annotation_data_for_tier("gloss")) == [
+        (200, 640, "MORGEN"),
+        (640, 1040, "下雨"),
+        (3661500, 3662000, "A&B<i>-->"),
+    ]
+    assert sorted(eaf.get_ref_annotation_data_for_tier("confidence")) == [
+        (200, 640, "0.98", "MORGEN"),
+        (640, 1040, "0.50", "下雨"),
+    ]
+    (media,) = eaf.get_linked_files()
+    assert media["MEDIA_URL"] == f"file://{transcript.video.as_posix()}"
+    assert media["RELATIVE_MEDIA_URL"] == "../videos/my clip.mp4"
+    assert media["MIME_TYPE"] == "video/mp4"
+
+
+def test_eaf_is_xml_in_the_order_of_its_schema(transcript, tmp_path):
+    save(transcript, tmp_path / "out.eaf")
+    root = ElementTree.parse(tmp_path / "out.eaf").getroot()
+    order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"]
+    assert list(dict.fromkeys(child.tag for child in root)) == order
+    slots = {slot.get("TIME_SLOT_ID"): int(slot.get("TIME_VALUE")) for slot in root.iter("TIME_SLOT")}
+    assert list(slots.values()) == sorted(slots.values())
+    annotations = [*root.iter("ALIGNABLE_ANNOTATION"), *root.iter("REF_ANNOTATION")]
+    numbers = [int(annotation.get("ANNOTATION_ID")[1:]) for annotation in annotations]
+    assert len(set(numbers)) == len(numbers) == 5
+    (last,) = root.iter("PROPERTY")
+    assert (last.get("NAME"), int(last.text)) == ("lastUsedAnnotationId", max(numbers))
+
+
+def test_eaf_of_images_links_no_video(transcript, tmp_path):
+    save(replace(transcript, video=tmp_path), tmp_path / "out.eaf")
+    assert Eaf(str(tmp_path / "out.eaf")).get_linked_files() == []
+
+
+def test_ctm_reads_back_and_holds_many(transcript, tmp_path):
+    plain = replace(transcript, words=WORDS[:2])
+    other = replace(plain, name="other", words=WORDS[1:2])
+    save_all([plain, other], tmp_path / "all.ctm")
+    first, second = read_ctm(tmp_path / "all.ctm")
+    assert (first.id, first.glosses) == ("my_clip", ("MORGEN", "下雨"))
+    assert (second.id, second.glosses) == ("other", ("下雨",))
+    assert first.words[0] == WORDS[0]
+
+
+def test_what_ctm_files_cannot_hold_is_an_error(transcript, tmp_path):
+    with pytest.raises(FormatError, match="my_clip: the gloss 'A;B'"):
+        save(replace(transcript, words=(CtmWord("A;B", 0, 1),)), tmp_path / "out.ctm")
+    assert not (tmp_path / "out.ctm").exists()
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_nothing_recognised_can_be_saved_too(transcript, tmp_path, suffix):
+    save(replace(transcript, words=(), nbest=()), tmp_path / f"out{suffix}")
+    text = (tmp_path / f"out{suffix}").read_text(encoding="utf-8")
+    assert {".srt": "", ".vtt": "WEBVTT\n", ".ctm": ""}.get(suffix, text) == text
+    if suffix == ".eaf":
+        assert Eaf(str(tmp_path / "out.eaf")).get_annotation_data_for_tier("gloss") == []
+
+
+def test_every_cue_lasts_and_none_begins_before_the_last_ends(transcript, tmp_path):
+    brief = (CtmWord("A", 0.1, 0.0001), CtmWord("B", 0.1001, 0.0002), CtmWord("C", 0.1003, 0.4))
+    save(replace(transcript, words=brief), tmp_path / "out.srt")
+    times = re.findall(r"00:00:00,(\d+) --> 00:00:00,(\d+)", (tmp_path / "out.srt").read_text())
+    assert times == [("100", "101"), ("101", "102"), ("102", "500")]
+    save(replace(transcript, words=brief), tmp_path / "out.eaf")
+
+
+@pytest.mark.parametrize("name", ["out.txt", "out", "eaf"])
+def test_a_suffix_that_is_no_format(name):
+    with pytest.raises(TranscriptError, match=rf"{name} has no suffix that says how to save: .*\.eaf"):
+        check_format(name)

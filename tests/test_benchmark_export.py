@@ -1,0 +1,45 @@
+"""`python -m benchmarks.export`, on a small network."""
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.export import enliven, measure, seconds
+from config.load import load_config
+from dataset.vocabulary import Vocabulary
+from evaluation.recogniser import Recogniser, TorchNetwork
+from slr_network import build_model
+
+
+@pytest.fixture(scope="module")
+def recogniser() -> Recogniser:
+    torch.manual_seed(0)
+    settings = {"c2d_type": "resnet18", "width": 16, "hidden_size": 32}
+    overrides = {f"model_args.{key}": value for key, value in settings.items()}
+    config = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64} | overrides)[0]
+    model = build_model(config.model_args, 5, pretrained=False)
+    enliven(model, 64)
+    return Recogniser(TorchNetwork(model.eval()), config, Vocabulary(["A", "B", "C", "D"]), 72)
+
+
+def test_the_random_network_is_not_the_trivial_one_it_starts_as(recogniser):
+    model = recogniser.network.model
+    assert (model.conv2d.alpha != 0).all()
+    assert (model.conv1d.temporal_conv[1].predictor[2].weight != 0).all()
+    assert (model.conv2d.bn1.running_mean != 0).all()
+    logits = recogniser.network(np.zeros((9, 3, 64, 64), np.uint8))
+    assert 0.01 < np.abs(logits).max() < 100
+
+
+def test_a_line_for_pytorch_and_each_format(recogniser):
+    rows = measure(recogniser, frames=6, repeats=2, names=["torchscript"])
+    assert [row[0] for row in rows] == ["PyTorch", "torchscript"]
+    assert float(rows[1][1]) > 1
+    assert float(rows[1][2]) < 1e-5
+    assert all(row[4].endswith(" s") and row[5].endswith(" s") for row in rows)
+
+
+def test_the_first_reading_is_not_counted():
+    clips = []
+    assert len(seconds(clips.append, np.zeros(1), 3)) == 3
+    assert len(clips) == 4

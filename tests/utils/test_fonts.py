@@ -1,0 +1,44 @@
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from utils import fonts
+from utils.fonts import Font, find_font
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """A machine on which no font is installed."""
+    monkeypatch.setattr(fonts, "USUAL", ("no-such-font.ttf",))
+    monkeypatch.setattr(fonts.shutil, "which", lambda name: None)
+
+
+def test_ascii_can_always_be_written(bare):
+    assert find_font("MORGEN-2") == Font(None, "")
+    assert find_font("") == Font(None, "")
+    assert Font(None, "").at(20.5).getlength("MORGEN") > 40
+
+
+def test_what_no_font_has_is_named_once(bare):
+    assert find_font("你好 A 你") == Font(None, "你好")
+
+
+def test_a_font_that_has_the_characters_is_preferred():
+    assert find_font("\ue000A").missing == "\ue000"  # nobody's character
+    if not find_font("你好").missing:
+        assert find_font("A 你好").at(20).getlength("你好") == pytest.approx(40, abs=4)
+
+
+def test_fontconfig_is_asked_for_fonts_with_these_characters(monkeypatch):
+    asked = []
+
+    def run(command, **options):
+        asked.append(command)
+        return SimpleNamespace(stdout="/no/such/font.ttf\n")
+
+    monkeypatch.setattr(fonts, "USUAL", ())
+    monkeypatch.setattr(fonts.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(subprocess, "run", run)
+    assert find_font("你a") == Font(None, "你")
+    assert asked == [["/bin/fc-list", ":charset=61 4f60", "--format", "%{file}\n"]]

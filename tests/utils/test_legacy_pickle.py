@@ -1,0 +1,120 @@
+"""Legacy `.npy` files: their content is read, and no code of theirs is run."""
+
+import os
+import pickle
+import random
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from utils.legacy_pickle import LegacyFileError, load_legacy_npy
+
+
+class CreatesFile:
+    """A pickle of this creates a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.path}",)
+
+
+def write(path, content, protocol=3, numpy_1=False):
+    """A `.npy` file as `numpy.save` writes it, with the pickle protocol and module names of an older numpy."""
+    pickled = pickle.dumps(np.array(content, dtype=object), protocol=protocol)
+    if numpy_1:
+        pickled = pickled.replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+        file.write(pickled)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("numpy_1", [True, False])
+def test_dictionaries_of_any_numpy_and_protocol(tmp_path, protocol, numpy_1):
+    content = {"prefix": "/data", 0: {"fileid": "A", "label": "ÜBER MORGEN", "num_frames": 93, "loss": 0.5, "x": None}}
+    write(tmp_path / "info.npy", content, protocol, numpy_1 and protocol < 4)  # later protocols count the letters
+    assert load_legacy_npy(tmp_path / "info.npy") == content
+
+
+def test_what_numpy_saves_here(tmp_path):
+    content = {"a": [np.int64(1), np.float32(0.5), np.str_("é"), np.bool_(True)], "b": Counter("aab"), "c": b"\x00\xff"}
+    np.save(tmp_path / "a.npy", content)
+    loaded = load_legacy_npy(tmp_path / "a.npy")
+    assert loaded == content
+    assert type(loaded["a"][0]) is int
+    array = np.arange(6.0).reshape(2, 3)
+    np.save(tmp_path / "b.npy", {"inner": array, "objects": np.array([1, "x"], dtype=object)})
+    loaded = load_legacy_npy(tmp_path / "b.npy")
+    assert np.array_equal(loaded["inner"], array)
+    assert loaded["objects"].tolist() == [1, "x"]
+    np.save(tmp_path / "c.npy", array)
+    assert np.array_equal(load_legacy_npy(tmp_path / "c.npy"), array)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("wrap", [lambda evil: evil, lambda evil: {"REGEN": [1, evil]}, lambda evil: {evil: 1}])
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, protocol, wrap):
+    path = tmp_path / "gloss_dict.npy"
+    write(path, wrap(CreatesFile(tmp_path / "created")), protocol)
+    with pytest.raises(LegacyFileError, match=r"gloss_dict\.npy is refused, and nothing in it was run.*posix\.system"):
+        load_legacy_npy(path)
+    assert not (tmp_path / "created").exists()
+    np.load(path, allow_pickle=True)  # it is what it claims to be
+    assert (tmp_path / "created").exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["builtins.eval", "builtins.getattr", "numpy.load", "functools.partial", "codecs.encode", "numpy.memmap"]
+)
+def test_only_plain_types_are_admitted(tmp_path, name):
+    module, _, attribute = name.rpartition(".")
+    path = tmp_path / "a.npy"
+    write(path, {})
+    header = path.read_bytes()[:128]
+    path.write_bytes(header + f"c{module}\n{attribute}\n(I1\ntR.".encode())
+    with pytest.raises(LegacyFileError, match=name.replace(".", r"\.")):
+        load_legacy_npy(path)
+
+
+def test_types_and_encodings_are_limited_too(tmp_path):
+    path = tmp_path / "a.npy"
+    write(path, {})
+    header = path.read_bytes()[:128]
+    for call in (b"cnumpy\ndtype\n(VV8\ntR.", b"cnumpy\ndtype\n(Vi4,O\ntR.", b"c_codecs\nencode\n(Vx\nVrot13\ntR."):
+        path.write_bytes(header + call)
+        with pytest.raises(LegacyFileError, match="is refused"):
+            load_legacy_npy(path)
+    path.write_bytes(header + b"cnumpy\nndarray\n(I9\ntR.")
+    with pytest.raises(LegacyFileError):
+        load_legacy_npy(path)
+
+
+def test_missing_foreign_and_damaged_files(tmp_path):
+    with pytest.raises(LegacyFileError, match=r"there is no file .*nowhere\.npy"):
+        load_legacy_npy(tmp_path / "nowhere.npy")
+    with pytest.raises(LegacyFileError, match="cannot be read"):
+        load_legacy_npy(tmp_path)
+    (tmp_path / "text.npy").write_text("REGEN\n")
+    (tmp_path / "empty.npy").touch()
+    for name in ("text.npy", "empty.npy"):
+        with pytest.raises(LegacyFileError, match=r"damaged or no \.npy file"):
+            load_legacy_npy(tmp_path / name)
+
+
+def test_a_damaged_file_is_never_more_than_an_error_of_ours(tmp_path):
+    np.save(tmp_path / "whole.npy", {"a": [np.int64(1), 3], "b": np.arange(3)})
+    whole = (tmp_path / "whole.npy").read_bytes()
+    chance, path, refused = random.Random(0), tmp_path / "damaged.npy", 0
+    for _ in range(500):
+        damaged = bytearray(whole[: chance.randrange(1, len(whole))] if chance.random() < 0.2 else whole)
+        for _ in range(chance.randrange(5)):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            load_legacy_npy(path)
+        except LegacyFileError:
+            refused += 1
+    assert refused > 100

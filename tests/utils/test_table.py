@@ -1,0 +1,9 @@
+from utils.table import table
+
+
+def test_columns_are_as_wide_on_the_terminal_as_their_widest_cell():
+    assert table(["gloss", "s"], [["下雨", "1.5"], ["KÄLTE", "10"]]) == "gloss    s\n下雨   1.5\nKÄLTE   10"
+
+
+def test_an_accent_of_its_own_takes_no_column():
+    assert table(["gloss", "s"], [["KA\u0308LTE", "1"]]).splitlines() == ["gloss  s", "KA\u0308LTE  1"]
