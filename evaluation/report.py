@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evaluation.history import EpochRecord
-from evaluation.page import span
-from evaluation.report_data import NAME, interval, report
-from evaluation.report_page import as_html
+from evaluation.reporting.content import NAME, interval, report
+from evaluation.reporting.page import span
+from evaluation.reporting.report_html import as_html
 from evaluation.wer import CELLS, cells
 from utils.files import write_json, write_text
 from utils.table import table

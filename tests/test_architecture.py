@@ -31,7 +31,7 @@ ALLOWED = {
 }
 PREPROCESS_MAY_USE = {"evaluation.normalise", "evaluation.ctm"}
 """Of evaluation: the rules and the file format of references, which have their one home there."""
-FILES = sorted(path for part in ALLOWED for path in (*ROOT.glob(f"{part}.py"), *(ROOT / part).glob("*.py")))
+FILES = sorted(path for part in ALLOWED for path in (*ROOT.glob(f"{part}.py"), *(ROOT / part).rglob("*.py")))
 
 
 def imported(path: Path) -> set[str]:

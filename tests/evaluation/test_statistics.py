@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from evaluation.statistics import StatisticsError, bootstrap_interval, paired_difference
+from evaluation.reporting.statistics import StatisticsError, bootstrap_interval, paired_difference
 
 
 def test_interval_of_two_sentences_by_hand():

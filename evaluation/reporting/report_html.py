@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from evaluation.analysis import confusion_matrix
-from evaluation.charts import learning_curve, length_chart, range_name
-from evaluation.page import DASH, Column, columns, render, search_text
+from evaluation.reporting.analysis import confusion_matrix
+from evaluation.reporting.charts import learning_curve, length_chart, range_name
+from evaluation.reporting.page import DASH, Column, columns, render, search_text
 
 TOP = 20
 CONVENTIONS = {
@@ -22,7 +22,7 @@ SCORERS = {"python": "the built-in scorer counts, with sclite's alignment", "scl
 
 
 def as_html(report: Mapping[str, Any]) -> str:
-    """The page of a report, which is `evaluation.report_data.report`'s or was read from its file."""
+    """The page of a report, which is `evaluation.reporting.content.report`'s or was read from its file."""
     history = report["history"]
     return render(
         "report.html.j2",

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from evaluation.analysis import confusions, counts, deleted, inserted, per_length, per_signer, unseen
 from evaluation.ctm import CtmEntry, CtmWord, Reference
 from evaluation.history import EpochRecord
-from evaluation.statistics import bootstrap_interval
+from evaluation.reporting.analysis import confusions, counts, deleted, inserted, per_length, per_signer, unseen
+from evaluation.reporting.statistics import bootstrap_interval
 from evaluation.wer import Alignment, SentenceCounts, WerResult, align
 from utils.errors import InputError
 

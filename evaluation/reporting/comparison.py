@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from evaluation.report_data import Report, Sentence, Split
-from evaluation.statistics import PairedDifference, paired_difference
+from evaluation.reporting.content import Report, Sentence, Split
+from evaluation.reporting.statistics import PairedDifference, paired_difference
 from evaluation.wer import WerResult
 from utils.errors import InputError
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from evaluation.page import DASH
+from evaluation.reporting.page import DASH
 
 STYLE = {
     "svg.fonttype": "none",
