@@ -1,4 +1,5 @@
 # make quickstart   installs into .venv, then trains and evaluates on the built-in corpus
+# make demo         after the quickstart: reads a test clip, draws where the network looked
 # make test         installs into .venv, then runs every test
 # make lint         checks style
 
@@ -9,10 +10,20 @@ CORPUS := dataset/synthetic
 PREPARED := preprocess/synthetic
 RENDER := $(wildcard dataset/synthetic*.py)
 
-.PHONY: quickstart test lint install
+.PHONY: quickstart demo test lint install
 
 quickstart: $(PREPARED)/.done
 	$(RUN) main.py --config config/quickstart.yaml --overwrite
+
+DEMO := work_dir/demo
+CLIP := $(CORPUS)/phoenix-2014-multisigner/features/fullFrame-210x260px/test/24March_2021_Wednesday_studio_default-0
+MODEL := work_dir/quickstart/best.pt
+
+demo: install
+	@test -f $(MODEL) || { echo "there is no $(MODEL): run make quickstart first"; exit 1; }
+	$(RUN) test_one_video.py --model_path $(MODEL) --video_path $(CLIP) --overlay $(DEMO)/glosses.mp4 \
+	    --save $(DEMO)/glosses.eaf $(DEMO)/glosses.srt
+	$(RUN) generate_cam.py --model_path $(MODEL) --video_path $(CLIP) --out $(DEMO)/heat
 
 test: install
 	$(RUN) -m pytest

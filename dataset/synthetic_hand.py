@@ -15,6 +15,10 @@ _BASES = ((0.36, 0.38), (0.36, 0.98), (0.12, 1.04), (-0.12, 1.0), (-0.36, 0.9))
 _LENGTHS = (0.78, 0.98, 1.08, 1.0, 0.8)
 _CURLED = (0.0, 0.0, 0.24)
 
+_PALM = np.array([[-0.27, -0.05], [-0.45, 0.45], [-0.47, 0.92], [-0.3, 1.06], [0.3, 1.08], [0.47, 0.92], [0.42, 0.4],
+                  [0.27, -0.05]])  # fmt: skip
+_FINGER_WIDTH = 0.25
+
 
 def _shape(thumb: tuple[float, float, float], **fingers: tuple[float, float, float]) -> np.ndarray:
     rows = [thumb, *(fingers.get(name, _CURLED) for name in FINGERS[1:])]
@@ -60,6 +64,13 @@ def finger_joints(shape: np.ndarray) -> np.ndarray:
     return np.concatenate([shape[:, None, :2], shape[:, None, :2] + np.cumsum(moves, axis=1)], axis=1)
 
 
+def hand_outline(axis: np.ndarray, thumb_side: np.ndarray, shape: np.ndarray, length: float) -> np.ndarray:
+    """Points (n, 2) around a hand, in pixels from its wrist: between them lies all that `draw_hand` draws of it."""
+    points = np.concatenate([finger_joints(shape).reshape(-1, 2), _PALM]) @ np.stack([thumb_side, axis]) * length
+    half = 0.5 * _FINGER_WIDTH * length
+    return np.concatenate([points - half, points + half])
+
+
 def draw_hand(
     image: np.ndarray,
     wrist: np.ndarray,
@@ -82,11 +93,9 @@ def draw_hand(
         return fixed(wrist + points @ frame)
 
     joints = finger_joints(shape)
-    width = max(2, round(0.25 * length))
+    width = max(2, round(_FINGER_WIDTH * length))
     rim = max(1, round(0.07 * length))
-    palm = np.array([[-0.27, -0.05], [-0.45, 0.45], [-0.47, 0.92], [-0.3, 1.06], [0.3, 1.08], [0.47, 0.92], [0.42, 0.4],
-                     [0.27, -0.05]])  # fmt: skip
-    outline = [place(palm).reshape(-1, 1, 2)]
+    outline = [place(_PALM).reshape(-1, 1, 2)]
     cv2.polylines(image, outline, True, edge, width // 2 + 2 * rim, cv2.LINE_AA, SHIFT)
     for finger in (4, 3, 2, 1):
         _draw_finger(image, place(joints[finger]), width, rim, skin, edge, light)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from dataset.synthetic_canvas import Canvas, shade
 from dataset.synthetic_face import Head
-from dataset.synthetic_hand import PALM_LENGTH, draw_hand
+from dataset.synthetic_hand import PALM_LENGTH, draw_hand, hand_outline
 from dataset.synthetic_motion import ANGLE, DOMINANT, OTHER, SHAPE, SIZE, TURN
 from dataset.synthetic_signers import Recording, Signer
 
@@ -22,6 +24,19 @@ CAMERA_BLUR = 0.55
 SLEEVES = {"short": 0.55, "elbow": 1.15, "long": 1.95}
 Limb = tuple[np.ndarray, np.ndarray, float, float]  # two ends, two radii
 ELBOW_POLE = np.array([0.4, 0.9, -0.45])  # where the elbow wants to be: outwards, down and back
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Where one arm is: canonical points (2,), unit vector to the knuckles, vector to the thumb's side, and the
+    palm's length."""
+
+    shoulder: np.ndarray
+    elbow: np.ndarray
+    wrist: np.ndarray
+    axis: np.ndarray
+    thumb_side: np.ndarray
+    palm: float
 
 
 def elbow_position(shoulder: np.ndarray, wrist: np.ndarray, upper: float, fore: float) -> tuple[np.ndarray, np.ndarray]:
@@ -55,16 +70,37 @@ class Renderer:
 
     def frame(self, hands: np.ndarray, face: np.ndarray) -> np.ndarray:
         """One frame (260, 210, 3) uint8 RGB from `hands` (2, HAND_SIZE) and `face` (FACE_SIZE,)."""
-        scale = self._signer.scale * self._recording.scale * OVERSAMPLE
-        neck = np.array(NECK) + self._signer.offset + self._recording.offset + face[:2]
-        canvas = Canvas(self._background.copy(), neck * OVERSAMPLE, scale)
+        canvas = self._canvas(self._background.copy(), face)
         head = Head(canvas, self._signer, face, self._recording.light_side)
         head.draw_back()
         self._draw_torso(canvas)
         head.draw_front()
         for which in (OTHER, DOMINANT):
-            self._draw_arm(canvas, hands[which], self._signer.dominant * (1 if which == DOMINANT else -1))
+            self._draw_arm(canvas, hands[which], self._side(which))
         return self._develop(canvas.image)
+
+    def hand_boxes(self, hands: np.ndarray, face: np.ndarray) -> np.ndarray:
+        """Boxes around the hands, wrist to fingertips, in the frame of `hands` and `face`: (2, 4), the dominant hand
+        first, each left, top, right, bottom in pixels of the picture."""
+        canvas = self._canvas(self._background, face)
+        boxes = []
+        for which in (DOMINANT, OTHER):
+            arm = self._arm(hands[which], self._side(which))
+            length = arm.palm * canvas.scale
+            outline = hand_outline(arm.axis, arm.thumb_side, hands[which, SHAPE:].reshape(5, 5), length)  # (n, 2)
+            points = canvas.pixels(arm.wrist) + outline
+            boxes.append([*points.min(axis=0), *points.max(axis=0)])
+        return np.array(boxes) / OVERSAMPLE
+
+    def _canvas(self, image: np.ndarray, face: np.ndarray) -> Canvas:
+        """`image` to draw this signer on, as he stands in the frame of `face`."""
+        scale = self._signer.scale * self._recording.scale * OVERSAMPLE
+        neck = np.array(NECK) + self._signer.offset + self._recording.offset + face[:2]
+        return Canvas(image, neck * OVERSAMPLE, scale)
+
+    def _side(self, which: int) -> int:
+        """-1 for the hand at the left of the picture, 1 for the one at the right."""
+        return self._signer.dominant * (1 if which == DOMINANT else -1)
 
     def _develop(self, image: np.ndarray) -> np.ndarray:
         """The oversampled drawing as the camera sees it: smaller, lit, with grain."""
@@ -96,6 +132,16 @@ class Renderer:
 
     def _draw_arm(self, canvas: Canvas, hand: np.ndarray, side: int) -> None:
         """One arm; `side` is -1 for the one at the left of the picture."""
+        arm = self._arm(hand, side)
+        self._draw_sleeves(canvas, arm.shoulder, arm.elbow, arm.wrist)
+        tone = shade(self._signer.skin, 1.0 if hand[TURN] > 0 else 0.93)
+        colours = (tone, shade(self._signer.skin, 0.5), shade(tone, 1.08))
+        shape = hand[SHAPE:].reshape(5, 5)
+        draw_hand(canvas.image, canvas.pixels(arm.wrist), arm.axis, arm.thumb_side, shape, arm.palm * canvas.scale,
+                  colours)  # fmt: skip
+
+    def _arm(self, hand: np.ndarray, side: int) -> Arm:
+        """Where an arm is; `side` is -1 for the one at the left of the picture."""
         signer = self._signer
         out = np.array([side, 1.0])
         angle = np.radians(hand[ANGLE])
@@ -105,15 +151,10 @@ class Renderer:
         shoulder = np.array([SHOULDER[0] * signer.shoulder, SHOULDER[1], 0.0])
         length = 0.5 * (signer.shoulder + signer.torso)
         elbow, wrist = elbow_position(shoulder, wrist, UPPER_ARM * length, FOREARM * length)
-        self._draw_sleeves(canvas, shoulder[:2] * out, elbow[:2] * out, wrist[:2] * out)
         # A hand seen from its edge is still a hand thick.
         turn = np.copysign(max(abs(hand[TURN]), 0.3), hand[TURN])
         thumb_side = turn * np.array([-np.cos(angle), np.sin(angle)])
-        tone = shade(signer.skin, 1.0 if hand[TURN] > 0 else 0.93)
-        colours = (tone, shade(signer.skin, 0.5), shade(tone, 1.08))
-        shape = hand[SHAPE:].reshape(5, 5)
-        draw_hand(canvas.image, canvas.pixels(wrist[:2] * out), axis * out, thumb_side * out, shape,
-                  palm * canvas.scale, colours)  # fmt: skip
+        return Arm(shoulder[:2] * out, elbow[:2] * out, wrist[:2] * out, axis * out, thumb_side * out, palm)
 
     def _draw_sleeves(self, canvas: Canvas, shoulder: np.ndarray, elbow: np.ndarray, wrist: np.ndarray) -> None:
         """Upper arm and forearm with as much sleeve as the signer wears; outlines first, so that joints stay soft."""

@@ -28,6 +28,7 @@ ALLOWED = {
     },
     "main": {"engine", "config", "utils"},
     "test_one_video": {"evaluation", "dataset", "config", "utils"},
+    "generate_cam": {"test_one_video", "evaluation", "dataset", "config", "utils"},
 }
 PREPROCESS_MAY_USE = {"evaluation.normalise", "evaluation.ctm"}
 """Of evaluation: the rules and the file format of references, which have their one home there."""

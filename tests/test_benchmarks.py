@@ -8,11 +8,10 @@ import pytest
 
 from benchmarks import boundaries, decode
 from benchmarks.leakage import shuffle_labels, with_shuffled_labels
-from benchmarks.picture import CORRECT, WRONG, draw
 from config.load import load_config
 from dataset.manifest import Clip, Manifest
 from dataset.synthetic import BOUNDARIES
-from evaluation.ctm import CtmEntry, CtmWord, Reference, write_ctm
+from evaluation.ctm import CtmEntry, CtmWord, write_ctm
 from evaluation.decode import BeamDecoder
 from utils.errors import InputError
 
@@ -35,23 +34,6 @@ def test_only_training_labels_are_shuffled(prepared, tmp_path):
     assert all(after.clip_folder(clip).is_dir() for clip in after.clips)
     for name in ("dev.json", "test.json", "gloss_dict.txt", "phoenix2014-groundtruth-test.stm"):
         assert (tmp_path / name).read_bytes() == (prepared / name).read_bytes()
-
-
-def test_the_picture_marks_right_and_wrong():
-    frames = [np.full((260, 210, 3), 200, np.uint8)] * 30
-    reference = Reference("a", "Signer01", ("REGEN", "NORD"))
-    words = [CtmWord("REGEN", 0.2, 0.16), CtmWord("NORD", 0.8, 0.16)]
-    right = draw(frames, reference, CtmEntry("a", words))
-    wrong = draw(frames, reference, CtmEntry("a", words[:1]))
-    assert right.shape == wrong.shape
-
-    def has(sheet, colour):
-        return bool((sheet == colour).all(axis=2).any())
-
-    assert has(right, CORRECT)
-    assert not has(right, WRONG)
-    assert has(wrong, WRONG)
-    assert not has(wrong, CORRECT)
 
 
 SIGNED = {"a": [("NORD", 5, 14), ("NORD", 20, 30), ("REGEN", 33, 42)], "b": [("WARM", 4, 12)], "c": [("KALT", 4, 12)]}

@@ -1,0 +1,199 @@
+"""Is the heat where the network looks? python -m benchmarks.heat
+
+Two measures of heat maps, on test clips of the built-in corpus, of which it is known where the hands are: how much of
+the heat lies in boxes around the hands, and how much lower the network scores what is signed once the hottest
+twentieth of the clip is blurred. Networks of the same shape with random weights say what both are worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from dataset.synthetic import plan_clip, plan_corpus, render_clip
+from dataset.synthetic_layouts import Clip
+from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
+from dataset.synthetic_signers import SIGNERS, draw_recording
+from dataset.video import fit
+from evaluation.cam import record
+from evaluation.cam_request import LAYERS, METHODS
+from evaluation.forced_alignment import Span
+from evaluation.heat import align, combined
+from evaluation.recogniser import Recogniser, TorchNetwork
+from slr_network import SLRModel, build_model
+from utils.errors import InputError
+from utils.table import table
+
+BLURRED = 0.05  # of a clip's pixels
+BLUR = 0.1  # standard deviation, in sides of the picture
+
+Score = tuple[float, float]  # share of the heat in the boxes, and what the score loses
+
+
+@dataclass(frozen=True)
+class Known:
+    """A clip as the network sees it.
+
+    Attributes:
+        video: (T, 3, S, S) uint8 RGB.
+        hands: (T, S, S) how much of each pixel lies in the box around a hand.
+        tokens: what is signed.
+        spans: output steps of each token.
+    """
+
+    video: np.ndarray
+    hands: np.ndarray
+    tokens: tuple[int, ...]
+    spans: list[Span]
+
+
+def hand_boxes(clip: Clip, seed: int) -> np.ndarray:
+    """Left, top, right and bottom of both hands in every frame of a rendered clip, in its pixels: (T, 2, 4)."""
+    motion, rng = plan_clip(clip, seed)
+    renderer = Renderer(SIGNERS[clip.signer], draw_recording(rng, HEIGHT, WIDTH), rng)
+    return np.stack([renderer.hand_boxes(*pose) for pose in zip(motion.hands, motion.face, strict=True)])
+
+
+def covered(boxes: np.ndarray, side: int) -> np.ndarray:
+    """Boxes (T, 2, 4) in pixels of a picture `side` wide and high -> the part of each pixel in one, (T, side, side)."""
+    cell = np.arange(side)
+    low, high = boxes[..., :2, None], boxes[..., 2:, None]  # (T, 2, 2, 1): x, y
+    part = np.clip(np.minimum(cell + 1, high) - np.maximum(cell, low), 0, 1)  # (T, 2, 2, side)
+    return (part[:, :, 1, :, None] * part[:, :, 0, None, :]).max(axis=1)
+
+
+def know(recogniser: Recogniser, clip: Clip, seed: int) -> Known:
+    """A clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
+    transform = recogniser.transform
+    video = recogniser.crop(np.stack([fit(frame, transform.size) for frame in render_clip(clip, seed)]))
+    plan = transform.plan(len(video), np.random.default_rng())
+    boxes = hand_boxes(clip, seed)[list(plan.indices)] / ([WIDTH, HEIGHT] * 2) * plan.size
+    boxes -= [plan.left, plan.top] * 2
+    posteriors = torch.from_numpy(recogniser.network(video)).softmax(-1).numpy()
+    spans = align(posteriors, recogniser.vocabulary, clip.sentence)
+    return Known(video, covered(boxes, video.shape[-1]), tuple(recogniser.vocabulary.encode(clip.sentence)), spans)
+
+
+def enlarged(heat: np.ndarray, side: int) -> np.ndarray:
+    """(T, h, w) -> (T, side, side), linearly."""
+    return np.stack([cv2.resize(frame, (side, side), interpolation=cv2.INTER_LINEAR) for frame in heat])
+
+
+def inside(heat: np.ndarray, hands: np.ndarray) -> float:
+    """The share of heat (T, h, w) that lies in boxes (T, S, S); 0 without any heat."""
+    heat = enlarged(heat, hands.shape[-1])
+    return float((heat * hands).sum() / max(heat.sum(), 1e-30))
+
+
+def at_best(hands: np.ndarray, size: Sequence[int]) -> float:
+    """The share if the heat were the boxes (T, S, S) themselves, in as few places (h, w) as the layer has."""
+    return inside(
+        np.stack([cv2.resize(frame, tuple(size[::-1]), interpolation=cv2.INTER_AREA) for frame in hands]), hands
+    )
+
+
+def score(network: TorchNetwork, clip: Known, video: np.ndarray) -> float:
+    """The mean logit of the clip's tokens at their steps, for a video in its place."""
+    logits = network(video)  # (T', V)
+    return float(
+        np.mean([logits[first:end, k].mean() for k, (first, end) in zip(clip.tokens, clip.spans, strict=True)])
+    )
+
+
+def lost(network: TorchNetwork, clip: Known, heat: np.ndarray) -> float:
+    """By how much the score falls once the `BLURRED` hottest pixels of the clip are blurred."""
+    side = clip.video.shape[-1]
+    heat = enlarged(heat, side)
+    hot = heat > np.quantile(heat, 1 - BLURRED)
+    blurred = np.stack([cv2.GaussianBlur(frame.transpose(1, 2, 0), (0, 0), BLUR * side) for frame in clip.video])
+    video = np.where(hot[:, None], blurred.transpose(0, 3, 1, 2), clip.video)
+    return score(network, clip, clip.video) - score(network, clip, video)
+
+
+def measure(
+    network: TorchNetwork, model: SLRModel, clip: Known
+) -> tuple[dict[tuple[str, str], Score], dict[str, float]]:
+    """By layer and method, how good the heat is that `model` gives, and by layer the best share there can be.
+
+    Args:
+        network: the trained one, which scores.
+        model: that one or another.
+        clip: a clip.
+    """
+    scores, best = {}, {}
+    for layer in LAYERS:
+        recording = record(model, network.batch(clip.video), layer)
+        best[layer] = at_best(clip.hands, recording.maps.shape[2:])
+        for method in METHODS:
+            heat = combined(recording, clip.tokens, clip.spans, model.spec.stride, method)
+            scores[layer, method] = inside(heat, clip.hands), lost(network, clip, heat)
+    return scores, best
+
+
+def random_models(recogniser: Recogniser, count: int) -> list[SLRModel]:
+    """Networks of the same shape that have learnt nothing, in evaluation mode."""
+    models = []
+    for seed in range(count):
+        torch.manual_seed(seed)
+        model = build_model(recogniser.config.model_args, recogniser.vocabulary.num_classes, pretrained=False)
+        models.append(model.to(recogniser.network.model.conv2d.alpha.device).eval())
+    return models
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure and print the tables."""
+    recogniser = Recogniser.from_checkpoint(args.model_path, args.device)
+    counts = (args.train, args.dev, args.test)
+    clips = [clip for clip in plan_corpus(args.glosses, counts, args.seed) if clip.split == "test"]
+    clips = [clips[index] for index in np.linspace(0, len(clips) - 1, min(args.clips, len(clips))).round().astype(int)]
+    trained, by_chance = defaultdict(list), defaultdict(list)
+    best, areas, whole = defaultdict(list), [], []
+    models = random_models(recogniser, args.random)
+    for clip in tqdm(clips, unit="clip", leave=False):
+        known = know(recogniser, clip, args.seed)
+        areas.append(known.hands.mean())
+        whole.append(score(recogniser.network, known, known.video))
+        scores, own_best = measure(recogniser.network, recogniser.network.model, known)
+        for key, value in scores.items():
+            trained[key].append(value)
+        for layer, value in own_best.items():
+            best[layer].append(value)
+        for model in models:
+            for key, value in measure(recogniser.network, model, known)[0].items():
+                by_chance[key].append(value)
+    rows = []
+    for (layer, method), values in trained.items():
+        (share, fall), (share_0, fall_0) = np.mean(values, axis=0), np.mean(by_chance[layer, method], axis=0)
+        percent = [f"{100 * value:.1f} %" for value in (np.mean(best[layer]), share, share_0)]
+        rows.append([f"{layer} {method}", *percent, f"{share / share_0:.2f}", f"{fall:.2f}", f"{fall_0:.2f}"])
+    print(table(("heat of", "hands, at best", "hands", "random", "ratio", "score lost", "random"), rows))
+    print(f"{len(clips)} clips; the boxes are {100 * np.mean(areas):.1f} % of the picture; score {np.mean(whole):.2f}")
+
+
+def parse_args() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--model_path", default="./work_dir/quickstart/best.pt", help="checkpoint (default %(default)s)"
+    )
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--clips", type=int, default=20, help="of the test split (default %(default)s)")
+    parser.add_argument("--random", type=int, default=2, help="networks with random weights (default %(default)s)")
+    for name, value in (("glosses", 12), ("train", 320), ("dev", 40), ("test", 60), ("seed", 0)):
+        parser.add_argument(f"--{name}", type=int, default=value, help="of the corpus (default %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        main(parse_args())
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,156 @@
+"""The command line for heat maps."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import generate_cam
+from dataset.frames import frame_paths
+from dataset.manifest import Manifest
+from dataset.video import open_video
+from utils.checkpoint import load_checkpoint, save_checkpoint
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def dev(prepared) -> Manifest:
+    return Manifest.load(prepared / "dev.json")
+
+
+@pytest.fixture
+def call(random_checkpoint, prepared, tmp_path, capsys):
+    """Call the command line; returns what it prints."""
+    file = tmp_path / "corpus.yaml"
+    file.write_text(f"dataset: phoenix2014\nprepared: {prepared}\n")
+
+    def run(*arguments) -> str:
+        words = ["--model_path", random_checkpoint, "--device", "cpu", "--out", tmp_path / "out", *arguments]
+        if "--dataset" in arguments:
+            words += ["--config", file]
+        generate_cam.main(generate_cam.parse_args([str(word) for word in words]))
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def refused(call):
+    """Call the command line, which must give up; returns its message."""
+
+    def run(*arguments) -> str:
+        with pytest.raises(SystemExit) as stop:
+            call(*arguments)
+        assert str(stop.value).startswith("error: ")
+        return str(stop.value)
+
+    return run
+
+
+def frames_of(folder: Path) -> list[np.ndarray]:
+    return [cv2.imread(str(path)) for path in frame_paths(folder)]
+
+
+@pytest.mark.parametrize("layer", ["layer1", "stf2"])
+def test_a_clip_of_a_prepared_corpus(call, dev, tmp_path, layer):
+    printed = call("--dataset", "phoenix2014", "--select_id", "1", "--layer", layer, "--target", "reference")
+    clip = dev.clips[1]
+    assert clip.id in printed
+    drawn = frames_of(tmp_path / "out/frames")
+    assert len(drawn) == clip.num_frames == open_video(tmp_path / "out/heat.mp4", 25).num_frames
+    assert drawn[0].shape == (480, 480, 3)
+    assert len({drawn[0].tobytes(), drawn[clip.num_frames // 2].tobytes()}) == 2
+    assert (tmp_path / "out/contact_sheet.png").stat().st_size > 10_000
+    by_id = tmp_path / "by_id"
+    call("--dataset", "phoenix2014", "--select-id", clip.id, "--layer", layer, "--target", "reference", "--out", by_id)
+    assert all((a == b).all() for a, b in zip(frames_of(by_id / "frames"), drawn, strict=True))
+
+
+def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):
+    folder = next((corpus / "phoenix-2014-multisigner/features/fullFrame-210x260px/dev").glob("*/1"))
+    movie = tmp_path / "movie.mp4"
+    writer = cv2.VideoWriter(str(movie), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (210, 260))
+    for path in frame_paths(folder):
+        writer.write(cv2.imread(str(path)))
+    writer.release()
+    for source in (folder, movie):
+        printed = call("--video_path", source, "--method", "gradcam++", "--max-frames-num", "12")
+        assert "12 are read, evenly spaced" in printed
+        assert frames_of(tmp_path / "out/frames")[0].shape == (480, 388, 3)
+        assert len(frames_of(tmp_path / "out/frames")) == 12
+
+
+def test_a_clip_of_one_frame_has_no_contrast(call, dev, prepared, tmp_path):
+    folder = tmp_path / "one"
+    folder.mkdir()
+    image = frame_paths(dev.clip_folder(dev.clips[0]))[0]
+    (folder / image.name).write_bytes(image.read_bytes())
+    gloss = dev.clips[0].glosses[0]
+    assert "all of it is cold" in call("--video_path", folder, "--target", f"gloss:{gloss}")
+    assert "cold" not in call("--video_path", folder, "--target", f"gloss:{gloss}", "--method", "gradcam")
+
+
+def test_a_checkpoint_without_configuration(call, refused, random_checkpoint, dev, tmp_path):
+    content = load_checkpoint(random_checkpoint)
+    bare = tmp_path / "bare.pt"
+    save_checkpoint(bare, {key: content[key] for key in ("model_state_dict", "glosses")})
+    video = dev.clip_folder(dev.clips[0])
+    assert "--language" in refused("--video_path", video, "--model_path", bare)
+
+
+def test_clips_that_there_are_not(refused, dev, tmp_path):
+    count = len(dev.clips)
+    almost = dev.clips[1].id[:-1] + "9"
+    message = refused("--dataset", "phoenix2014", "--select_id", almost)
+    assert f"no clip '{almost}'; the nearest are" in message and dev.clips[1].id in message
+    assert f"numbered 0 to {count - 1}" in refused("--dataset", "phoenix2014", "--select_id", str(count))
+    assert "no corpus phoenix2015" in refused("--dataset", "phoenix2015")
+    (tmp_path / "empty").mkdir()
+    assert "image" in refused("--video_path", tmp_path / "empty")
+    assert "nowhere" in refused("--video_path", tmp_path / "nowhere")
+
+
+def test_requests_that_mean_nothing(refused, dev):
+    video = dev.clip_folder(dev.clips[0])
+    assert "layer is 'stf4'" in refused("--video_path", video, "--layer", "stf4")
+    assert "method is 'cam'" in refused("--video_path", video, "--method", "cam")
+    assert "target reference needs to know" in refused("--video_path", video, "--target", "reference")
+    gloss = dev.clips[0].glosses[0]
+    assert f"the nearest {'is'} {gloss}" in refused("--video_path", video, "--target", f"gloss:{gloss}X")
+    assert "max_frames_num is 0" in refused("--video_path", video, "--max_frames_num", "0")
+
+
+def test_too_little_memory_on_the_device(refused, dev, monkeypatch):
+    def exhausted(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("evaluation.heat.record", exhausted)
+    assert "take a later layer" in refused("--video_path", dev.clip_folder(dev.clips[0]))
+
+
+@pytest.mark.parametrize("words", [[], ["--video_path", "a", "--dataset", "b"]])
+def test_one_source_is_needed(words, capsys):
+    with pytest.raises(SystemExit):
+        generate_cam.parse_args(["--model_path", "m.pt", *words])
+    assert "--video_path" in capsys.readouterr().err
+
+
+def test_flags_in_both_spellings():
+    short = ["--model-path", "m.pt", "--video-path", "v.mp4", "--max-frames-num", "9"]
+    long = [word.replace("-", "_").replace("__", "--") for word in short]
+    assert generate_cam.parse_args(short) == generate_cam.parse_args(long)
+
+
+def test_help_answers_without_pytorch():
+    code = (
+        "import sys, generate_cam as g\ntry:\n    g.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert "--select_id" in done.stdout
+    assert "layer1" in done.stdout
+    assert done.stdout.strip().endswith("False")
