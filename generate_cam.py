@@ -41,7 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")
     add("target", default=HeatRequest.target, help="hypothesis, reference or gloss:NAME (%(default)s)")
     add("method", default=HeatRequest.method, help=f"{', '.join(METHODS)} (%(default)s)")
-    add("out", type=Path, default=Path("heat"), metavar="DIR", help="folder to write to (%(default)s)")
+    add("out", type=Path, default=Path("work_dir/heat"), metavar="DIR", help="folder to write to (%(default)s)")
     add("device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
     add("language", choices=list(LANGUAGES), help="network of a checkpoint without configuration, as published ones")
     add("dict", type=Path, metavar="FILE", help="glosses of a checkpoint that holds none")

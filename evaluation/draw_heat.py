@@ -36,7 +36,9 @@ def draw_heat(
         InputError: of the kinds that `open_video`, `find_clip`, `explain` and `write_all` raise.
     """
     if source.video is not None:
-        clip = show_video(recogniser, open_video(source.video, FRAME_RATE), reading, source.video.resolve().stem)
+        path = source.video.resolve()
+        name = path.stem if path.is_file() else path.name
+        clip = show_video(recogniser, open_video(path, FRAME_RATE), reading, name)
     else:
         recogniser, clip = show_prepared(recogniser, source, reading)
     try:
