@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections import Counter, OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,21 +19,56 @@ class LegacyFileError(InputError, ValueError):
     """A `.npy` file cannot be read, or asks for more than plain values."""
 
 
-def empty_array(*_: Any) -> np.ndarray:
-    """What numpy starts an array from, whatever the file says; its state follows."""
-    return np.empty(0, np.int8)
+class PlainType:
+    """Stands for a numpy type of numbers, texts or objects; a pickle can set its byte order and nothing else."""
+
+    def __init__(self, name: str, *_: Any) -> None:
+        if not isinstance(name, str) or not re.fullmatch(r"[biufcSUO]\d{1,5}", name):
+            raise pickle.UnpicklingError(f"arrays of type {name!r}")
+        self.type = np.dtype(name)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        if state[1] in ("<", ">"):
+            self.type = self.type.newbyteorder(state[1])
 
 
-def plain_type(name: str, *_: Any) -> np.dtype:
-    """Type of numbers, texts or objects; no others."""
-    if not isinstance(name, str) or not re.fullmatch(r"[biufcSUO]\d+", name):
-        raise pickle.UnpicklingError(f"arrays of type {name!r}")
-    return np.dtype(name)
+class PlainArray:
+    """Stands for a numpy array; only its own state, which numpy's checked functions turn into an array, can be set."""
+
+    def __init__(self, *_: Any) -> None:
+        self.value: Any = None
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, plain, fortran, data = state
+        if not isinstance(plain, PlainType):
+            raise pickle.UnpicklingError(f"arrays of type {plain!r}")
+        if plain.type.hasobject:
+            flat = np.empty(len(data), object)
+            for place, item in enumerate(data):
+                flat[place] = item
+        else:
+            flat = np.frombuffer(data, plain.type)
+        self.value = flat.reshape(shape, order="F" if fortran else "C")
 
 
-def plain_scalar(dtype: np.dtype, data: bytes) -> Any:
+class Maker:
+    """What a pickle gets for a name: it can be called, and not be changed."""
+
+    __slots__ = ("make",)
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self.make = make
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.make(*arguments)
+
+    def __setstate__(self, state: Any) -> None:
+        raise pickle.UnpicklingError("a change to the program that reads it")
+
+
+def plain_scalar(plain: PlainType, data: bytes) -> Any:
     """One number or text of numpy's, as Python's."""
-    return np.frombuffer(data, dtype)[0].item()
+    return np.frombuffer(data, plain.type)[0].item()
 
 
 def latin1(text: str, encoding: str) -> bytes:
@@ -43,14 +78,31 @@ def latin1(text: str, encoding: str) -> bytes:
     return text.encode("latin1")
 
 
+def resolved(value: Any) -> Any:
+    """The value with the arrays that `PlainArray` stands for."""
+    if isinstance(value, PlainArray):
+        array = value.value
+        if not array.dtype.hasobject:
+            return array
+        flat = np.empty(array.size, object)
+        for place, item in enumerate(array.flat):
+            flat[place] = resolved(item)
+        return flat.reshape(array.shape)
+    if isinstance(value, dict):
+        return {resolved(key): resolved(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(resolved, value))
+    return value
+
+
 ADMITTED = {
-    ("numpy", "ndarray"): None,  # is only handed to `empty_array`
-    ("numpy", "dtype"): plain_type,
-    **{(module, "_reconstruct"): empty_array for module in MULTIARRAY},
-    **{(module, "scalar"): plain_scalar for module in MULTIARRAY},
-    ("_codecs", "encode"): latin1,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("collections", "Counter"): Counter,
+    ("numpy", "ndarray"): None,  # is only handed to `PlainArray`
+    ("numpy", "dtype"): Maker(PlainType),
+    **{(module, "_reconstruct"): Maker(PlainArray) for module in MULTIARRAY},
+    **{(module, "scalar"): Maker(plain_scalar) for module in MULTIARRAY},
+    ("_codecs", "encode"): Maker(latin1),
+    ("collections", "OrderedDict"): Maker(dict),
+    ("collections", "Counter"): Maker(dict),
 }
 """All that a pickle may name, and what it gets: nothing here reaches beyond plain values."""
 
@@ -98,6 +150,6 @@ def read_array(file: BinaryIO) -> Any:
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     dtype = header(file)[2]
     if dtype.hasobject:
-        return PlainUnpickler(file).load()
+        return resolved(PlainUnpickler(file).load())
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)

@@ -8,7 +8,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from utils.legacy_pickle import LegacyFileError, load_legacy_npy
+from utils.legacy_pickle import LegacyFileError, PlainType, load_legacy_npy
 
 
 class CreatesFile:
@@ -118,3 +118,29 @@ def test_a_damaged_file_is_never_more_than_an_error_of_ours(tmp_path):
         except LegacyFileError:
             refused += 1
     assert refused > 100
+
+
+def crafted(path, value):
+    """A `.npy` file of objects whose pickle is `value`."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
+        file.write(value)
+    return path
+
+
+def test_a_class_cannot_be_changed(tmp_path):
+    before = Counter.most_common
+    change = b"\x80\x02ccollections\nCounter\nN}X\x0b\x00\x00\x00most_commonK\x05s\x86b."
+    with pytest.raises(LegacyFileError, match="is refused"):
+        load_legacy_npy(crafted(tmp_path / "x.npy", change))
+    assert Counter.most_common is before
+
+
+def test_a_type_cannot_be_made_larger_than_its_data(tmp_path):
+    # An array of one S8, whose type then claims 200 bytes: its eight bytes are all that may be read.
+    grown = b"\x80\x02cnumpy\ndtype\nX\x02\x00\x00\x00S8K\x00K\x01\x87R(K\x03X\x01\x00\x00\x00|NNNK\xc8K\x01K\x00tb."
+    array = PlainType("S8", 0, 1)
+    array.__setstate__((3, "|", None, None, None, 200, 1, 0))
+    assert array.type.itemsize == 8
+    value = load_legacy_npy(crafted(tmp_path / "x.npy", grown))
+    assert value.type.itemsize == 8
