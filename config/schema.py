@@ -136,6 +136,8 @@ class Config:
     model_args: ModelArgs = field(default_factory=ModelArgs)
 
     def __post_init__(self) -> None:
+        if self.phase == "features" and not self.model_args.mask_padding:
+            raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
         if self.feeder_args.datatype == "features":
             if self.phase == "features":
                 raise ValueError("--phase features reads frames: set feeder_args.datatype to video")

@@ -51,7 +51,7 @@ def read_features(path: Path) -> tuple[np.ndarray, int]:
             features, frames = content["features"], int(content["frames"])
     except FileNotFoundError:
         raise FeatureError(f"there are no features {path}: run main.py --phase features again") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise FeatureError(f"{path} is damaged or holds no features ({error}): run --phase features again") from error
     if features.ndim != 2 or features.dtype != np.float32:
         raise FeatureError(f"{path} holds {features.dtype} {features.shape}, expected float32 (frames, channels)")

@@ -134,7 +134,7 @@ class Recogniser:
 
     def _read(self, posteriors: np.ndarray, frames: int) -> Recognition:
         config = self.config
-        decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+        decoder = make_decoder("builtin", config.decode_mode, config.beam_width)
         hypotheses = decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
         seconds = config.feeder_args.frame_interval / FRAME_RATE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
@@ -108,8 +108,9 @@ def read_windows(
     size = recogniser.transform.size
     frames = (fit(frame, size, reading.crop) for frame in video.frames(sampling.indices))
     parts = zip(spans, cut(frames, spans), strict=True)
+    spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))  # merged once stitched
     for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
-        yield on_clock(recogniser.recognise(part), sampling, first, end)
+        yield on_clock(spelling.recognise(part), sampling, first, end)
 
 
 def on_clock(recognition: Recognition, sampling: Sampling, first: int, end: int) -> Window:
