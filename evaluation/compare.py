@@ -10,12 +10,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from evaluation.reporting.analysis import counts
 from evaluation.reporting.comparison import GlossChange, SplitComparison, compare
 from evaluation.reporting.content import Report, read_report
 from evaluation.reporting.page import columns, render, search_text, span
 from evaluation.reporting.statistics import PairedDifference
-from evaluation.wer import CELLS, WerResult, cells
+from evaluation.wer import CELLS, WerResult, cells, counts
 from utils.errors import InputError
 from utils.files import write_text
 from utils.table import table

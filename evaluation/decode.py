@@ -58,7 +58,7 @@ class GreedyDecoder:
 
     def _decode(self, probabilities: np.ndarray) -> Hypothesis:
         classes = probabilities.argmax(axis=1)  # (T', V) -> (T')
-        peaks = _logarithm(probabilities.max(axis=1))  # (T')
+        peaks = logarithm(probabilities.max(axis=1))  # (T')
         tokens, frames = [], []
         for token, run in groupby(range(len(classes)), key=classes.__getitem__):
             if token != self.blank:
@@ -92,7 +92,7 @@ class BeamDecoder(BeamOptions):
             return list(pool.map(self._decode, sequences))
 
     def _decode(self, probabilities: np.ndarray) -> list[Hypothesis]:
-        logs = _logarithm(probabilities)  # (T', V)
+        logs = logarithm(probabilities)  # (T', V)
         beam, trie = search(logs, self.beam_width, self.blank, self.cutoff_top_n)
         scores = 0.0 - np.logaddexp(beam.blank, beam.other)  # (K)
         return as_nbest(
@@ -110,5 +110,6 @@ def _path(trie: Trie, node: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(trie.token[path].tolist()), tuple(trie.step[path].tolist())
 
 
-def _logarithm(probabilities: np.ndarray) -> np.ndarray:
+def logarithm(probabilities: np.ndarray) -> np.ndarray:
+    """Natural logarithm in double precision; p = 0 counts as `SMALLEST`."""
     return np.log(np.maximum(probabilities, SMALLEST).astype(np.float64))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from evaluation.decode import SMALLEST
+from evaluation.decode import SMALLEST, logarithm
 
 BLANK_SHARE = 0.2
 """A step that CTC spent on the blank is still a gloss's if the gloss has this share of what the blank left over."""
@@ -40,13 +40,13 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     states = np.full(2 * len(tokens) + 1, blank)  # S: blank, token, blank, ..., token, blank
     states[1::2] = tokens
     p = posteriors.astype(np.float64)
-    emissions = _logarithm(p[:, states])  # (T', S)
+    emissions = logarithm(p[:, states])  # (T', S)
     path = _viterbi(emissions, states, blank)  # (T')
     if not len(path):
         raise ValueError(f"{len(posteriors)} steps are too few to spell {len(tokens)} tokens")
     p[:, blank] = 0.0
     left_over = np.maximum(p.sum(axis=1, keepdims=True), SMALLEST)  # (T', 1); 1 - p(blank) would round to 0
-    shares = _logarithm(p[:, states] / left_over)  # (T', S)
+    shares = logarithm(p[:, states] / left_over)  # (T', S)
     shares[:, 0::2] = np.log(BLANK_SHARE)
     peaks = np.flatnonzero(path % 2)  # steps at which the path is in a token
     shares[peaks] = -np.inf
@@ -54,10 +54,6 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     path = _viterbi(shares, states, blank)
     steps = [np.flatnonzero(path == 2 * index + 1) for index in range(len(tokens))]
     return [(int(own[0]), int(own[-1]) + 1) for own in steps]
-
-
-def _logarithm(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, SMALLEST))
 
 
 @njit(cache=True, nogil=True)

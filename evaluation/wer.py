@@ -223,17 +223,18 @@ def as_dict(result: WerResult) -> dict[str, Any]:
     return {
         "wer": result.wer,
         **_totals(result),
-        "signers": {name: {"wer": _wer_or_none(part), **_totals(part)} for name, part in signers.items()},
+        "signers": {name: counts(part) for name, part in signers.items()},
         "sentences": [{"id": sentence.id, **_totals(sentence)} for sentence in result.sentences],
     }
 
 
-def _totals(counts: WerResult | SentenceCounts) -> dict[str, int]:
-    return {"C": counts.correct, "S": counts.substitutions, "D": counts.deletions, "I": counts.insertions}
+def counts(result: WerResult) -> dict[str, float | int | None]:
+    """WER in percent (None without a reference gloss), and how many glosses are correct, substituted, ..."""
+    return {"wer": result.wer if result.reference_length else None, **_totals(result)}
 
 
-def _wer_or_none(result: WerResult) -> float | None:
-    return result.wer if result.reference_length else None
+def _totals(of: WerResult | SentenceCounts) -> dict[str, int]:
+    return {"C": of.correct, "S": of.substitutions, "D": of.deletions, "I": of.insertions}
 
 
 def as_text(result: WerResult) -> str:

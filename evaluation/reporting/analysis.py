@@ -10,20 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from evaluation.ctm import fold_case
-from evaluation.wer import Alignment, WerResult
+from evaluation.wer import Alignment, WerResult, counts
 
 MOST_BINS = 6
-
-
-def counts(result: WerResult) -> dict[str, float | int | None]:
-    """WER in percent (None without a reference gloss), and how many glosses are correct, substituted, ..."""
-    return {
-        "wer": result.wer if result.reference_length else None,
-        "C": result.correct,
-        "S": result.substitutions,
-        "D": result.deletions,
-        "I": result.insertions,
-    }
 
 
 def per_signer(result: WerResult) -> dict[str, dict[str, Any]]:

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference
 from evaluation.history import EpochRecord
-from evaluation.reporting.analysis import confusions, counts, deleted, inserted, per_length, per_signer, unseen
+from evaluation.reporting.analysis import confusions, deleted, inserted, per_length, per_signer, unseen
 from evaluation.reporting.statistics import bootstrap_interval
-from evaluation.wer import Alignment, SentenceCounts, WerResult, align
+from evaluation.wer import Alignment, SentenceCounts, WerResult, align, counts
 from utils.errors import InputError
 
 if TYPE_CHECKING:  # comparing reports must not wait for torch
