@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,53 @@ from torch.utils.data import Dataset
 from dataset.batch import Batch
 from dataset.manifest import Manifest
 from utils.errors import InputError
-from utils.files import atomic_path
+from utils.files import atomic_path, write_json
 from utils.temporal import TemporalSpec
 
 
 class FeatureError(InputError, ValueError):
     """A file of features is missing, damaged or does not fit its clip."""
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """What the features in a folder were computed with; written beside them when the last one is there.
+
+    Attributes:
+        backbone: SHA-256 of its weights.
+        channels: of a feature.
+        frame_size, image_scale, input_size: what was done to frames.
+        frame_interval: every how manieth frame was taken.
+    """
+
+    backbone: str
+    channels: int
+    frame_size: int
+    image_scale: float
+    input_size: int
+    frame_interval: int
+
+    FILE = "features.json"
+
+    def save(self, folder: str | Path) -> None:
+        """Write it to `folder`, whose features are complete by that."""
+        write_json(Path(folder) / self.FILE, asdict(self))
+
+    def check(self, folder: str | Path) -> None:
+        """Raise FeatureError unless the features in `folder` are complete and were computed with just this."""
+        path = Path(folder) / self.FILE
+        again = "run main.py --phase features with these weights and settings"
+        try:
+            held = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise FeatureError(f"there is no {path}, which --phase features writes at its end: {again}") from None
+        except (OSError, ValueError) as error:
+            raise FeatureError(f"{path} cannot be read ({error}): {again}") from error
+        held = held if isinstance(held, dict) else {}
+        differing = [name for name, value in asdict(self).items() if held.get(name) != value]
+        if differing:
+            named = ", ".join(f"{name} {held.get(name)} there, {getattr(self, name)} here" for name in differing)
+            raise FeatureError(f"the features in {folder} were computed with something else ({named}): {again}")
 
 
 def feature_file(folder: str | Path, split: str, clip_id: str) -> Path:

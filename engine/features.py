@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
 
 from config.schema import Config
-from dataset.features import feature_file, write_features
+from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader, load_manifest, load_vocabulary
 from slr_network import SLRModel, build_model
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
@@ -19,7 +20,7 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     """Write the features of every clip of every split to `folder`/features/<split>/<id>.npz.
 
     A file holds `features` (T_pad, C) float32, the clip's padding included, and `frames`, the number before padding.
-    Clips are cropped as in evaluation; nothing is drawn.
+    Clips are cropped as in evaluation; nothing is drawn. `features.json` says at last what they were computed with.
 
     Raises:
         ManifestError: the corpus is not prepared to the end.
@@ -32,13 +33,43 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     load_weights(model, content, name=str(weights))
     model = model.to(device).eval()
     out = folder / "features"
+    (out / FeatureSource.FILE).unlink(missing_ok=True)
     for split in ("train", "dev", "test"):
         if split == "test" and not (Path(config.prepared) / "test.json").is_file():
             continue
         manifest = load_manifest(config, split)
         _extract_split(model, build_loader(config, manifest, vocabulary, training=False), out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
+    feature_source(config, model, manifest.frame_size).save(out)
     return out
+
+
+def check_features(config: Config, model: SLRModel, frame_size: int) -> None:
+    """Raise FeatureError if the configuration is for features, and those are not of this network's backbone.
+
+    Args:
+        config: of the run.
+        model: with the weights that it starts from.
+        frame_size: of the prepared frames.
+    """
+    if config.feeder_args.datatype == "features":
+        feature_source(config, model, frame_size).check(config.feeder_args.features)
+
+
+def feature_source(config: Config, model: SLRModel, frame_size: int) -> FeatureSource:
+    """What `model` computes features with."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(model.conv2d.state_dict().items()):
+        digest.update(name.encode() + weight.cpu().numpy().tobytes())
+    feeder = config.feeder_args
+    return FeatureSource(
+        backbone=digest.hexdigest(),
+        channels=model.conv2d.out_channels,
+        frame_size=frame_size,
+        image_scale=feeder.image_scale,
+        input_size=feeder.input_size,
+        frame_interval=feeder.frame_interval,
+    )
 
 
 @torch.inference_mode()

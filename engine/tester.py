@@ -7,20 +7,20 @@ from pathlib import Path
 import torch
 
 from config.schema import Config
-from dataset.loader import load_vocabulary
+from dataset.loader import load_manifest, load_vocabulary
+from engine.features import check_features
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from slr_network import build_model
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
 
-def test(
-    config: Config, weights: str | Path, folder: Path, device: torch.device
-) -> list[Evaluation]:  # fmt: skip
+def test(config: Config, weights: str | Path, folder: Path, device: torch.device) -> list[Evaluation]:
     """Evaluate the weights in a file on dev, and on test where the corpus has one.
 
     Raises:
         ManifestError: the corpus is not prepared to the end.
+        FeatureError: features that are to be read are missing, or not of these weights.
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
     vocabulary = load_vocabulary(config)
@@ -33,5 +33,6 @@ def test(
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
     load_weights(model, content, name=str(weights))
+    check_features(config, model, load_manifest(config, "dev").frame_size)
     model = model.to(device)
     return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]

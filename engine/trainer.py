@@ -17,6 +17,7 @@ from config.load import to_dict
 from config.schema import Config
 from dataset.batch import Batch
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
+from engine.features import check_features
 from engine.optim import build_optimizer, build_scheduler
 from engine.train_state import TrainState
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
@@ -76,6 +77,7 @@ class Trainer:
         self.state = TrainState()
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
+        check_features(config, self.model, self.frame_size)
 
     def train(self, folder: Path) -> TrainState:
         """Train until `num_epoch`, evaluating on the way and saving everything into `folder`."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+import engine.features
 from config.load import ConfigError, load_config
 from dataset.features import FeatureError, feature_file, read_features, write_features
 from dataset.manifest import Manifest
 from engine.run import PhaseError, run
-from utils.checkpoint import load_checkpoint
+from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.temporal import TemporalSpec
 
 TINY = {
@@ -105,10 +108,7 @@ def test_missing_damaged_and_misfitting_files(setting, tmp_path):
     with pytest.raises(FeatureError, match=f"3 of 3 clips of dev have no features .*{dev[0].id}"):
         run(on_features(config, tmp_path / "nowhere", work_dir=str(tmp_path / "run")))
     copy = tmp_path / "copy"
-    for split in ("dev", "test"):
-        for file in (folder / split).iterdir():
-            (copy / split).mkdir(parents=True, exist_ok=True)
-            (copy / split / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(folder, copy)
     broken = feature_file(copy, "dev", dev[1].id)
     broken.write_bytes(broken.read_bytes()[:500])
     with pytest.raises(FeatureError, match="is damaged or holds no features"):
@@ -119,3 +119,44 @@ def test_missing_damaged_and_misfitting_files(setting, tmp_path):
     write_features(broken, np.zeros((40,), np.float32), 20)
     with pytest.raises(FeatureError, match=r"expected float32 \(frames, channels\)"):
         read_features(broken)
+
+
+def test_features_of_another_network_or_setting_or_not_all_of_them_are_refused(setting, tmp_path):
+    config, folder = setting
+    content = load_checkpoint(config.load_weights)
+    content["model_state_dict"]["conv2d.alpha"] = content["model_state_dict"]["conv2d.alpha"] + 1
+    other = str(tmp_path / "other.pt")
+    save_checkpoint(other, content)
+    for phase in ("test", "train"):
+        mixed = on_features(config, folder, phase=phase, load_weights=other, work_dir=str(tmp_path / "run"))
+        with pytest.raises(FeatureError, match=r"computed with something else \(backbone [0-9a-f]{64} there"):
+            run(mixed)
+    feeder = replace(on_features(config, folder).feeder_args, image_scale=0.9)
+    with pytest.raises(FeatureError, match=r"\(image_scale 1.0 there, 0.9 here\)"):
+        run(replace(config, feeder_args=feeder, work_dir=str(tmp_path / "run")))
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    source = json.loads((copy / "features.json").read_text())
+    (copy / "features.json").write_text(json.dumps(source | {"channels": 512}))
+    with pytest.raises(FeatureError, match=r"\(channels 512 there, 128 here\)"):
+        run(on_features(config, copy, work_dir=str(tmp_path / "run")))
+    (copy / "features.json").write_text("{")
+    with pytest.raises(FeatureError, match="cannot be read"):
+        run(on_features(config, copy, work_dir=str(tmp_path / "run")))
+    (copy / "features.json").unlink()
+    with pytest.raises(FeatureError, match="which --phase features writes at its end"):
+        run(on_features(config, copy, work_dir=str(tmp_path / "run")))
+
+
+def test_an_interrupted_extraction_leaves_nothing_that_looks_complete(setting, tmp_path, monkeypatch):
+    config, folder = setting
+    again = replace(config, phase="features", work_dir=str(tmp_path / "run"))
+    shutil.copytree(folder, tmp_path / "run" / "features")
+
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(engine.features, "write_features", full)
+    with pytest.raises(OSError, match="no space left"):
+        run(again)
+    assert not (tmp_path / "run" / "features" / "features.json").exists()
