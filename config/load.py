@@ -36,6 +36,26 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     """
     mistakes: list[str] = []
     given = merge(read_yaml(path) if path else {}, nested(overrides, mistakes))
+    return _complete(given, mistakes, f" (file: {path})" if path else "")
+
+
+def stored_config(content: Any, source: str | Path) -> Config:
+    """The configuration that `to_dict` made, as a checkpoint holds it.
+
+    Args:
+        content: that dictionary; keys that it lacks, which came later, have their defaults.
+        source: the file that it was in, for the error.
+
+    Raises:
+        ConfigError: it is something else, or of a version with other keys.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"the configuration in {source} is a {type(content).__name__}, not sections and keys")
+    return _complete(content, [], f" in {source}")[0]
+
+
+def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
+    """The configuration with what its corpus and the defaults add, and a line for each key that means nothing here."""
     dataset = given.get("dataset", Config.dataset)
     corpus_file = FOLDER / f"{dataset}.yaml"
     if dataset in corpora():
@@ -52,8 +72,7 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     except ValidationError as error:
         mistakes += [explain(detail) for detail in error.errors()]
     if mistakes:
-        source = f" (file: {path})" if path else ""
-        head = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in the configuration{source}:"
+        head = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in the configuration{where}:"
         raise ConfigError("\n  ".join([head, *mistakes]))
     return config, notes
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-from config.load import load_config, to_dict
+from config.load import stored_config, to_dict
 from dataset.vocabulary import Vocabulary
 from evaluation.recogniser import Recogniser
 from utils.errors import InputError
@@ -61,9 +61,13 @@ def load_onnx(path: str | Path) -> Recogniser:
     missing = sorted({"config", "glosses", "frame_size"} - stored.keys())
     if missing:
         raise OnnxError(f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}")
-    config = load_config(None, json.loads(stored["config"]))[0]
+    try:
+        config, glosses, frame_size = (json.loads(stored[key]) for key in ("config", "glosses", "frame_size"))
+    except json.JSONDecodeError as error:
+        raise OnnxError(f"what {path} carries beside its weights is damaged: {error}") from error
+    config = stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
-    return Recogniser(network, config, Vocabulary(json.loads(stored["glosses"]), str(path)), int(stored["frame_size"]))
+    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size)
 
 
 def metadata(recogniser: Recogniser) -> Mapping[str, str]:

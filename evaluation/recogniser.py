@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from config.load import load_config
+from config.load import stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
 from dataset.frames import resize_frame
@@ -94,7 +94,10 @@ class Recogniser:
                 given, or its weights do not fit.
         """
         content = load_checkpoint(path)
-        config = stored_config(content, path, config)
+        if "config" in content:
+            config = stored_config(content["config"], path)
+        if config is None:
+            raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
         vocabulary = stored_vocabulary(content, path, vocabulary)
         model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
         load_weights(model, content, name=str(path))
@@ -158,15 +161,6 @@ class TorchNetwork:
         """Frames (T, 3, H, W) uint8 -> logits (T', V) float32 of the sequence head."""
         batch = self.batch(video)
         return self.model(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
-
-
-def stored_config(content: Mapping[str, Any], path: str | Path, given: Config | None) -> Config:
-    """The configuration in a checkpoint, else the one given."""
-    if "config" in content:
-        return load_config(None, content["config"])[0]
-    if given is None:
-        raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
-    return given
 
 
 def stored_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from config.load import ConfigError, corpora, leaf_keys, load_config, to_yaml
+from config.load import ConfigError, corpora, leaf_keys, load_config, stored_config, to_dict, to_yaml
 from config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "config"
@@ -183,3 +184,14 @@ def test_a_missing_file_is_named():
 def test_configurations_are_frozen():
     with pytest.raises(AttributeError):
         Config().num_epoch = 3
+
+
+def test_a_stored_configuration_comes_back_as_it_was():
+    config, _ = load_config(FOLDER / "baseline.yaml", {"dataset": "CSL-Daily"})
+    for work_dir in ("2024-05-01", "./a #2", "null", "a: b", "1e5"):  # YAML would take these for something else
+        changed = replace(config, work_dir=work_dir)
+        assert stored_config(to_dict(changed), "best.pt") == changed
+    with pytest.raises(ConfigError, match=r"configuration in best.pt is a list, not sections"):
+        stored_config([1], "best.pt")
+    with pytest.raises(ConfigError, match=r"1 mistake in the configuration in best.pt:\n  beam: unknown key"):
+        stored_config(to_dict(config) | {"beam": 1}, "best.pt")
