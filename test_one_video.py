@@ -44,7 +44,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("allow_truncated", action="store_true", help="read files that are cut short as far as they go")
     add(
         "nbest",
-        type=int,
+        type=_count,
         default=0,
         metavar="N",
         help="also show the N best guesses (at most the beam's)",
@@ -55,12 +55,18 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number, 0 or more, not {text!r}")
+    return int(text)
+
+
 def main(args: argparse.Namespace) -> None:
     """Do what the command line asks for; exits with one message where that is impossible."""
     try:
         clips = find_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
-        outputs.check(clips)
+        outputs.check(clips, args.video_path)
         from evaluation.one_video import Reading, load_recogniser, read_clips  # noqa: PLC0415  brings PyTorch
 
         reading = Reading(args.max_frames_num, args.window, args.fps, args.crop)
@@ -71,10 +77,10 @@ def main(args: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         sys.exit("interrupted")
     if failures and len(clips) == 1:
-        sys.exit(f"error: {next(iter(failures.values()))}")
+        sys.exit("\n".join(f"error: {message}" for message in failures.values()))
     if failures:
         messages = [f"{name}: {message}" for name, message in failures.items()]
-        sys.exit("\n  ".join([f"error: {len(failures)} of {len(clips)} clips could not be read", *messages]))
+        sys.exit("\n  ".join([f"error: not all of {len(clips)} clips could be read and saved", *messages]))
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def covered(boxes: np.ndarray, side: int) -> np.ndarray:
 def know(recogniser: Recogniser, clip: Clip, seed: int) -> Known:
     """A clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
     transform = recogniser.transform
-    video = recogniser.crop(np.stack([fit(frame, transform.size) for frame in render_clip(clip, seed)]))
+    video = recogniser.crop(np.stack([fit(frame, recogniser.frame_size) for frame in render_clip(clip, seed)]))
     plan = transform.plan(len(video), np.random.default_rng())
     boxes = hand_boxes(clip, seed)[list(plan.indices)] / ([WIDTH, HEIGHT] * 2) * plan.size
     boxes -= [plan.left, plan.top] * 2

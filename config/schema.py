@@ -126,6 +126,7 @@ class Config:
     normalise: Rules = "phoenix2014"
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
+    frame_rate: Rate = 25.0
     load_weights: str | None = None
     load_checkpoints: str | None = None
     ignore_weights: tuple[str, ...] = ()

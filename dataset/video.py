@@ -89,8 +89,8 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
 def find_clips(path: str | Path) -> dict[str, Path]:
     """The clips at `path` by name, in natural order.
 
-    A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos if there are any,
-    else its folders, each of which must then hold the images of one clip. Hidden files are left out.
+    A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos and its folders
+    of images; where there is no video, each of its folders must be one. Hidden files are left out.
 
     Raises:
         FrameError: nothing is there, or images and videos lie side by side.
@@ -110,8 +110,10 @@ def find_clips(path: str | Path) -> dict[str, Path]:
         )
     if images or _image_folder(path) != path:
         return {path.resolve().name: path}
-    clips = videos or [entry for entry in visible if entry.is_dir()]
-    if not any(entry.is_file() or _holds_images(_image_folder(entry)) for entry in clips):
+    folders = [entry for entry in visible if entry.is_dir()]
+    holding = [entry for entry in folders if _holds_images(_image_folder(entry))]
+    clips = sorted((*videos, *(holding if videos else folders)), key=natural_order)
+    if not videos and not holding:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise FrameError(f"the folder {path} holds neither images nor videos ({kinds}), nor folders of images")
     stems = {entry.stem if entry.is_file() else entry.name: entry for entry in clips}
@@ -176,7 +178,9 @@ def _frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator
                     raise FrameError(f"the video {path} ends after {position + 1} frames; has it changed?")
                 position, frame = position + 1, None
             if frame is None:
-                _, image = capture.retrieve()
+                decoded, image = capture.retrieve()
+                if not decoded:
+                    raise FrameError(f"frame {position} of the video {path} cannot be decoded: {_REPLACE}")
                 frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
             yield frame
 

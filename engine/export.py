@@ -170,7 +170,8 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
         raise ExportError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
     with atomic_path(out) as temporary:
         exported = convert(recogniser, name, temporary)
-        found = compare(recogniser.network, exported, recogniser.config.feeder_args.input_size)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose rounding would hide mistakes
+            found = compare(recogniser.network, exported, recogniser.config.feeder_args.input_size)
         print(as_table(found))
         wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
         if wrong:
@@ -194,6 +195,8 @@ def main(args: argparse.Namespace) -> None:
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
         out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)
+        if out.resolve() == args.model_path.resolve():
+            raise ExportError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
         export(recogniser, args.format, out)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -62,7 +62,7 @@ def show_video(
     """
     wanted = every_frame(video.times) if reading.rate is None else at_rate(video.times, reading.rate)
     sampling = evenly(wanted, reading.max_frames)
-    size, interval = recogniser.transform.size, recogniser.config.feeder_args.frame_interval
+    size, interval = recogniser.frame_size, recogniser.config.feeder_args.frame_interval
     frames, pictures, shape = [], [], (0, 0, 0)
     for position, frame in enumerate(video.frames(sampling.indices)):
         shape = frame.shape
@@ -76,7 +76,10 @@ def show_video(
         region=seen_region(recogniser, pictures[0].shape, reading.crop),
         rate=len(pictures) / float(sampling.times[-1] - sampling.times[0]),
         signed=signed,
-        notes=(about_picture(shape, size, reading.crop), *about_frames(video, reading, len(wanted), 1)),
+        notes=(
+            about_picture(shape, size, reading.crop),
+            *about_frames(video, reading, recogniser.config.frame_rate, len(wanted), 1),
+        ),
     )
 
 

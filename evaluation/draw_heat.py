@@ -10,7 +10,6 @@ import torch
 from dataset.video import open_video
 from evaluation.cam_clip import ShownClip, find_clip, show_video
 from evaluation.cam_request import CamError, HeatRequest, Source
-from evaluation.evaluate import FRAME_RATE
 from evaluation.heat import explain
 from evaluation.heat_map import write_all
 from evaluation.recogniser import Recogniser
@@ -38,7 +37,7 @@ def draw_heat(
     if source.video is not None:
         path = source.video.resolve()
         name = path.stem if path.is_file() else path.name
-        clip = show_video(recogniser, open_video(path, FRAME_RATE), reading, name)
+        clip = show_video(recogniser, open_video(path, recogniser.config.frame_rate), reading, name)
     else:
         recogniser, clip = show_prepared(recogniser, source, reading)
     try:
@@ -55,5 +54,5 @@ def show_prepared(recogniser: Recogniser, source: Source, reading: Reading) -> t
     """A clip of a prepared corpus, and the recogniser for frames of that corpus' size, as the evaluation has it."""
     manifest, clip = find_clip(recogniser, source)
     recogniser = replace(recogniser, frame_size=manifest.frame_size)
-    video = open_video(manifest.clip_folder(clip), FRAME_RATE)
+    video = open_video(manifest.clip_folder(clip), recogniser.config.frame_rate)
     return recogniser, show_video(recogniser, video, reading, clip.id, clip.glosses)

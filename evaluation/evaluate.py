@@ -21,8 +21,6 @@ from evaluation.wer import WerResult, score
 from slr_network import SLRModel
 from utils.errors import InputError
 
-FRAME_RATE = 25.0  # frames a second, PHOENIX's; assumed of the other corpora too, whose releases do not say it
-
 
 class EvaluationError(InputError):
     """A split cannot be recognised or scored."""
@@ -135,7 +133,7 @@ def evaluate(
         FormatError: a gloss that CTM files cannot hold.
         ScliteError: sclite was asked for and failed.
     """
-    frame_seconds = config.feeder_args.frame_interval / FRAME_RATE
+    frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     spelt = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split)
     entries, files, hypotheses, results = {}, {}, {}, {}

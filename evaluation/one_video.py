@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
+
 from config.load import load_config
 from dataset.legacy_vocabulary import load_dictionary
 from dataset.video import open_video
-from evaluation.evaluate import FRAME_RATE
 from evaluation.onnx_network import load_onnx
 from evaluation.outputs import Outputs
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading, transcribe
-from evaluation.transcript import Transcript
+from evaluation.transcript import Transcript, save_all
+from utils.checkpoint import CheckpointError
 from utils.errors import InputError
+from utils.memory import is_out_of_memory
 from utils.table import table
+
+FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export
 
 
 def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Path | None) -> Recogniser:
@@ -30,6 +35,10 @@ def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Pa
     Raises:
         CheckpointError, OnnxError, VocabularyError, DeviceError: what was given does not serve.
     """
+    if path.suffix.lower() in FOR_OTHER_PROGRAMS:
+        raise CheckpointError(
+            f"{path} was exported for other programs: give the checkpoint that it was made from, or export as onnx"
+        )
     if path.suffix.lower() == ".onnx":
         if dataset or dictionary or device not in {"auto", "cpu"}:
             print(
@@ -58,27 +67,39 @@ def read_clips(
         allow_truncated: as for `open_video`.
 
     Returns:
-        by name, the message of each clip that could not be read; the others were.
-
-    Raises:
-        FormatError, OSError: the file that holds all clips cannot be written.
+        by clip or file, why it could not be read or written; all others were, also those before an interruption.
     """
     failures: dict[str, str] = {}
-    transcripts = []
-    for name, path in clips.items():
-        try:
-            video = open_video(path, FRAME_RATE, allow_truncated)
-            transcript = transcribe(recogniser, video, reading, name)
-            print(report(transcript, nbest))
-            print(*outputs.write(transcript, video), sep="\n", flush=True)
-        except (InputError, OSError) as error:
-            failures[name] = str(error)
-            continue
-        transcripts.append(transcript)
-    if transcripts:
-        for line in outputs.write_together(transcripts):
-            print(line)
+    transcripts: list[Transcript] = []
+    try:
+        for name, path in clips.items():
+            try:
+                video = open_video(path, recogniser.config.frame_rate, allow_truncated)
+                transcripts.append(transcribe(recogniser, video, reading, name))
+                print(report(transcripts[-1], nbest))
+                print(*outputs.write(transcripts[-1], video), sep="\n", flush=True)
+            except Exception as error:  # the clips after it can still be read
+                failures[name] = explain(error, reading)
+    finally:
+        for file in outputs.together if transcripts else ():
+            try:
+                save_all(transcripts, file)
+                print(f"saved {file}")
+            except (InputError, OSError) as error:
+                failures[file] = str(error)
     return failures
+
+
+def explain(error: Exception, reading: Reading) -> str:
+    """Why a clip could not be read, for the person who asked; raises what is a mistake of this program."""
+    if isinstance(error, (InputError, OSError)):
+        return str(error)
+    if is_out_of_memory(error):
+        whole = "" if reading.windows else "; with --window all of it is read nevertheless"
+        return f"memory ran out: lower --max_frames_num, now {reading.max_frames} frames at once{whole}"
+    if isinstance(error, cv2.error):
+        return f"OpenCV cannot read it: {error}"
+    raise error
 
 
 def report(transcript: Transcript, nbest: int = 0) -> str:

@@ -144,7 +144,7 @@ class Band:
         room, fonts = self.width - 7 * self.unit, {}
         for gloss in {word.gloss for word in self.words}:
             length = self.font.at(2 * self.unit).getlength(gloss)
-            fonts[gloss] = self.font.at(2 * self.unit * min(1.0, room / length))
+            fonts[gloss] = self.font.at(2 * self.unit * min(1.0, room / max(length, 1.0)))
         return fonts
 
     def draw(self, moment: float) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,7 @@ from dataset.transforms import Transform
 from dataset.video import fit, open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmWord
-from evaluation.decode import make_decoder
-from evaluation.evaluate import FRAME_RATE
+from evaluation.decode import Decoder, make_decoder
 from evaluation.recognise import as_words, check_finite, merge_repeats
 from slr_network import SLRModel, build_model
 from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
@@ -109,10 +109,18 @@ class Recogniser:
         """What the evaluation does to frames."""
         return Transform(self.config.feeder_args, self.frame_size, training=False)
 
+    @cached_property
+    def _decoder(self) -> Decoder:
+        return make_decoder("builtin", self.config.decode_mode, self.config.beam_width)
+
     def crop(self, frames: np.ndarray) -> np.ndarray:
-        """What the network sees of frames (T, H, W, 3) uint8 RGB of any size: (T', 3, S, S) uint8."""
+        """What the network sees of frames (T, H, W, 3) uint8 RGB of any size: (T', 3, S, S) uint8.
+
+        They go through the size of prepared frames, as those of the training did.
+        """
         plan = self.transform.plan(len(frames), np.random.default_rng())  # draws nothing in evaluation
-        resized = np.stack([resize_frame(frames[index], plan.size) for index in plan.indices])
+        prepared = (resize_frame(frames[index], self.frame_size) for index in plan.indices)
+        resized = np.stack([resize_frame(frame, plan.size) for frame in prepared])
         return self.transform.apply(resized, plan)
 
     def recognise(self, frames: np.ndarray | str | Path) -> Recognition:
@@ -127,8 +135,8 @@ class Recogniser:
             RecognitionError: the network's output is not finite.
         """
         if not isinstance(frames, np.ndarray):
-            video = open_video(frames, FRAME_RATE)
-            frames = np.stack([fit(frame, self.transform.size) for frame in video.frames(range(video.num_frames))])
+            video = open_video(frames, self.config.frame_rate)
+            frames = np.stack([fit(frame, self.frame_size) for frame in video.frames(range(video.num_frames))])
         seen = self.crop(frames)
         logits = self.network(seen)  # (T', V)
         check_finite(logits, "this clip")
@@ -137,10 +145,9 @@ class Recogniser:
 
     def _read(self, posteriors: np.ndarray, frames: int) -> Recognition:
         config = self.config
-        decoder = make_decoder("builtin", config.decode_mode, config.beam_width)
-        hypotheses = decoder(posteriors[None], np.array([len(posteriors)]))[0]
+        hypotheses = self._decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
-        seconds = config.feeder_args.frame_interval / FRAME_RATE
+        seconds = config.feeder_args.frame_interval / config.frame_rate
         words = as_words(hypotheses[0], posteriors, self.vocabulary, stride, frames, seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, frames)

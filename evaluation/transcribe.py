@@ -10,7 +10,6 @@ from tqdm import tqdm
 from dataset.sampling import Sampling, at_rate, evenly, every_frame
 from dataset.video import Video, fit
 from evaluation.ctm import CtmWord
-from evaluation.evaluate import FRAME_RATE
 from evaluation.recognise import merge_repeats
 from evaluation.recogniser import Recogniser, Recognition
 from evaluation.transcript import Guess, Transcript
@@ -85,17 +84,17 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
     words = stitch([(window.start, window.end, window.words) for window in windows])
     if recogniser.config.merge_repeats:
         words = merge_repeats(words)
-    picture = about_picture(shape, recogniser.transform.size, reading.crop)
+    picture = about_picture(shape, recogniser.frame_size, reading.crop)
     return Transcript(
         name=name,
         video=video.path,
         duration=float(video.times[-1]),
         rate=video.rate,
         frames=video.num_frames,
-        frames_read=len(sampling),
+        frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
         words=words,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *about_frames(video, reading, whole, len(windows))),
+        notes=(picture, *about_frames(video, reading, recogniser.config.frame_rate, whole, len(windows))),
     )
 
 
@@ -105,22 +104,21 @@ def read_windows(
     """What the network reads in each window of the sampled frames; of short clips there is one."""
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
     spans = window_spans(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
-    size = recogniser.transform.size
-    frames = (fit(frame, size, reading.crop) for frame in video.frames(sampling.indices))
+    frames = (fit(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
     parts = zip(spans, cut(frames, spans), strict=True)
     spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))  # merged once stitched
     for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
-        yield on_clock(spelling.recognise(part), sampling, first, end)
+        yield on_clock(spelling.recognise(part), recogniser.config.frame_rate, sampling, first, end)
 
 
-def on_clock(recognition: Recognition, sampling: Sampling, first: int, end: int) -> Window:
+def on_clock(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:
     """A recognition of the sampled frames `first` to `end` with the times of the video.
 
-    The network counts frames, and its seconds are of `FRAME_RATE` frames.
+    The network counts frames, and its seconds are of `rate` frames.
     """
 
     def moment(seconds: float) -> float:
-        return sampling.moment(min(first + seconds * FRAME_RATE, end))
+        return sampling.moment(min(first + seconds * rate, end))
 
     words = tuple(
         word._replace(start=moment(word.start), duration=moment(word.start + word.duration) - moment(word.start))
@@ -144,12 +142,13 @@ def about_picture(shape: tuple[int, ...], size: int, crop: str) -> str:
     return f"{squashed}, squashed as in training (--crop none){hint}"
 
 
-def about_frames(video: Video, reading: Reading, sampled: int, windows: int) -> list[str]:
+def about_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
     """What became of the frames, and what the network may stumble over.
 
     Args:
         video: of them.
         reading: as asked for.
+        trained: frames a second of the training.
         sampled: frames at the rate asked for, before any were left out.
         windows: that were read.
     """
@@ -157,14 +156,14 @@ def about_frames(video: Video, reading: Reading, sampled: int, windows: int) -> 
     if video.announced > video.num_frames:
         notes.append(f"warning: the file announces {video.announced} frames, {video.num_frames} of them can be read")
     if not video.is_file:
-        notes.append(f"images do not say when they were taken: counted as {FRAME_RATE:g} a second")
+        notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
     if reading.rate is not None:
         notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
     rate = reading.rate or video.rate
-    if abs(rate / FRAME_RATE - 1) > RATE_TOLERANCE:
+    if abs(rate / trained - 1) > RATE_TOLERANCE:
         notes.append(
-            f"warning: at {rate:.4g} frames a second signing looks {FRAME_RATE / rate:.2g} times as fast as the "
-            f"{FRAME_RATE:g} of the training; --fps {FRAME_RATE:g} resamples"
+            f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as the "
+            f"{trained:g} of the training; --fps {trained:g} resamples"
         )
     if windows > 1:
         notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")

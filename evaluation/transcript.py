@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 
 from pympi.Elan import Eaf
@@ -65,25 +66,36 @@ class Transcript:
     notes: tuple[str, ...]
 
 
-def save(transcript: Transcript, path: str | Path) -> None:
+def save(transcript: Transcript, path: str | Path) -> Path | None:
     """Write a transcript to `path`, whole or not at all, in the format that its suffix names.
+
+    Returns:
+        where the file went that was there before, if it is kept: people work on ELAN's files.
 
     Raises:
         TranscriptError: no such format.
         FormatError: a gloss that CTM files cannot hold.
     """
-    save_all([transcript], path)
-
-
-def save_all(transcripts: Sequence[Transcript], path: str | Path) -> None:
-    """Write transcripts to one file, as `save` does; only CTM files hold any other number than one."""
     check_format(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".ctm":
-        write_ctm(path, ((_ctm_id(transcript.name), transcript.words) for transcript in transcripts))
-    else:
-        (transcript,) = transcripts
-        WRITERS[suffix](transcript, Path(path))
+        save_all([transcript], path)
+        return None
+    return WRITERS[suffix](transcript, Path(path))
+
+
+def save_all(transcripts: Sequence[Transcript], path: str | Path) -> None:
+    """Write transcripts to one CTM file, as `save` does."""
+    write_ctm(path, ((_ctm_id(transcript.name), transcript.words) for transcript in transcripts))
+
+
+def check_ctm_ids(names: Iterable[str]) -> None:
+    """Raise TranscriptError if two clips would have one name in a CTM file."""
+    taken: dict[str, str] = {}
+    for name in names:
+        other = taken.setdefault(_ctm_id(name), name)
+        if other != name:
+            raise TranscriptError(f"{other!r} and {name!r} would both be {_ctm_id(name)} in a CTM file: rename one")
 
 
 def check_format(path: str | Path) -> None:
@@ -125,8 +137,14 @@ def save_vtt(transcript: Transcript, path: Path) -> None:
     write_text(path, "\n".join(["WEBVTT\n", *cues]))
 
 
-def save_eaf(transcript: Transcript, path: Path) -> None:
-    """ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked."""
+def save_eaf(transcript: Transcript, path: Path) -> Path | None:
+    """ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked.
+
+    A file that is there already and differs by more than its date may hold someone's work: it is renamed.
+
+    Returns:
+        its new name; None if there was none.
+    """
     eaf = Eaf(author="mstfnet")
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
     video = transcript.video
@@ -148,15 +166,25 @@ def save_eaf(transcript: Transcript, path: Path) -> None:
     with atomic_path(path) as temporary:
         temporary.unlink()  # pympi would keep it as a .bak
         eaf.to_file(temporary)
+        older = None
+        if path.is_file() and _without_date(path) != _without_date(temporary):
+            numbers = (path.with_name(f"{path.name}.{number:03d}") for number in count(1))  # as ELAN's own copies
+            older = next(name for name in numbers if not name.exists())
+            path.rename(older)
+    return older
 
 
-WRITERS: dict[str, Callable[[Transcript, Path], None]] = {
+WRITERS: dict[str, Callable[[Transcript, Path], Path | None]] = {
     ".json": save_json,
     ".srt": save_srt,
     ".vtt": save_vtt,
     ".eaf": save_eaf,
 }
 FORMATS = (*WRITERS, ".ctm")
+
+
+def _without_date(path: Path) -> bytes:
+    return re.sub(rb' DATE="[^"]*"', b"", path.read_bytes())
 
 
 def _ctm_id(name: str) -> str:

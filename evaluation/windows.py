@@ -15,11 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from evaluation.ctm import CtmWord
+from utils.errors import InputError
 
 OVERLAP = 3  # windows share one third of their length
 SAME = 0.24  # seconds between two readings of a gloss that are one: six frames, twice the error of a boundary
 
 Span = tuple[int, int]
+
+
+class WindowError(InputError, ValueError):
+    """Windows that are too short."""
 
 
 def window_spans(frames: int, length: int, grid: int = 1) -> list[Span]:
@@ -29,9 +34,18 @@ def window_spans(frames: int, length: int, grid: int = 1) -> list[Span]:
         frames: of the clip.
         length: of a window; the last one may be shorter, but is longer than the overlap.
         grid: windows begin at multiples of it, so that they share the network's output steps.
+
+    Raises:
+        WindowError: a window is so short that the next would begin at the same place.
     """
     overlap = length // OVERLAP
-    hop = max((length - overlap) // grid, 1) * grid
+    hop = (length - overlap) // grid * grid
+    if frames > length and not hop:
+        raise WindowError(
+            f"windows of {length} frames are too short for this network: give --max_frames_num {-(-3 * grid // 2)} "
+            "or more"
+        )
+    hop = hop or length
     starts = [start for start in range(0, frames, hop) if start == 0 or start + length - hop < frames]
     return [(start, min(start + length, frames)) for start in starts]
 

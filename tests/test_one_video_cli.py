@@ -16,8 +16,10 @@ import test_one_video
 from dataset.frames import frame_paths, read_frames
 from dataset.manifest import Manifest
 from dataset.video import open_video
+from engine.export import export
 from evaluation.ctm import read_ctm
 from evaluation.recogniser import Recogniser
+from evaluation.transcribe import transcribe
 from utils.checkpoint import load_checkpoint, save_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
@@ -132,7 +134,7 @@ def test_a_folder_of_clips_is_read_in_one_go_and_a_bad_one_is_reported(run, refu
     assert [line.split(":")[0] for line in printed.splitlines() if "a second" in line] == ["b9", "b10"]
     (videos / "b1.mp4").write_text("no video")
     message = refused(videos, "--save", tmp_path / "rest.ctm", tmp_path / "{name}.srt")
-    assert message.splitlines()[0] == "error: 1 of 3 clips could not be read"
+    assert message.splitlines()[0] == "error: not all of 3 clips could be read and saved"
     assert f"b1: {videos / 'b1.mp4'} is no video" in message
     for name in ("all", "rest"):
         assert [entry.id for entry in read_ctm(tmp_path / f"{name}.ctm")] == ["b9", "b10"]
@@ -189,6 +191,8 @@ def test_what_cannot_be_done_is_said_before_anything_is_read(refused, movie, tmp
     for option, name in (("--save", "out.srt"), ("--overlay", "out.mp4")):
         message = refused(tmp_path, option, name)
         assert message.startswith(f"error: 2 clips cannot all go to {name}: put {{name}} into its name")
+    with pytest.raises(SystemExit):
+        test_one_video.parse_args(["--model_path", "m.pt", "--video_path", "v.mp4", "--nbest", "-1"])
     assert "fps is -1" in refused(movie, "--fps", "-1")
     assert "max_frames_num is 20; at least 48" in refused(movie, "--window", "--max_frames_num", "20")
 
@@ -197,12 +201,84 @@ def test_files_that_cannot_be_written(refused, movie, tmp_path):
     (tmp_path / "file").touch()
     assert refused(movie, "--save", tmp_path / "file" / "out.srt").startswith("error: ")
     before = movie.read_bytes()
-    assert "is the video itself, which would be lost" in refused(movie, "--overlay", movie)
+    assert "is a video that is to be read, and would be lost" in refused(movie, "--overlay", movie)
     assert movie.read_bytes() == before
+
+
+def test_nothing_that_is_read_is_overwritten_or_would_be_read_again(run, refused, movie, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    shutil.copy(movie, videos / "a.mp4")
+    assert "would be lost" in refused(videos, "--overlay", videos / "{name}.mp4")
+    message = refused(videos, "--overlay", videos / "{name}-glosses.mp4")
+    assert f"lies in {videos}, so it would be read as a clip the next time" in message
+    run(videos / "a.mp4", "--overlay", videos / "a-glosses.mp4")  # a file named by itself: its folder is not read
+    assert (videos / "a.mp4").read_bytes() == movie.read_bytes()
+    (tmp_path / "oddly named.srt").write_bytes(movie.read_bytes())
+    assert "would be lost" in refused(tmp_path / "oddly named.srt", "--save", tmp_path / "{name}.srt")
+
+
+def test_clips_that_one_ctm_file_cannot_tell_apart(refused, movie, tmp_path):
+    for name in ("a b.mp4", "a_b.mp4"):
+        shutil.copy(movie, tmp_path / name)
+    message = refused(tmp_path, "--save", "all.ctm")
+    assert message == "error: 'a b' and 'a_b' would both be a_b in a CTM file: rename one"
+
+
+def test_what_was_read_is_kept_whatever_happens_to_the_rest(run, refused, movie, tmp_path, monkeypatch):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in "abc":
+        shutil.copy(movie, videos / f"{name}.mp4")
+
+    def fail_at_b(error):
+        def transcribe(recogniser, video, reading, name):
+            if name == "b":
+                raise error
+            return real(recogniser, video, reading, name)
+
+        monkeypatch.setattr("evaluation.one_video.transcribe", transcribe)
+
+    real = transcribe
+    for error, said in (
+        (RuntimeError("CUDA out of memory. Tried"), "memory ran out: lower --max_frames_num, now 360 frames at once; "),
+        (cv2.error("odd"), "OpenCV cannot read it: odd"),
+    ):
+        fail_at_b(error)
+        assert f"b: {said}" in refused(videos, "--save", tmp_path / "all.ctm")
+        assert [entry.id for entry in read_ctm(tmp_path / "all.ctm")] == ["a", "c"]
+    fail_at_b(KeyboardInterrupt())
+    assert refused(videos, "--save", tmp_path / "first.ctm") == "interrupted"
+    assert [entry.id for entry in read_ctm(tmp_path / "first.ctm")] == ["a"]
+    fail_at_b(ZeroDivisionError("a mistake of ours"))
+    with pytest.raises(ZeroDivisionError):
+        run(videos, "--save", tmp_path / "before.ctm")
+    assert [entry.id for entry in read_ctm(tmp_path / "before.ctm")] == ["a"]
+    monkeypatch.undo()
+    (tmp_path / "file").touch()
+    message = refused(videos, "--save", tmp_path / "rest.ctm", tmp_path / "file" / "{name}.srt")
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["a", "b", "c"]
+    assert len(read_ctm(tmp_path / "rest.ctm")) == 3  # what could not be saved as SRT was read all the same
+    message = refused(videos, "--save", tmp_path / "file" / "all.ctm")
+    assert message.splitlines()[1].strip().startswith(f"{tmp_path / 'file' / 'all.ctm'}: ")
+
+
+def test_an_annotation_file_that_someone_worked_on_is_kept(run, movie, tmp_path):
+    out = tmp_path / "clip.eaf"
+    assert "the older one" not in run(movie, "--save", out) + run(movie, "--save", out)
+    theirs = out.read_text().replace('TIER_ID="gloss"', 'TIER_ID="mine"')
+    out.write_text(theirs)
+    assert f"saved {out}, the older one is now {out}.001" in run(movie, "--save", out)
+    assert (tmp_path / "clip.eaf.001").read_text() == theirs
+    assert 'TIER_ID="gloss"' in out.read_text()
+    out.write_text(theirs + " ")
+    assert f"the older one is now {out}.002" in run(movie, "--save", out)
+    assert (tmp_path / "clip.eaf.001").read_text() == theirs
 
 
 def test_checkpoints_that_do_not_serve(random_checkpoint, refused, run, clip, tmp_path):
     assert "there is no checkpoint" in refused(clip, "--model_path", tmp_path / "nowhere.pt")
+    assert "model.pt2 was exported for other programs" in refused(clip, "--model_path", "model.pt2")
     (tmp_path / "text.pt").write_text("no checkpoint")
     assert refused(clip, "--model_path", tmp_path / "text.pt").startswith("error: ")
     assert "device 99" in refused(clip, "--device", "99")
@@ -221,12 +297,12 @@ def test_checkpoints_that_do_not_serve(random_checkpoint, refused, run, clip, tm
     assert "misshapen" in message
 
 
-def test_exported_networks_are_read_by_their_suffix(random_checkpoint, run, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        "evaluation.one_video.load_onnx", lambda path: Recogniser.from_checkpoint(random_checkpoint, "cpu")
-    )
-    assert run(clip, "--model_path", tmp_path / "model.onnx") == run(clip)
-    assert "--device, --language, --dict are ignored" in run(clip, "--model_path", "model.onnx", "--language", "csl")
+def test_an_exported_network_reads_what_the_checkpoint_does(random_checkpoint, run, clip, tmp_path):
+    exported = tmp_path / "model.onnx"
+    export(Recogniser.from_checkpoint(random_checkpoint, "cpu"), "onnx", exported)
+    run(clip)  # takes what the comparison printed
+    assert run(clip, "--model_path", exported) == run(clip)
+    assert "--device, --language, --dict are ignored" in run(clip, "--model_path", exported, "--language", "csl")
 
 
 def test_weights_that_are_not_finite_are_no_result(random_checkpoint, refused, clip, tmp_path):

@@ -259,10 +259,12 @@ def test_the_clips_of_a_folder(tmp_path):
     make_video(tmp_path / "videos" / "clip10.MOV".lower(), clip).rename(tmp_path / "videos" / "clip10.MOV")
     (tmp_path / "videos" / ".hidden.mp4").touch()
     (tmp_path / "videos" / "notes.txt").touch()
-    make_images(tmp_path / "videos" / "thumbnails", clip)
+    (tmp_path / "videos" / "no images").mkdir()
     assert list(find_clips(tmp_path / "videos").items()) == [("clip2", file), ("clip10", file.with_name("clip10.MOV"))]
+    make_images(tmp_path / "videos" / "clip3", clip)
+    assert list(find_clips(tmp_path / "videos")) == ["clip2", "clip3", "clip10"]
     make_video(tmp_path / "videos" / "clip2.avi", clip, "MJPG")
-    assert list(find_clips(tmp_path / "videos")) == ["clip2.avi", "clip2.mp4", "clip10.MOV"]
+    assert list(find_clips(tmp_path / "videos")) == ["clip2.avi", "clip2.mp4", "clip3", "clip10.MOV"]
 
 
 def test_folders_of_images(tmp_path):

@@ -223,6 +223,8 @@ def test_published_weights_with_configuration_and_dictionary(tmp_path):
 
 def test_messages_for_what_is_wrong(checkpoint, exported, tmp_path):
     assert "there is no checkpoint" in refused("--model_path", "nowhere.pt", "--format", "onnx")
+    itself = refused("--model_path", checkpoint, "--format", "onnx", "--out", checkpoint)
+    assert "is the checkpoint itself, which would be lost" in itself
     wrong = refused("--model_path", checkpoint, "--format", "onnx", "--out", tmp_path / "model.pt")
     assert "model.pt: a file of the format onnx must end in .onnx" in wrong
     with pytest.raises(OnnxError, match=r"there is no exported network .*nowhere\.onnx"):

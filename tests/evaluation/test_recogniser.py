@@ -77,6 +77,28 @@ def test_what_the_network_sees(recogniser):
     assert not recogniser.network.model.training
 
 
+def test_frames_go_through_the_size_of_prepared_ones_as_in_training(random_checkpoint, prepared, corpus, tmp_path):
+    content = load_checkpoint(random_checkpoint)
+    content["config"]["feeder_args"]["image_scale"] = 100  # pixels
+    save_checkpoint(tmp_path / "scaled.pt", content)
+    scaled = Recogniser.from_checkpoint(tmp_path / "scaled.pt", "cpu")
+    manifest = Manifest.load(prepared / "test.json")
+    clip = manifest.clips[0]
+    (original,) = [found.folder for found in CORPORA["phoenix2014"](corpus).splits["test"] if found.id == clip.id]
+    at_100 = read_frames(manifest.clip_folder(clip), size=100)[:, 18:82, 18:82].transpose(0, 3, 1, 2)  # as ClipDataset
+    assert np.array_equal(scaled.crop(read_frames(original)), at_100)
+
+
+def test_times_count_frames_at_the_rate_of_the_corpus(random_checkpoint, recogniser, prepared, tmp_path):
+    content = load_checkpoint(random_checkpoint)
+    content["config"]["frame_rate"] = 50.0
+    save_checkpoint(tmp_path / "fast.pt", content)
+    frames = read_frames(prepared / Manifest.load(prepared / "test.json").clips[0].folder)
+    slow, fast = recogniser.recognise(frames), Recogniser.from_checkpoint(tmp_path / "fast.pt", "cpu").recognise(frames)
+    assert [word.start for word in slow.words] == [pytest.approx(2 * word.start) for word in fast.words]
+    assert slow.words[-1].duration == pytest.approx(2 * fast.words[-1].duration)
+
+
 def test_a_folder_that_is_missing(recogniser, tmp_path):
     with pytest.raises(FrameError, match="no folder"):
         recogniser.recognise(tmp_path / "nowhere")

@@ -12,6 +12,7 @@ from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading, ReadingError, transcribe
+from evaluation.windows import WindowError
 
 COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
 STEP = 4  # frames an output step
@@ -104,7 +105,24 @@ def test_a_gloss_at_the_seam_is_merged_only_where_the_corpus_merges(tmp_path):
     for merging, count in ((True, 1), (False, 8)):
         reader = recogniser(merge_repeats=merging)
         for options in ({}, {"windows": True, "max_frames": 60}):
-            assert [word.gloss for word in read(path, reader, **options).words] == ["R"] * count, options
+            words = read(path, reader, **options).words
+            assert [word.gloss for word in words] == ["R"] * count, options
+            starts, ends = [0.0] if merging else range(8), [7.48] if merging else [n + 0.48 for n in range(8)]
+            assert [word.start for word in words] == pytest.approx(list(starts), abs=0.1)
+            assert [word.start + word.duration for word in words] == pytest.approx(list(ends), abs=0.1)
+
+
+def test_windows_of_a_network_that_leaves_frames_out(tmp_path):
+    path = film(tmp_path / "clip.mp4", "".join("RGB"[number % 3] * 40 + " " * 60 for number in range(5)))
+    reader = recogniser(**{"feeder_args.frame_interval": 5})
+    transcript = read(path, reader, windows=True, max_frames=90)
+    assert [word.gloss for word in transcript.words] == ["R", "G", "B", "R", "G"]
+    assert [word.start for word in transcript.words] == pytest.approx([0, 4, 8, 12, 16], abs=0.4)
+    assert transcript.frames_read == 100
+    reader = recogniser(**{"feeder_args.frame_interval": 20})
+    with pytest.raises(WindowError, match="windows of 90 frames are too short .* give --max_frames_num 120 or more"):
+        read(path, reader, windows=True, max_frames=90)
+    assert len(read(path, reader, windows=True, max_frames=120).nbest) > 1
 
 
 @pytest.mark.parametrize("rate", [50, 30, 12.5])

@@ -1,0 +1,28 @@
+import numpy as np
+import pytest
+import torch
+
+from utils.memory import is_out_of_memory
+
+
+@pytest.mark.parametrize("ask", [lambda: torch.empty(10**15), lambda: np.empty(10**15)])
+def test_what_the_libraries_raise(ask):
+    with pytest.raises((RuntimeError, MemoryError)) as error:
+        ask()
+    assert is_out_of_memory(error.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", True),
+        ("MPS backend out of memory (MPS allocated: 9 GB)", True),
+        ("Failed to allocate memory for requested buffer of size 42", True),
+        ("std::bad_alloc", True),
+        ("OpenCV(4.10) error: (-4:Insufficient memory) Failed to allocate 42 bytes", True),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+        ("", False),
+    ],
+)
+def test_what_they_say(message, expected):
+    assert is_out_of_memory(RuntimeError(message)) == expected
