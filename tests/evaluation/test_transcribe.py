@@ -120,7 +120,7 @@ def test_windows_of_a_network_that_leaves_frames_out(tmp_path):
     assert [word.start for word in transcript.words] == pytest.approx([0, 4, 8, 12, 16], abs=0.4)
     assert transcript.frames_read == 100
     reader = recogniser(**{"feeder_args.frame_interval": 20})
-    with pytest.raises(WindowError, match="windows of 90 frames are too short .* give --max_frames_num 120 or more"):
+    with pytest.raises(WindowError, match=r"windows of 90 frames are too short .* give --max_frames_num 120 or more"):
         read(path, reader, windows=True, max_frames=90)
     assert len(read(path, reader, windows=True, max_frames=120).nbest) > 1
 
