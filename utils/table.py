@@ -6,14 +6,15 @@ import unicodedata
 from collections.abc import Sequence
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns of text, the first flush left, the others flush right."""
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Columns of text, the first `left` of them flush left, the others flush right."""
     widths = [max(_width(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = []
     for row in [header, *rows]:
         gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        cells = [row[0] + gaps[0], *(gap + cell for gap, cell in zip(gaps[1:], row[1:], strict=True))]
-        lines.append("  ".join(cells))
+        pairs = enumerate(zip(gaps, row, strict=True))
+        cells = [cell + gap if column < left else gap + cell for column, (gap, cell) in pairs]
+        lines.append("  ".join(cells).rstrip(" "))
     return "\n".join(lines)
 
 

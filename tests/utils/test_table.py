@@ -7,3 +7,12 @@ def test_columns_are_as_wide_on_the_terminal_as_their_widest_cell():
 
 def test_an_accent_of_its_own_takes_no_column():
     assert table(["gloss", "s"], [["KA\u0308LTE", "1"]]).splitlines() == ["gloss  s", "KA\u0308LTE  1"]
+
+
+def test_more_columns_of_text():
+    rows = [("a", "好", "long text"), ("bcd", "", "")]
+    assert table(("x", "name", "text"), rows, left=3).split("\n") == [
+        "x    name  text",
+        "a    好    long text",
+        "bcd",
+    ]
