@@ -95,3 +95,13 @@ def _recording(frames: Path, name: str, where: str, label: str) -> Recording:
     if signer is None:
         raise PreparationError(f"{where}: {name} does not name its signer, as in S000020_P0000_T00")
     return make_recording(where, name, frames / name, signer[1], label)
+
+
+def read_lengths(root: Path) -> dict[str, int]:
+    """The number of frames of each recording by name, as `video_map.txt` has it; rows without a number are left out.
+
+    Raises:
+        PreparationError: the table is missing or malformed.
+    """
+    rows = _unique_names(_find(root, "video_map.txt", "the labels and lengths of the recordings"))
+    return {row["name"]: int(row["length"]) for _, row in rows if row["length"].isdecimal()}

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -20,6 +21,7 @@ from dataset.frames import FrameError, check_same_size, frame_paths, read_image,
 from preprocess.corpus import PreparationError
 
 JPEG_QUALITY = 95
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,12 @@ def _is_complete(target: Path, sources: Sequence[Path], size: int) -> bool:
     try:
         paths = frame_paths(target)
         same = [path.name for path in paths] == [source.name for source in sources]
-        return same and all(_has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
+        return same and all(has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
     except FrameError:
         return False
 
 
-def _has_end(path: Path) -> bool:
+def has_end(path: Path) -> bool:
     """Whether the file ends as the images written here do."""
     with path.open("rb") as file:
         length = file.seek(0, 2)
@@ -129,7 +131,7 @@ def _count(folder: Path) -> Outcome:
 
 
 def _run(work: Callable[..., Outcome], items: Sequence[object], workers: int, title: str) -> list[Outcome]:
-    outcomes = list(tqdm(_map(work, items, workers), total=len(items), desc=title, unit="clip", leave=False))
+    outcomes = list(tqdm(map_clips(work, items, workers), total=len(items), desc=title, unit="clip", leave=False))
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
         listed = "".join(f"\n    {problem}" for problem in problems[:10])
@@ -144,7 +146,12 @@ def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _map(work: Callable[..., Outcome], items: Sequence[object], workers: int) -> Iterator[Outcome]:
+def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int) -> Iterator[Result]:
+    """`work` done on all items, in their order, by `workers` processes.
+
+    Raises:
+        PreparationError: a worker died.
+    """
     if workers <= 1:
         yield from map(work, items)
         return
@@ -156,5 +163,5 @@ def _map(work: Callable[..., Outcome], items: Sequence[object], workers: int) ->
     except BrokenProcessPool as error:
         raise PreparationError(
             "a worker process was killed, most likely for want of memory: run the same command again with fewer "
-            "--workers; finished clips are kept"
+            "--workers"
         ) from error

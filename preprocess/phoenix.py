@@ -17,6 +17,8 @@ from preprocess.corpus import (
 
 SPLITS = ("train", "dev", "test")
 BROKEN_RECORDING = "13April_2011_Wednesday_tagesschau_default-14"
+# The labels of dev and test are released in simplified form, those of train are not.
+PHOENIX2014_REFERENCES = {"train": "phoenix2014-sentence"}
 
 PHOENIX2014 = Source(
     title="PHOENIX2014",
@@ -55,10 +57,8 @@ def read_phoenix2014(root: Path) -> Corpus:
         if len(splits[split]) < len(recordings):
             notes.append(f"{split}: left out {BROKEN_RECORDING}, a broken recording")
     check_unique(splits)
-    # The labels of dev and test are released in simplified form, those of train are not.
-    rules = {"train": "phoenix2014-sentence"}
     published = {"train": 5671, "dev": 540, "test": 629}
-    return Corpus(splits, sorted_glosses(splits.values()), tuple(notes), published, rules)
+    return Corpus(splits, sorted_glosses(splits.values()), tuple(notes), published, PHOENIX2014_REFERENCES)
 
 
 def read_phoenix2014_t(root: Path) -> Corpus:
