@@ -62,8 +62,9 @@ class FeederArgs:
 
     __pydantic_config__ = STRICT
 
-    datatype: Literal["video", "features"] = "video"
+    datatype: Literal["video", "lmdb", "features"] = "video"
     features: str | None = None
+    bucket: bool = False
     frame_interval: Positive = 1
     image_scale: Rate = 1.0
     input_size: Annotated[int, Field(ge=64)] = 224

@@ -62,10 +62,13 @@ class Collate:
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         total = max(self.spec.padded_length(len(sample.video)) for sample in samples)
-        video = np.stack([sample.video[self.spec.pad(len(sample.video), total)] for sample in samples])
+        video = np.empty((len(samples), total, *samples[0].video.shape[1:]), np.uint8)  # (B, T_pad, 3, H, W)
+        for row, sample in zip(video, samples, strict=True):
+            # Clipping changes none of these indices, but without it NumPy writes to a copy of `row` first.
+            np.take(sample.video, self.spec.pad(len(sample.video), total), axis=0, out=row, mode="clip")
         return Batch(
             ids=tuple(sample.id for sample in samples),
-            video=torch.from_numpy(video),  # (B, T_pad, 3, H, W)
+            video=torch.from_numpy(video),
             lengths=torch.tensor([len(sample.video) for sample in samples]),
             targets=torch.tensor([label for sample in samples for label in sample.target], dtype=torch.long),
             target_lengths=torch.tensor([len(sample.target) for sample in samples]),

@@ -1,10 +1,11 @@
-"""Frames of a clip that lie in a folder, one image a frame."""
+"""Frames of a clip, one image a frame: in a folder, or in whatever else has the shape of a `FrameSource`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -40,26 +41,71 @@ def frame_paths(folder: str | Path) -> list[Path]:
     return sorted(paths, key=natural_order)
 
 
-def read_frames(folder: str | Path, indices: Sequence[int] | None = None, size: int | None = None) -> np.ndarray:
-    """Read the frames of a clip.
+class FrameSource(Protocol):
+    """The images of one clip; `str` of it says where they are."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def name(self, index: int) -> str:
+        """What messages call image `index`."""
+
+    def image(self, index: int) -> np.ndarray:
+        """Image `index` as uint8 (H, W, 3) RGB; FrameError if it is damaged."""
+
+
+class FrameFolder:
+    """The images in a folder.
+
+    Raises:
+        FrameError: the folder is missing, not a folder, or holds no image.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = folder
+        self.paths = frame_paths(folder)
+
+    def __str__(self) -> str:
+        return str(self.folder)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The path of image `index`."""
+        return str(self.paths[index])
+
+    def image(self, index: int) -> np.ndarray:
+        """Image `index` as uint8 (H, W, 3) RGB."""
+        return read_image(self.paths[index])
+
+
+def read_frames(
+    source: str | Path | FrameSource,
+    indices: Sequence[int] | None = None,
+    size: int | None = None,
+    view: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> np.ndarray:
+    """Read the frames of a clip, each one that is wanted once.
 
     Args:
-        folder: the folder of the clip's images.
-        indices: the positions of the T wanted frames in `frame_paths(folder)`, in any order, repeats allowed;
-            all frames if None.
+        source: the clip's images; a path is the folder that holds them.
+        indices: the positions of the T wanted frames among them, in any order, repeats allowed; all frames if None.
         size: side in pixels of the square that frames of any other size are resized to (`resize_frame`); as they
             are if None.
+        view: what to keep of each frame (H, W, 3), e.g. a crop: only that is ever in memory for all T.
 
     Returns:
-        uint8 (T, H, W, 3) RGB, with H = W = size if that is given.
+        uint8 (T, H, W, 3) RGB, with H = W = size if that is given; (T, *shape of a view) with `view`.
 
     Raises:
         FrameError: a missing or empty folder, a damaged image, an index out of range, no frame asked for, or
             images that differ in size.
     """
-    paths = frame_paths(folder)
-    wanted = list(range(len(paths))) if indices is None else [int(index) for index in indices]
-    _check_indices(wanted, len(paths), folder)
+    if isinstance(source, (str, Path)):
+        source = FrameFolder(source)
+    wanted = list(range(len(source))) if indices is None else [int(index) for index in indices]
+    _check_indices(wanted, len(source), source)
     frames: np.ndarray | None = None
     source_shape: tuple[int, ...] = ()
     first_use: dict[int, int] = {}
@@ -68,12 +114,13 @@ def read_frames(folder: str | Path, indices: Sequence[int] | None = None, size: 
             frames[position] = frames[first_use[index]]
             continue
         first_use[index] = position
-        image = read_image(paths[index])
-        if frames is None:
-            source_shape = image.shape
-        check_same_size(image, source_shape, paths[index])
+        image = source.image(index)
+        source_shape = source_shape or image.shape
+        check_same_size(image, source_shape, source.name(index))
         if size is not None:
             image = resize_frame(image, size)
+        if view is not None:
+            image = view(image)
         if frames is None:
             frames = np.empty((len(wanted), *image.shape), np.uint8)  # (T, H, W, 3)
         frames[position] = image
@@ -91,15 +138,24 @@ def read_image(path: str | Path) -> np.ndarray:
         data = path.read_bytes()
     except OSError as error:
         raise FrameError(f"the image {path} cannot be read: {error}") from error
-    if not data:
-        raise FrameError(f"the image {path} has zero bytes: {_REPLACE}")
-    if not _ends_properly(data):
-        raise FrameError(f"the image {path} is truncated (its end is missing): {_REPLACE}")
     # From bytes and not by name: cv2.imread can't open every UTF-8 path on Windows.
+    return decode_image(data, path)
+
+
+def decode_image(data: bytes, name: str | Path) -> np.ndarray:
+    """The PNG or JPEG that a file holds as uint8 (H, W, 3) RGB; messages call it `name`.
+
+    Raises:
+        FrameError: it is empty, cut short or not an image.
+    """
+    if not data:
+        raise FrameError(f"the image {name} has zero bytes: {_REPLACE}")
+    if not _ends_properly(data):
+        raise FrameError(f"the image {name} is truncated (its end is missing): {_REPLACE}")
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise FrameError(f"the image {path} is damaged, or not a PNG or JPEG: {_REPLACE}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        raise FrameError(f"the image {name} is damaged, or not a PNG or JPEG: {_REPLACE}")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
 def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
@@ -125,7 +181,7 @@ def natural_order(path: Path) -> tuple[list[str | int], str]:
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
 
 
-def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: Path) -> None:
+def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: str | Path) -> None:
     """Raise FrameError, naming `path`, unless `image` has `shape`, that of the clip's first frame."""
     if image.shape != shape:
         raise FrameError(
@@ -147,13 +203,13 @@ def _dimensions(shape: tuple[int, ...]) -> str:
     return f"{shape[1]}x{shape[0]}"
 
 
-def _check_indices(indices: list[int], available: int, folder: str | Path) -> None:
+def _check_indices(indices: list[int], available: int, source: FrameSource) -> None:
     if not indices:
-        raise FrameError(f"no frame asked for of the {available} in {folder}")
+        raise FrameError(f"no frame asked for of the {available} in {source}")
     outside = [index for index in indices if not 0 <= index < available]
     if outside:
         raise FrameError(
-            f"frame {outside[0]} asked for, but {folder} holds {available} (0 to {available - 1}): its manifest is out "
+            f"frame {outside[0]} asked for, but {source} holds {available} (0 to {available - 1}): its manifest is out "
             "of date or frames are missing; prepare the corpus again"
         )
 

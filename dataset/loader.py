@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from config.schema import Config
 from dataset.batch import Collate, Sample
 from dataset.features import FeatureDataset, collate_features
-from dataset.frames import FrameError, read_frames
+from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
 from dataset.manifest import Clip, Manifest
-from dataset.transforms import Transform
+from dataset.order import BucketSampler, EpochSampler
+from dataset.packed import Pack, pack_path
+from dataset.transforms import Plan, Transform
 from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
 from utils.temporal import TemporalSpec
@@ -41,19 +44,25 @@ class ClipDataset(Dataset[Sample]):
         transform: for training or evaluation.
         spec: the network's temporal chain.
         seed: of the augmentation.
+        pack: the frames of the split; without it they lie in the folders that the manifest names.
 
     Raises:
         UnknownGlossError: a label holds a gloss that the dictionary lacks; names the clip.
+        PackError: the pack lacks clips or frames of the manifest.
     """
 
     def __init__(
-        self, manifest: Manifest, vocabulary: Vocabulary, transform: Transform, spec: TemporalSpec, seed: int
-    ) -> None:
+        self, manifest: Manifest, vocabulary: Vocabulary, transform: Transform, spec: TemporalSpec, seed: int,
+        pack: Pack | None = None,
+    ) -> None:  # fmt: skip
         self.manifest = manifest
+        self.pack = pack
         self.transform = transform
         self.spec = spec
         self.seed = seed
         self.targets = [encode(vocabulary, clip, manifest) for clip in manifest.clips]
+        if pack:
+            pack.check(manifest)
 
     def __len__(self) -> int:
         return len(self.manifest.clips)
@@ -61,34 +70,27 @@ class ClipDataset(Dataset[Sample]):
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
         clip = self.manifest.clips[index]
-        rng = np.random.default_rng((self.seed, epoch, index))
-        shortest = self.spec.steps_needed(clip.glosses) * self.spec.stride
-        plan = self.transform.plan(clip.num_frames, rng, shortest)
-        folder = self.manifest.clip_folder(clip)
+        plan = self.plan(epoch, index)
         try:
-            frames = read_frames(folder, plan.indices, plan.size)  # (T, size, size, 3)
+            # Only the crop of a frame is kept: (T, 3, input_size, input_size).
+            frames = read_frames(self._source(clip), plan.indices, plan.size, partial(self.transform.view, plan=plan))
         except FrameError as error:
             raise FrameError(f"clip {clip.id}: {error}") from error
-        return Sample(clip.id, self.transform.apply(frames, plan), self.targets[index])
+        return Sample(clip.id, frames, self.targets[index])
 
+    def plan(self, epoch: int, index: int) -> Plan:
+        """What happens to clip `index` in `epoch`."""
+        clip = self.manifest.clips[index]
+        rng = np.random.default_rng((self.seed, epoch, index))
+        shortest = self.spec.steps_needed(clip.glosses) * self.spec.stride
+        return self.transform.plan(clip.num_frames, rng, shortest)
 
-class EpochSampler(Sampler[tuple[int, int]]):
-    """(epoch, index) over a split, shuffled anew in every epoch, or in order."""
+    def lengths(self, epoch: int) -> list[int]:
+        """Frames of each clip (N,) in `epoch`, once its plan is carried out."""
+        return [len(self.plan(epoch, index).indices) for index in range(len(self))]
 
-    def __init__(self, size: int, shuffle: bool, seed: int) -> None:
-        self.size = size
-        self.shuffle = shuffle
-        self.seed = seed
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        order = np.arange(self.size)
-        if self.shuffle:
-            order = np.random.default_rng((self.seed, self.epoch)).permutation(self.size)
-        return ((self.epoch, int(index)) for index in order)
+    def _source(self, clip: Clip) -> FrameSource:
+        return self.pack.clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
 
 
 def encode(vocabulary: Vocabulary, clip: Clip, manifest: Manifest) -> tuple[int, ...]:
@@ -158,20 +160,29 @@ def build_loader(
     """Batches of a split: shuffled and augmented in training, in order and whole in evaluation.
 
     The loader's `sampler.epoch` is to be set before each epoch of training. Features are shuffled, not augmented.
+
+    Raises:
+        PackError: frames are to come from a pack that is missing, damaged or of other clips.
     """
     spec, feeder = TemporalSpec(config.model_args.conv_type), config.feeder_args
     if feeder.datatype == "features":
         targets = [encode(vocabulary, clip, manifest) for clip in manifest.clips]
         dataset = FeatureDataset(manifest, targets, feeder.features, spec, feeder.frame_interval)
         collate = collate_features
+        lengths = _every_epoch([clip.num_frames for clip in manifest.clips])
     else:
         transform = Transform(feeder, manifest.frame_size, training)
-        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed)
+        pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
+        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed, pack)
         collate = Collate(spec)
+        lengths = dataset.lengths
+    sampler = EpochSampler(len(dataset), training, config.random_seed)
+    if training and feeder.bucket:
+        sampler = BucketSampler(lengths, len(dataset), config.batch_size, config.random_seed)
     return DataLoader(
         dataset,
         batch_size=config.batch_size if training else config.test_batch_size,
-        sampler=EpochSampler(len(dataset), training, config.random_seed),
+        sampler=sampler,
         num_workers=config.num_worker,
         collate_fn=collate,
         pin_memory=pin_memory,
@@ -181,6 +192,10 @@ def build_loader(
         generator=torch.Generator(),  # of its own: the loader leaves the global random state alone
         persistent_workers=config.num_worker > 0 and training,
     )
+
+
+def _every_epoch(lengths: Sequence[int]) -> Callable[[int], Sequence[int]]:
+    return lambda _: lengths
 
 
 def worker_context() -> BaseContext:

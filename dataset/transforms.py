@@ -81,13 +81,17 @@ class Transform:
                 kept = kept[self._rescale(len(kept), rng, shortest)]
         return Plan(tuple(kept.tolist()), self.size, top, left, flip)
 
+    def view(self, frames: np.ndarray, plan: Plan) -> np.ndarray:
+        """Crop and mirror without copying: uint8 (..., size, size, 3) -> uint8 (..., 3, input_size, input_size)."""
+        side = self.feeder.input_size
+        crop = frames[..., plan.top : plan.top + side, plan.left : plan.left + side, :]
+        if plan.flip:
+            crop = crop[..., ::-1, :]
+        return np.moveaxis(crop, -1, -3)
+
     def apply(self, frames: np.ndarray, plan: Plan) -> np.ndarray:
         """Crop and mirror: uint8 (T, size, size, 3) -> uint8 (T, 3, input_size, input_size), contiguous."""
-        side = self.feeder.input_size
-        crop = frames[:, plan.top : plan.top + side, plan.left : plan.left + side]
-        if plan.flip:
-            crop = crop[:, :, ::-1]
-        return np.ascontiguousarray(crop.transpose(0, 3, 1, 2))
+        return np.ascontiguousarray(self.view(frames, plan))
 
     def _rescale(self, length: int, rng: np.random.Generator, shortest: int) -> np.ndarray:
         """Sorted random positions: up to `temporal_scale` more or fewer, within bounds, a multiple of four."""

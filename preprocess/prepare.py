@@ -18,6 +18,7 @@ from evaluation.normalise import normalise
 from preprocess.corpora import CORPORA
 from preprocess.corpus import Corpus, PreparationError, Recording
 from preprocess.images import ClipImages, count_clips, resize_clips
+from preprocess.pack import pack, report
 from preprocess.summary import format_summary
 from utils.cores import available_cores
 
@@ -177,7 +178,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",
     )
+    parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
     args = parser.parse_args(argv)
+    if args.pack and not args.process_image:
+        parser.error("--pack packs the frames that --process-image writes: give both")
     args.dataset_root = args.dataset_root or REPOSITORY / "dataset" / args.dataset
     args.output = args.output or default_output(args.dataset)
     return args
@@ -205,6 +209,7 @@ def main(args: argparse.Namespace) -> int:
             args.workers,
             frame_size=args.frame_size,
         )
+        packed = pack(args.output) if args.pack else []
     except PreparationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -214,6 +219,8 @@ def main(args: argparse.Namespace) -> int:
     print(format_summary(prepared.vocabulary, prepared.manifests, prepared.notes))
     resized = f", {prepared.resized} clips resized now" if args.process_image else ""
     print(f"\nWritten to {prepared.output}{resized}")
+    if packed:
+        print(report(packed))
     if not args.process_image:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():

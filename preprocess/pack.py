@@ -1,0 +1,176 @@
+"""Pack the frames of a prepared corpus: one LMDB file a split, for disks where many small files are slow.
+
+python -m preprocess.pack --prepared preprocess/phoenix2014
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import zlib
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import lmdb
+from tqdm import tqdm
+
+from dataset.frames import FrameError, frame_paths
+from dataset.manifest import Clip, Manifest
+from dataset.packed import INDEX, VERSION, Pack, PackedClip, PackError, clip_key, data_key, pack_path, seal
+from preprocess.corpus import PreparationError
+from utils.errors import InputError
+from utils.files import atomic_path
+
+SPLITS = ("train", "dev", "test")
+PAGE = 1 << 16  # the largest page of any system that LMDB runs on
+
+
+@dataclass(frozen=True)
+class PackedSplit:
+    """What became of a split: its file, and whether that was written now or kept."""
+
+    path: Path
+    clips: int
+    written: bool
+
+    def __str__(self) -> str:
+        size = self.path.stat().st_size / 2**20
+        return f"{self.path}  {self.clips} clips, {size:.1f} MiB, {'packed now' if self.written else 'kept'}"
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a clip.
+
+    Attributes:
+        frames: how many.
+        room: bytes that they take in a pack at most.
+        stamp: another one if a name, a size or a time of change is.
+    """
+
+    frames: int
+    room: int
+    stamp: int
+
+
+def pack(prepared: str | Path) -> list[PackedSplit]:
+    """Pack every split of the prepared corpus in `prepared`; its folders of frames stay.
+
+    A split whose files are as they were when it was packed is kept. A file appears whole or not at all. One clip is
+    in memory at a time.
+
+    Raises:
+        PreparationError: the corpus is not prepared, frames are missing, or there is no room.
+    """
+    try:
+        found = [split for split in SPLITS if (Path(prepared) / f"{split}.json").is_file()]
+        # Without any, loading the first one says what to do.
+        return [_pack_split(Manifest.load(Path(prepared) / f"{split}.json")) for split in found or SPLITS[:1]]
+    except (InputError, OSError, lmdb.Error) as error:
+        raise PreparationError(f"{prepared} was not packed: {error}") from error
+
+
+def _pack_split(manifest: Manifest) -> PackedSplit:
+    path = pack_path(manifest.home, manifest.split)
+    progress = tqdm(manifest.clips, f"looking for frames of {manifest.split}", unit="clip", leave=False)
+    sources = [_source(manifest, clip) for clip in progress]
+    index = {
+        clip.id: PackedClip(number, source.frames, source.stamp)
+        for number, (clip, source) in enumerate(zip(manifest.clips, sources, strict=True))
+    }
+    if _is_current(path, manifest.frame_size, index):
+        return PackedSplit(path, len(index), written=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for unfinished in path.parent.glob(f".{manifest.split}.*.lmdb"):  # of a run that was killed
+        unfinished.unlink()
+    room = sum(source.room for source in sources) + 64 * PAGE
+    free = shutil.disk_usage(path.parent).free
+    if free < room:
+        raise PreparationError(f"{path} needs {room / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free there")
+    with atomic_path(path) as temporary:
+        _write(temporary, manifest, index, room)
+    return PackedSplit(path, len(index), written=True)
+
+
+def _source(manifest: Manifest, clip: Clip) -> Source:
+    """What lies in the folder of a clip, by names, sizes and times only."""
+    paths = frame_paths(manifest.clip_folder(clip))
+    if len(paths) != clip.num_frames:
+        raise FrameError(
+            f"clip {clip.id}: {manifest.clip_folder(clip)} holds {len(paths)} frames, the manifest says "
+            f"{clip.num_frames}: prepare the corpus again"
+        )
+    files = [(path.name, path.stat()) for path in paths]
+    known = [(name, state.st_size, state.st_mtime_ns) for name, state in files]
+    # For each file its bytes, and name, place and checksum as JSON; then headers and the last page of either value.
+    room = sum(state.st_size + len(name.encode()) + 64 for name, state in files) + 3 * PAGE
+    return Source(len(paths), room, zlib.crc32(repr(known).encode()))
+
+
+def _is_current(path: Path, frame_size: int, index: dict[str, PackedClip]) -> bool:
+    try:
+        old = Pack(path)
+    except PackError:
+        return False
+    return (old.frame_size, old.clips) == (frame_size, index)
+
+
+def _write(path: Path, manifest: Manifest, index: dict[str, PackedClip], room: int) -> None:
+    # Nothing needs to survive a crash but the finished file, which is synced before it gets its name.
+    options = {"subdir": False, "lock": False, "sync": False, "metasync": False, "meminit": True}
+    with closing(lmdb.open(str(path), map_size=room, **options)) as environment:
+        for clip in tqdm(manifest.clips, f"packing {manifest.split}", unit="clip", leave=False):
+            paths = frame_paths(manifest.clip_folder(clip))
+            images = [image.read_bytes() for image in paths]
+            known = {
+                "names": [image.name for image in paths],
+                "ends": list(accumulate(len(image) for image in images)),
+                "checksums": [zlib.crc32(image) for image in images],
+            }
+            number = index[clip.id].number
+            with environment.begin(write=True) as transaction:
+                transaction.put(clip_key(number), seal(known))
+                transaction.put(data_key(number), b"".join(images))
+        clips = {clip_id: asdict(entry) for clip_id, entry in index.items()}
+        with environment.begin(write=True) as transaction:
+            transaction.put(INDEX, seal({"version": VERSION, "frame_size": manifest.frame_size, "clips": clips}))
+        environment.sync(True)
+        whole = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    with path.open("r+b") as file:  # pages given back at the very end were never written; readers look at the size
+        file.truncate(max(whole, path.stat().st_size))
+
+
+def report(packed: Sequence[PackedSplit]) -> str:
+    """What was packed, and how to train on it."""
+    lines = [str(split) for split in packed]
+    return "\n".join([*lines, "Train on it with feeder_args.datatype=lmdb; the folders of frames stay where they are."])
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(
+        description="Pack the frames of a prepared corpus: one LMDB file a split, frames/<split>.lmdb."
+    )
+    parser.add_argument("--prepared", type=Path, required=True, help="what preprocess.prepare wrote")
+    return parser.parse_args(argv)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Pack and print what was written; returns the exit status, 1 after an error."""
+    try:
+        print(report(pack(args.prepared)))
+    except PreparationError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again: finished splits are kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(parse_args()))
