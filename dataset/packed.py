@@ -67,10 +67,7 @@ class Pack:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        try:
-            self.written = _written(self.path)
-        except OSError as error:
-            raise PackError(f"there is no {self.path} ({error.strerror}): {self.remedy}") from None
+        self.written = self._written()
         _environment.cache_clear()  # closes what was opened, perhaps an older file of this name
         with self.reading() as transaction:
             index = unseal(transaction.get(INDEX))
@@ -113,17 +110,23 @@ class Pack:
         """
         if clip_id not in self.clips:
             raise PackError(f"{self.path} has no clip {clip_id}: {self.remedy}")
+        if self._written() != self.written:
+            raise PackError(f"{self.path} has been packed anew since it was opened: start again")
         return PackedFrames(self, clip_id)
+
+    def _written(self) -> tuple[int, int]:
+        """What tells the file from another one of the same name."""
+        try:
+            state = self.path.stat()
+        except OSError as error:
+            raise PackError(f"there is no {self.path} ({error.strerror}): {self.remedy}") from None
+        return state.st_ino, state.st_mtime_ns
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
         """A transaction that gives views of the file; whatever LMDB finds wrong becomes a PackError."""
         try:
-            if _written(self.path) != self.written:
-                raise PackError(f"{self.path} has been packed anew since it was opened: start again")
-            environment = _environment(self.path)
-            _check_whole(environment, self.path.stat().st_size)
-            with environment.begin(buffers=True) as transaction:
+            with _environment(self.path).begin(buffers=True) as transaction:
                 yield transaction
         except (lmdb.Error, OSError, DamagedError) as error:
             raise PackError(f"{self.path} is damaged ({error}): {self.remedy}") from error
@@ -198,23 +201,14 @@ def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
     return json.loads(data)
 
 
-def _written(path: Path) -> tuple[int, int]:
-    """What tells a file from another one of the same name."""
-    state = path.stat()
-    return state.st_ino, state.st_mtime_ns
-
-
 @lru_cache(maxsize=16)
 def _environment(path: Path) -> lmdb.Environment:
     """The file, opened once in each process, as LMDB demands.
 
     Without a lock, as nothing ever writes to a finished file. Read-ahead stays on: most of a clip is read, in order.
     """
-    return lmdb.open(str(path), subdir=False, readonly=True, lock=False, create=False)
-
-
-def _check_whole(environment: lmdb.Environment, size: int) -> None:
-    """Reading behind the end of a file that is mapped into memory would end the process."""
-    pages, page = environment.info()["last_pgno"] + 1, environment.stat()["psize"]
-    if size < pages * page:
-        raise DamagedError(f"{size} bytes, where there should be {pages * page}: its end is missing")
+    environment = lmdb.open(str(path), subdir=False, readonly=True, lock=False, create=False)
+    size, needed = path.stat().st_size, (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    if size < needed:  # reading behind the end of a file that is mapped into memory would end the process
+        raise DamagedError(f"{size} bytes, where there should be {needed}: its end is missing")
+    return environment

@@ -110,7 +110,7 @@ def test_a_file_of_another_kind_and_none(jpegs):
     with pytest.raises(PackError, match=r"train\.lmdb is damaged"):
         Pack(path)
     path.unlink()
-    with pytest.raises(PackError, match=r"there is no .*train\.lmdb .*: pack it again with `python -m preprocess\.pack"):
+    with pytest.raises(PackError, match=r"there is no .*train\.lmdb .*: pack it again with `python -m preproc"):
         Pack(path)
 
 

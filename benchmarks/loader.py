@@ -1,0 +1,233 @@
+"""How fast clips are read and how much of a batch is padding: python -m benchmarks.loader
+
+Frames a second of the training loader, in one process, from folders of PNG and JPEG and from LMDB, beside the order in
+which related systems work: decode every frame of the clip with OpenCV, turn it to RGB, crop and mirror all of them,
+and only then choose those that the random length keeps. "naive" does that in bytes, "naive float" also turns every
+frame into float32 before choosing, as the published loaders do. All carry out the same plans, which is checked, and
+passes over the clips alternate. The files are in the page cache: what small files cost a slow disk is not measured.
+
+Padding needs no pixels: the real samplers and plans on as many clips as PHOENIX2014's training split has, of lengths
+drawn from a beta distribution with its range and mean. The edges that the network's convolutions need of every clip
+are counted apart from what a clip gets because another one of its batch is longer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from config.load import load_config
+from config.schema import Config
+from dataset.batch import Sample
+from dataset.frames import frame_paths, resize_frame
+from dataset.loader import ClipDataset, build_loader
+from dataset.manifest import Clip, Manifest
+from dataset.synthetic import plan_corpus, render_clip
+from dataset.vocabulary import Vocabulary
+from preprocess.images import JPEG_QUALITY
+from preprocess.pack import pack
+from utils.table import table
+from utils.temporal import TemporalSpec
+
+SHORTEST, LONGEST, MEAN, CLIPS = 27, 299, 141, 5671  # frames, and clips of PHOENIX2014's training split
+CONCENTRATION = 6.0  # a + b of the beta distribution: a standard deviation of 51 frames
+FRAME_SIZE = 256
+VOCABULARY = Vocabulary(["GLOSS"])
+EPOCHS = (1, 2, 3)
+SPEED = ("frames a second", "frames/s", "clips/s", "of naive", "of naive float", "of folder")
+PADDING = ("padding", "all", "edges", "for the longest", "all, of unsorted", "for the longest, of unsorted")
+
+
+@dataclass(frozen=True)
+class NaiveDataset:
+    """The clips of `planned`, with every frame decoded, cropped and mirrored before some are chosen."""
+
+    planned: ClipDataset
+    dtype: type
+
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        plan, clip = self.planned.plan(*key), self.planned.manifest.clips[key[1]]
+        paths = frame_paths(self.planned.manifest.clip_folder(clip))
+        frames = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+        side = self.planned.transform.feeder.input_size
+        crops = [frame[plan.top : plan.top + side, plan.left : plan.left + side] for frame in frames]
+        video = np.array([crop[:, ::-1] for crop in crops] if plan.flip else crops)  # (T, side, side, 3)
+        video = np.ascontiguousarray(video.transpose(0, 3, 1, 2), self.dtype)  # (T, 3, side, side)
+        return Sample(clip.id, video[list(plan.indices)], self.planned.targets[key[1]])
+
+
+def naive_collate(samples: Sequence[Sample]) -> tuple[torch.Tensor, list[int]]:
+    """Clips of any type of pixel, padded and joined (B, T_pad, 3, H, W), and their lengths."""
+    spec, lengths = TemporalSpec(), [len(sample.video) for sample in samples]
+    total = max(map(spec.padded_length, lengths))
+    return torch.from_numpy(np.stack([sample.video[spec.pad(len(sample.video), total)] for sample in samples])), lengths
+
+
+def draw_lengths(count: int, seed: int = 0) -> list[int]:
+    """Frames of `count` clips, spread over PHOENIX2014's range with its mean."""
+    share = (MEAN - SHORTEST) / (LONGEST - SHORTEST)
+    drawn = np.random.default_rng(seed).beta(CONCENTRATION * share, CONCENTRATION * (1 - share), count)
+    return np.rint(SHORTEST + drawn * (LONGEST - SHORTEST)).astype(int).tolist()
+
+
+def draw_manifest(count: int, home: Path) -> Manifest:
+    """A training split of clips with drawn lengths."""
+    clips = (Clip(f"clip{i}", f"clip{i}", "s", ("GLOSS",), n) for i, n in enumerate(draw_lengths(count)))
+    return Manifest("phoenix2014", "train", FRAME_SIZE, tuple(clips), home)
+
+
+def write_corpora(count: int, home: Path) -> dict[str, Manifest]:
+    """The same rendered clips as folders of PNG and of JPEG, and packed: a manifest of each."""
+    rendered = chain.from_iterable(render_clip(clip, seed=0) for clip in plan_corpus(12, (40 * count, 0, 0), seed=0))
+    manifests = {suffix: draw_manifest(count, home / suffix) for suffix in ("png", "jpg")}
+    for clip in manifests["png"].clips:
+        for manifest in manifests.values():
+            manifest.clip_folder(clip).mkdir(parents=True)
+        for number, frame in enumerate(islice(rendered, clip.num_frames)):
+            image = cv2.cvtColor(resize_frame(frame, FRAME_SIZE), cv2.COLOR_RGB2BGR)
+            for suffix, manifest in manifests.items():
+                options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
+                cv2.imwrite(str(manifest.clip_folder(clip) / f"images{number:04d}.{suffix}"), image, options)
+    for suffix, manifest in manifests.items():
+        manifest.save(home / suffix / "train.json")
+        pack(home / suffix)
+    return manifests
+
+
+def configure(**changes: object) -> Config:
+    """The baseline, read in this process."""
+    return load_config(None, {"num_worker": 0, **changes})[0]
+
+
+def readers(manifest: Manifest) -> dict[str, DataLoader]:
+    """By name, the loaders of one corpus that are compared; all draw the same."""
+    folder, packed = (
+        build_loader(configure(**{"feeder_args.datatype": datatype}), manifest, VOCABULARY, training=True)
+        for datatype in ("video", "lmdb")
+    )
+    naive = {
+        name: DataLoader(
+            NaiveDataset(folder.dataset, dtype), folder.batch_size, sampler=folder.sampler, collate_fn=naive_collate
+        )
+        for name, dtype in (("naive", np.uint8), ("naive float", np.float32))
+    }
+    return {"folder": folder, "LMDB": packed, **naive}
+
+
+def batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+    """Video (B, T_pad, 3, H, W) and lengths (B,) of every batch of an epoch."""
+    loader.sampler.epoch = epoch
+    for batch in loader:
+        yield batch if isinstance(batch, list | tuple) else (batch.video, batch.lengths.tolist())
+
+
+def check_equal(loaders: dict[str, DataLoader]) -> None:
+    """Read an epoch with each, which also fills the page cache; all must give the same pixels."""
+    sums = {
+        name: [zlib.crc32(video.to(torch.uint8).numpy()) for video, _ in batches(loader, epoch=0)]
+        for name, loader in loaders.items()
+    }
+    different = [name for name in sums if sums[name] != sums["folder"]]
+    if different:
+        raise RuntimeError(f"other pixels than from the folder: {', '.join(different)}")
+
+
+def timed(loader: DataLoader, epoch: int) -> tuple[float, int]:
+    """Seconds that an epoch takes, and the frames in it, padding left out."""
+    start = time.perf_counter()
+    frames = sum(sum(lengths) for _, lengths in batches(loader, epoch))
+    return time.perf_counter() - start, frames
+
+
+def speed_rows(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
+    """A row for each way to read one corpus: medians over passes, and of the ratios within a pass."""
+    loaders = readers(manifest)
+    check_equal(loaders)
+    seconds: dict[str, list[float]] = {way: [] for way in loaders}
+    rates: dict[str, list[float]] = {way: [] for way in loaders}
+    for epoch in range(1, repeats + 1):
+        for way, loader in loaders.items():
+            taken, frames = timed(loader, epoch)
+            seconds[way].append(taken)
+            rates[way].append(frames / taken)
+    rows = []
+    for way in loaders:
+        times = np.array(seconds[way])
+        ratios = (np.median(np.array(seconds[base]) / times) for base in ("naive", "naive float", "folder"))
+        clips = np.median(len(manifest.clips) / times)
+        rows.append([f"{way}, {name}", f"{np.median(rates[way]):.0f}", f"{clips:.2f}", *(f"{r:.2f}x" for r in ratios)])
+    return rows
+
+
+def padding(config: Config, manifest: Manifest) -> np.ndarray:
+    """Shares of all frames in batches (2,): edges, and what is there for the longest clip; means over epochs."""
+    loader = build_loader(config, manifest, VOCABULARY, training=True)
+    spec, shares = loader.dataset.spec, []
+    for epoch in EPOCHS:
+        loader.sampler.epoch = epoch
+        lengths = np.array(loader.dataset.lengths(epoch))
+        own = np.array([spec.padded_length(length) for length in lengths.tolist()])
+        places = [[index for _, index in batch] for batch in loader.batch_sampler]
+        total = sum(len(batch) * own[batch].max() for batch in places)
+        shares.append([(own - lengths).sum() / total, 1 - own.sum() / total])
+    return np.mean(shares, axis=0)
+
+
+def padding_rows(count: int) -> list[list[str]]:
+    """A row for each batch size without and with buckets."""
+    manifest, rows = draw_manifest(count, Path()), []
+    for size in (2, 8):
+        plain, bucket = (
+            padding(configure(batch_size=size, **{"feeder_args.bucket": wanted}), manifest) for wanted in (False, True)
+        )
+        for name, (edges, others) in (("shuffled", plain), ("bucket", bucket)):
+            ratios = (f"{value:.2f}x" for value in ((edges + others) / plain.sum(), others / plain[1]))
+            cells = (f"{100 * share:.1f} %" for share in (edges + others, edges, others))
+            rows.append([f"{name}, batches of {size}", *cells, *ratios])
+    return rows
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print what is measured and the tables."""
+    cv2.setNumThreads(1)  # as in a worker
+    feeder = configure().feeder_args
+    with tempfile.TemporaryDirectory() as folder:
+        manifests = write_corpora(args.clips, Path(folder))
+        count = sum(clip.num_frames for clip in manifests["png"].clips)
+        print(
+            f"{args.clips} clips, {count} frames of {FRAME_SIZE}x{FRAME_SIZE}, crops of {feeder.input_size}, lengths "
+            f"+-{100 * feeder.temporal_scale:.0f} %, batches of {configure().batch_size}; one process, OpenCV "
+            f"{cv2.__version__}; medians of {args.repeats} passes"
+        )
+        rows = [speed_rows(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
+    print(table(SPEED, list(chain.from_iterable(rows))))
+    drawn = draw_lengths(args.lengths)
+    spread = f"{min(drawn)} to {max(drawn)} frames, mean {np.mean(drawn):.0f}"
+    print(f"\n{args.lengths} clips of {spread}; means of {len(EPOCHS)} epochs")
+    print(table(PADDING, padding_rows(args.lengths)))
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, default, what in (
+        ("clips", 6, "that are rendered and read"), ("repeats", 5, "passes over them"),
+        ("lengths", CLIPS, "clips whose padding is counted"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse_args())
