@@ -129,7 +129,7 @@ def batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequ
     """Video (B, T_pad, 3, H, W) and lengths (B,) of every batch of an epoch."""
     loader.sampler.epoch = epoch
     for batch in loader:
-        yield batch if isinstance(batch, list | tuple) else (batch.video, batch.lengths.tolist())
+        yield batch if isinstance(batch, tuple) else (batch.video, batch.lengths.tolist())
 
 
 def check_equal(loaders: dict[str, DataLoader]) -> None:
@@ -143,30 +143,34 @@ def check_equal(loaders: dict[str, DataLoader]) -> None:
         raise RuntimeError(f"other pixels than from the folder: {', '.join(different)}")
 
 
-def timed(loader: DataLoader, epoch: int) -> tuple[float, int]:
-    """Seconds that an epoch takes, and the frames in it, padding left out."""
-    start = time.perf_counter()
-    frames = sum(sum(lengths) for _, lengths in batches(loader, epoch))
-    return time.perf_counter() - start, frames
+def timed(loaders: dict[str, DataLoader], epoch: int) -> Iterator[dict[str, float]]:
+    """For each batch of an epoch, the seconds that each loader takes to read a frame of it, padding left out.
+
+    They take turns batch by batch, each time another one first, so that other work on the machine hits all alike.
+    """
+    ways = {name: batches(loader, epoch) for name, loader in loaders.items()}
+    names = list(ways)
+    for turn in range(len(loaders["folder"])):
+        taken = {}
+        for name in np.roll(names, turn).tolist():
+            start = time.perf_counter()
+            _, lengths = next(ways[name])
+            taken[name] = (time.perf_counter() - start) / sum(lengths)
+        yield taken
 
 
 def speed_rows(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
-    """A row for each way to read one corpus: medians over passes, and of the ratios within a pass."""
+    """A row for each way to read one corpus: medians over batches, and of the ratios within a batch."""
     loaders = readers(manifest)
     check_equal(loaders)
-    seconds: dict[str, list[float]] = {way: [] for way in loaders}
-    rates: dict[str, list[float]] = {way: [] for way in loaders}
-    for epoch in range(1, repeats + 1):
-        for way, loader in loaders.items():
-            taken, frames = timed(loader, epoch)
-            seconds[way].append(taken)
-            rates[way].append(frames / taken)
+    turns = [taken for epoch in range(1, repeats + 1) for taken in timed(loaders, epoch)]
+    seconds = {way: np.array([taken[way] for taken in turns]) for way in loaders}  # a frame
+    frames = np.mean([loaders["folder"].dataset.lengths(epoch) for epoch in range(1, repeats + 1)])
     rows = []
-    for way in loaders:
-        times = np.array(seconds[way])
-        ratios = (np.median(np.array(seconds[base]) / times) for base in ("naive", "naive float", "folder"))
-        clips = np.median(len(manifest.clips) / times)
-        rows.append([f"{way}, {name}", f"{np.median(rates[way]):.0f}", f"{clips:.2f}", *(f"{r:.2f}x" for r in ratios)])
+    for way, taken in seconds.items():
+        rate = 1 / np.median(taken)
+        ratios = (np.median(seconds[base] / taken) for base in ("naive", "naive float", "folder"))
+        rows.append([f"{way}, {name}", f"{rate:.0f}", f"{rate / frames:.2f}", *(f"{ratio:.2f}x" for ratio in ratios)])
     return rows
 
 
@@ -208,7 +212,7 @@ def main(args: argparse.Namespace) -> None:
         print(
             f"{args.clips} clips, {count} frames of {FRAME_SIZE}x{FRAME_SIZE}, crops of {feeder.input_size}, lengths "
             f"+-{100 * feeder.temporal_scale:.0f} %, batches of {configure().batch_size}; one process, OpenCV "
-            f"{cv2.__version__}; medians of {args.repeats} passes"
+            f"{cv2.__version__}; medians of {args.repeats} passes' batches"
         )
         rows = [speed_rows(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
     print(table(SPEED, list(chain.from_iterable(rows))))

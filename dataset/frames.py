@@ -93,7 +93,7 @@ def read_frames(
         indices: the positions of the T wanted frames among them, in any order, repeats allowed; all frames if None.
         size: side in pixels of the square that frames of any other size are resized to (`resize_frame`); as they
             are if None.
-        view: what to keep of each frame (H, W, 3), e.g. a crop: only that is ever in memory for all T.
+        view: what to keep of each frame (H, W, 3), e.g. a crop: the rest is never in memory for more than one.
 
     Returns:
         uint8 (T, H, W, 3) RGB, with H = W = size if that is given; (T, *shape of a view) with `view`.
@@ -155,7 +155,7 @@ def decode_image(data: bytes, name: str | Path) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise FrameError(f"the image {name} is damaged, or not a PNG or JPEG: {_REPLACE}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def resize_frame(image: np.ndarray, size: int) -> np.ndarray:

@@ -4,7 +4,7 @@ import torch
 
 from config.load import load_config
 from dataset.batch import Collate, Sample
-from dataset.frames import FrameError
+from dataset.frames import FrameError, read_frames
 from dataset.loader import (
     NotPreparedError,
     ShortClipError,
@@ -64,6 +64,23 @@ def test_what_is_drawn_depends_on_seed_and_epoch_and_not_on_workers(prepared):
         assert all(torch.equal(a.video, b.video) for a, b in zip(reference, other, strict=True))
     another_seed = configure(prepared, random_seed=9)
     assert [b.ids for b in collect(another_seed, "train", True, epoch=3)] != [b.ids for b in reference]
+
+
+def test_a_sample_is_its_plan_carried_out(prepared):
+    config = configure(prepared)
+    manifest = load_manifest(config, "train")
+    dataset = build_loader(config, manifest, load_vocabulary(config), training=True).dataset
+    mirrored = set()
+    for epoch in range(4):
+        for index, clip in enumerate(manifest.clips[:3]):
+            plan = dataset.plan(epoch, index)
+            video = dataset[epoch, index].video
+            whole = read_frames(manifest.clip_folder(clip), plan.indices, plan.size)
+            np.testing.assert_array_equal(video, dataset.transform.apply(whole, plan))
+            assert len(video) == dataset.lengths(epoch)[index]
+            assert video.flags.c_contiguous
+            mirrored.add(plan.flip)
+    assert mirrored == {False, True}
 
 
 def test_the_loader_leaves_the_global_random_state_alone(prepared):

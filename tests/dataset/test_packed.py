@@ -115,9 +115,8 @@ def test_a_file_of_another_kind_and_none(jpegs):
 
 
 def test_clips_and_frames_that_a_pack_lacks_are_named_before_anything_is_read(packed):
-    config = load_config(None, {"prepared": str(packed), "feeder_args.datatype": "lmdb", "feeder_args.input_size": 64})[
-        0
-    ]
+    overrides = {"feeder_args.datatype": "lmdb", "feeder_args.input_size": 64, "num_worker": 0}
+    config = load_config(None, {"prepared": str(packed), **overrides})[0]
     manifest, vocabulary = load_manifest(config, "dev"), load_vocabulary(config)
     first, second, third = manifest.clips
     more = replace(manifest, clips=(first, replace(second, num_frames=999), replace(third, id="new")))
