@@ -4,7 +4,7 @@ Frames a second of the training loader, in one process, from folders of PNG and 
 which related systems work: decode every frame of the clip with OpenCV, turn it to RGB, crop and mirror all of them,
 and only then choose those that the random length keeps. "naive" does that in bytes, "naive float" also turns every
 frame into float32 before choosing, as the published loaders do. All carry out the same plans, which is checked, and
-passes over the clips alternate. The files are in the page cache: what small files cost a slow disk is not measured.
+take turns batch by batch. The files are in the page cache: what small files cost a slow disk is not measured.
 
 Padding needs no pixels: the real samplers and plans on as many clips as PHOENIX2014's training split has, of lengths
 drawn from a beta distribution with its range and mean. The edges that the network's convolutions need of every clip
