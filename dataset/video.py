@@ -150,8 +150,8 @@ def _open_file(path: Path, allow_truncated: bool) -> Video:
     if missing > max(2, COUNT_TOLERANCE * announced) and not allow_truncated:
         raise FrameError(
             f"the video {path} announces {announced} frames, but only {len(moments)} can be read: it is cut short or "
-            f"damaged, or was trimmed in a way that only hides frames; {_REPLACE}, or read what is there with "
-            "--allow-truncated"
+            f"damaged, or was trimmed in a way that only hides frames; {_REPLACE} (test_one_video.py reads what is "
+            "there with --allow-truncated)"
         )
     times = _times(path, np.array(moments), rate)
     if len(moments) > 1:

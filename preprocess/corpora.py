@@ -12,11 +12,29 @@ from pathlib import Path
 from preprocess.corpus import Corpus
 from preprocess.csl import read_csl
 from preprocess.csl_daily import read_csl_daily
-from preprocess.phoenix import read_phoenix2014, read_phoenix2014_t
+from preprocess.custom import read_custom
+from preprocess.phoenix import read_phoenix2014, read_phoenix2014_si5, read_phoenix2014_t
 
 CORPORA: Mapping[str, Callable[[Path], Corpus]] = {
     "phoenix2014": read_phoenix2014,
+    "phoenix2014-SI5": read_phoenix2014_si5,
     "phoenix2014-T": read_phoenix2014_t,
     "CSL-Daily": read_csl_daily,
     "CSL": read_csl,
+    "custom": read_custom,
 }
+
+
+def read_corpus(dataset: str, root: Path, labels: Path | None = None, seed: int = 0) -> Corpus:
+    """Read the corpus at `root`.
+
+    Args:
+        dataset: a key of `CORPORA`.
+        root: its folder.
+        labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
+        seed: of the split of the corpus `custom`, if its CSV gives none.
+
+    Raises:
+        PreparationError: the corpus is incomplete or malformed.
+    """
+    return read_custom(root, labels, seed) if dataset == "custom" else CORPORA[dataset](root)

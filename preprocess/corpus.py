@@ -20,13 +20,13 @@ class Recording:
 
     Attributes:
         id: its name, unique in the corpus, without white space.
-        folder: the folder of its frames; not known to exist yet.
+        source: the folder of its frames, or a video; not known to exist yet.
         signer: who signs.
         glosses: its label as released.
     """
 
     id: str
-    folder: Path
+    source: Path
     signer: str
     glosses: tuple[str, ...]
 
@@ -147,7 +147,7 @@ def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
         yield where, dict(zip(columns, fields, strict=True))
 
 
-def make_recording(where: str, name: str, folder: Path, signer: str, label: str) -> Recording:
+def make_recording(where: str, name: str, source: Path, signer: str, label: str) -> Recording:
     """Build a recording from the fields of the row at `where`.
 
     Raises:
@@ -161,7 +161,7 @@ def make_recording(where: str, name: str, folder: Path, signer: str, label: str)
     glosses = tuple(label.split())
     if not glosses:
         raise PreparationError(f"{where}: {name} has no gloss")
-    return Recording(name, folder, signer, glosses)
+    return Recording(name, source, signer, glosses)
 
 
 def check_unique(splits: Mapping[str, Sequence[Recording]]) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dataset.video import VIDEO_SUFFIXES
 from preprocess.corpus import (
     Corpus,
     PreparationError,
@@ -25,12 +26,14 @@ CSL_DAILY = Source(
     title="CSL-Daily",
     page="http://home.ustc.edu.cn/~zhouh156/dataset/csl-daily/ (signed agreement)",
     root="CSL-Daily",
-    marker="sentence/frames_512x512",
+    marker="sentence",
 )
 
 
 def read_csl_daily(root: Path) -> Corpus:
     """Read CSL-Daily: `video_map.txt` has the labels, `split_1.txt` the splits, both in `root` or `sentence_label`.
+
+    The frames are in `sentence/frames_512x512` or, if that is missing, the videos in `sentence/videos*`.
 
     One training row of `split_1.txt` names a recording that doesn't exist, where another belongs; it is mended.
 
@@ -47,9 +50,10 @@ def read_csl_daily(root: Path) -> Corpus:
     )
     labels = {row["name"]: (where, row["gloss"]) for where, row in _unique_names(label_table)}
     names, notes = _splits(split_table, labels)
-    frames = root / CSL_DAILY.marker
+    sources = _sources(root / "sentence", [name for members in names.values() for name in members])
     splits = {
-        split: tuple(_recording(frames, name, *labels[name]) for name in members) for split, members in names.items()
+        split: tuple(_recording(sources[name], name, *labels[name]) for name in members)
+        for split, members in names.items()
     }
     check_unique(splits)
     published = {"train": 18401, "dev": 1077, "test": 1176}
@@ -90,11 +94,30 @@ def _splits(table: Path, labels: Mapping[str, object]) -> tuple[dict[str, list[s
     return splits, tuple(notes)
 
 
-def _recording(frames: Path, name: str, where: str, label: str) -> Recording:
+def _sources(sentence: Path, names: Sequence[str]) -> dict[str, Path]:
+    """Where the frames of each recording are: its folder in `frames_512x512` or, without that, its video."""
+    frames = sentence / "frames_512x512"
+    if frames.is_dir():
+        return {name: frames / name for name in names}
+    folders = [folder for folder in sorted(sentence.glob("videos*")) if folder.is_dir()]
+    if not folders:
+        raise PreparationError(
+            f"{sentence} holds neither frames_512x512 nor a folder videos*: unpack one of them there"
+        )
+    videos = {
+        video.stem: video
+        for folder in folders
+        for video in sorted(folder.iterdir())
+        if video.suffix.lower() in VIDEO_SUFFIXES and not video.name.startswith(".")
+    }
+    return {name: videos.get(name, folders[0] / f"{name}.mp4") for name in names}
+
+
+def _recording(source: Path, name: str, where: str, label: str) -> Recording:
     signer = re.search(r"_(P\d+)_", name)
     if signer is None:
         raise PreparationError(f"{where}: {name} does not name its signer, as in S000020_P0000_T00")
-    return make_recording(where, name, frames / name, signer[1], label)
+    return make_recording(where, name, source, signer[1], label)
 
 
 def read_lengths(root: Path) -> dict[str, int]:

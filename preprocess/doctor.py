@@ -16,7 +16,7 @@ from dataset.manifest import Manifest
 from preprocess.corpora import CORPORA
 from preprocess.examination import prepared, source
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, format_findings
-from preprocess.prepare import REPOSITORY, default_output
+from preprocess.options import default_output, default_root
 from utils.cores import available_cores
 
 MEND = "mend this, then run the doctor again"
@@ -32,6 +32,7 @@ class Patient:
         folder: where preparation writes or wrote.
         full: decode all frames instead of a sample.
         workers: processes for that.
+        labels, seed: as `read_corpus` takes them.
     """
 
     dataset: str
@@ -39,6 +40,8 @@ class Patient:
     folder: Path
     full: bool = False
     workers: int = 1
+    labels: Path | None = None
+    seed: int = 0
 
     @property
     def options(self) -> tuple[str, str]:
@@ -47,7 +50,9 @@ class Patient:
         root = "" if self.root == default_root(self.dataset) else f" --dataset-root {quote(str(self.root))}"
         folder = quote(str(self.folder))
         output, trained = ("", "") if default else (f" --output {folder}", f" --prepared {folder}")
-        return f"--dataset {self.dataset}{root}{output} --process-image", f"--dataset {self.dataset}{trained}"
+        labels = f" --labels {quote(str(self.labels))}" if self.labels else ""
+        own = labels + (f" --seed {self.seed}" if self.seed else "")
+        return f"--dataset {self.dataset}{root}{own}{output} --process-image", f"--dataset {self.dataset}{trained}"
 
 
 def examine(patient: Patient) -> list[Finding]:
@@ -74,7 +79,7 @@ def _examine_source(patient: Patient, manifests: Sequence[Manifest]) -> list[Fin
     if prepared.frames_inside(manifests) and not patient.root.exists():
         what = f"no corpus at {patient.root}; training needs only what was prepared from it"
         return [Finding("corpus: root and annotations", Verdict.NOT_EXAMINED, what)]
-    corpus, reading = source.read_source(patient.dataset, patient.root)
+    corpus, reading = source.read_source(patient.dataset, patient.root, patient.labels, patient.seed)
     if corpus is None:
         return [reading, *source.not_examined(prepared=bool(manifests))]
     findings, reports = [reading, *source.examine_texts(corpus)], {}
@@ -107,7 +112,7 @@ def report(patient: Patient, findings: Sequence[Finding]) -> str:
         "",
     ]
     if any(prepared.AGAIN in finding.remedy for finding in findings):
-        lines.append(f"To prepare again: python -m preprocess.prepare {patient.options[0]} --multiprocessing")
+        lines.append(f"To prepare again: python -m preprocess.prepare {patient.options[0]}")
     return "\n".join([*lines, _overall(patient, findings, "prepared" in parts)])
 
 
@@ -119,16 +124,11 @@ def _overall(patient: Patient, findings: Sequence[Finding], is_prepared: bool) -
     prepare, train = patient.options
     if is_prepared:
         return f"{result} ready to train: python main.py --config config/baseline.yaml {train}"
-    return f"{result} ready to prepare: python -m preprocess.prepare {prepare} --multiprocessing"
+    return f"{result} ready to prepare: python -m preprocess.prepare {prepare}"
 
 
 def _count(findings: Sequence[Finding], verdict: Verdict) -> int:
     return sum(finding.verdict is verdict for finding in findings)
-
-
-def default_root(dataset: str) -> Path:
-    """Where a corpus is linked unless told otherwise."""
-    return REPOSITORY / "dataset" / dataset
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -147,6 +147,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="processes that decode with --full (default: the number of cores)",
     )
+    parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: as preparation was or will be given it")
+    parser.add_argument("--seed", type=int, default=0, help="custom: likewise")
     args = parser.parse_args(argv)
     if args.workers < 1:
         parser.error(f"--workers must be at least 1, not {args.workers}")
@@ -157,7 +159,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Examine the corpus and print what was found; returns the exit status, 1 if there is an error."""
-    patient = Patient(args.dataset, args.dataset_root, args.prepared, args.full, args.workers)
+    patient = Patient(args.dataset, args.dataset_root, args.prepared, args.full, args.workers, args.labels, args.seed)
     try:
         findings = examine(patient)
     except KeyboardInterrupt:

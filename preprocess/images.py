@@ -1,7 +1,8 @@
-"""Resize the frames of clips, several clips at a time; an interrupted run can be continued."""
+"""Resize the frames of clips (folders of images, or videos), several at a time; an interrupted run can be continued."""
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import shutil
 import signal
@@ -18,15 +19,19 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset.frames import FrameError, check_same_size, frame_paths, read_image, resize_frame
+from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpus import PreparationError
+from utils.files import write_json
 
 JPEG_QUALITY = 95
 Result = TypeVar("Result")
+MARKER = ".source.json"
+"""Beside the frames of a video: which file they come from and how many they are."""
 
 
 @dataclass(frozen=True)
 class ClipImages:
-    """The frames of one clip: the folder to read and the folder to write."""
+    """The frames of one clip: the folder or video to read and the folder to write."""
 
     source: Path
     target: Path
@@ -60,37 +65,72 @@ def count_clips(folders: Sequence[Path]) -> list[Outcome]:
     return _run(_count, folders, 1, "looking for frames")
 
 
+def is_video(path: Path) -> bool:
+    """Whether the clip at `path`, which need not exist, is a video and not a folder of images."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+
+
 def resize_clip(clip: ClipImages, size: int) -> Outcome:
     """Write the frames of one clip into a folder beside `clip.target`, which is renamed to it when complete.
 
-    PNG stays PNG, JPEG is written with quality 95; a file that has the size already is copied. One frame is in
-    memory at a time.
+    PNG stays PNG, JPEG and the frames of videos are written as JPEG with quality 95; an image that has the size
+    already is copied. One frame is in memory at a time.
     """
+    unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
     try:
-        sources = frame_paths(clip.source)
-        if _is_complete(clip.target, sources, size):
-            return Outcome(len(sources))
-        unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
+        finished = _finished_video(clip, size) if is_video(clip.source) else _finished_folder(clip, size)
+        if finished:
+            return Outcome(finished)
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        shape: tuple[int, ...] = ()
-        for source in sources:
-            image = read_image(source)
-            shape = shape or image.shape
-            check_same_size(image, shape, source)
-            _write(image, source, unfinished / source.name, size)
+        written = (_write_video if is_video(clip.source) else _write_folder)(clip.source, unfinished, size)
     except FrameError as error:
+        shutil.rmtree(unfinished, ignore_errors=True)
         return Outcome(problem=str(error))
     if clip.target.exists():
         shutil.rmtree(clip.target)
     unfinished.rename(clip.target)
-    return Outcome(len(sources), written=True)
+    return Outcome(written, written=True)
 
 
-def _write(image: np.ndarray, source: Path, target: Path, size: int) -> None:
-    if image.shape[:2] == (size, size):
-        shutil.copyfile(source, target)
-        return
+def _write_folder(source: Path, target: Path, size: int) -> int:
+    """Write the frames of a folder; returns their number."""
+    paths = frame_paths(source)
+    shape: tuple[int, ...] = ()
+    for path in paths:
+        image = read_image(path)
+        shape = shape or image.shape
+        check_same_size(image, shape, path)
+        if image.shape[:2] == (size, size):
+            shutil.copyfile(path, target / path.name)
+        else:
+            _write(image, target / path.name, size)
+    return len(paths)
+
+
+def _write_video(source: Path, target: Path, size: int) -> int:
+    """Write all frames of a video, whatever their rate, and what tells a later run that it need not; their number."""
+    video = open_video(source, folder_rate=1)
+    for index, image in enumerate(video.frames(range(video.num_frames))):
+        _write(image, target / _frame_name(index), size)
+    write_json(target / MARKER, {**_identity(source), "frames": video.num_frames})
+    return video.num_frames
+
+
+def _frame_name(index: int) -> str:
+    return f"{index + 1:06d}.jpg"
+
+
+def _identity(video: Path) -> dict[str, str | int]:
+    """What changes when another video takes the place of this one."""
+    try:
+        state = video.stat()
+    except OSError as error:
+        raise FrameError(f"no video {video}: is the corpus linked and unpacked completely?") from error
+    return {"video": video.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+
+
+def _write(image: np.ndarray, target: Path, size: int) -> None:
     resized = cv2.cvtColor(resize_frame(image, size), cv2.COLOR_RGB2BGR)
     options = [] if target.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     encoded, data = cv2.imencode(target.suffix.lower(), resized, options)
@@ -99,8 +139,26 @@ def _write(image: np.ndarray, source: Path, target: Path, size: int) -> None:
     target.write_bytes(data.tobytes())
 
 
-def _is_complete(target: Path, sources: Sequence[Path], size: int) -> bool:
-    """Whether `target` holds all frames at the right size.
+def _finished_folder(clip: ClipImages, size: int) -> int:
+    """The number of frames if all images of the folder have been resized, else 0."""
+    names = [path.name for path in frame_paths(clip.source)]
+    return len(names) if _is_complete(clip.target, names, size) else 0
+
+
+def _finished_video(clip: ClipImages, size: int) -> int:
+    """The number of frames if those of the video, as it is now, have been written, else 0; nothing is decoded."""
+    identity = _identity(clip.source)
+    try:
+        marker = json.loads((clip.target / MARKER).read_text(encoding="utf-8"))
+        frames = int(marker.pop("frames"))
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return 0
+    names = [_frame_name(index) for index in range(frames)]
+    return frames if marker == identity and _is_complete(clip.target, names, size) else 0
+
+
+def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:
+    """Whether `target` holds the frames of these names, and no other, at the right size.
 
     A folder gets its name when it is complete, so this looks only for what happens to it later: files that were
     deleted, emptied (power failure) or cut short at the end, and another size, for which one image has to be read.
@@ -109,7 +167,7 @@ def _is_complete(target: Path, sources: Sequence[Path], size: int) -> bool:
         return False
     try:
         paths = frame_paths(target)
-        same = [path.name for path in paths] == [source.name for source in sources]
+        same = [path.name for path in paths] == list(names)
         return same and all(has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
     except FrameError:
         return False

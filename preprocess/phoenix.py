@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from preprocess.corpus import (
@@ -16,9 +17,12 @@ from preprocess.corpus import (
 )
 
 SPLITS = ("train", "dev", "test")
+LEFT_OUT_SIGNER = "Signer05"
 BROKEN_RECORDING = "13April_2011_Wednesday_tagesschau_default-14"
-# The labels of dev and test are released in simplified form, those of train are not.
-PHOENIX2014_REFERENCES = {"train": "phoenix2014-sentence"}
+SIMPLIFIED = {"train": "phoenix2014-sentence"}
+"""The labels of dev and test are released in simplified form, those of train are not."""
+REFERENCE_RULES = {"phoenix2014": SIMPLIFIED, "phoenix2014-SI5": SIMPLIFIED}
+"""By corpus and split, the rules for references, where there are any."""
 
 PHOENIX2014 = Source(
     title="PHOENIX2014",
@@ -50,7 +54,7 @@ def read_phoenix2014(root: Path) -> Corpus:
         rows = read_table(base / f"annotations/manual/{split}.corpus.csv", "id|folder|signer|annotation")
         frames = base / "features/fullFrame-210x260px" / split
         recordings = [
-            make_recording(where, row["id"], _clip_folder(frames, row["folder"]), row["signer"], row["annotation"])
+            make_recording(where, row["id"], clip_folder(frames, row["folder"]), row["signer"], row["annotation"])
             for where, row in rows
         ]
         splits[split] = tuple(recording for recording in recordings if recording.id != BROKEN_RECORDING)
@@ -58,7 +62,26 @@ def read_phoenix2014(root: Path) -> Corpus:
             notes.append(f"{split}: left out {BROKEN_RECORDING}, a broken recording")
     check_unique(splits)
     published = {"train": 5671, "dev": 540, "test": 629}
-    return Corpus(splits, sorted_glosses(splits.values()), tuple(notes), published, PHOENIX2014_REFERENCES)
+    return Corpus(splits, sorted_glosses(splits.values()), tuple(notes), published, SIMPLIFIED)
+
+
+def read_phoenix2014_si5(root: Path) -> Corpus:
+    """Read the signer-independent SI5 out of PHOENIX2014's multisigner partition: Signer05 is in dev and test alone.
+
+    The gloss dictionary is the multisigner one, so that weights and dictionaries serve for both.
+
+    Raises:
+        PreparationError: the root or an annotation file is wrong, or a split would be empty.
+    """
+    corpus = read_phoenix2014(root)
+    splits = {
+        split: tuple(entry for entry in members if (entry.signer == LEFT_OUT_SIGNER) != (split == "train"))
+        for split, members in corpus.splits.items()
+    }
+    check_unique(splits)
+    note = f"{LEFT_OUT_SIGNER} is in dev and test alone; the gloss dictionary is that of the multisigner partition"
+    published = {"train": 4375, "dev": 111, "test": 180}
+    return replace(corpus, splits=splits, notes=(*corpus.notes, note), published_clips=published)
 
 
 def read_phoenix2014_t(root: Path) -> Corpus:
@@ -73,7 +96,7 @@ def read_phoenix2014_t(root: Path) -> Corpus:
         table = root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"
         frames = root / "features/fullFrame-210x260px" / split
         splits[split] = tuple(
-            make_recording(where, row["name"], _clip_folder(frames, row["video"]), row["speaker"], row["orth"])
+            make_recording(where, row["name"], clip_folder(frames, row["video"]), row["speaker"], row["orth"])
             for where, row in read_table(table, "name|video|start|end|speaker|orth|translation")
         )
     check_unique(splits)
@@ -81,7 +104,7 @@ def read_phoenix2014_t(root: Path) -> Corpus:
     return Corpus(splits, sorted_glosses(splits.values()), published_clips=published)
 
 
-def _clip_folder(frames: Path, pattern: str) -> Path:
+def clip_folder(frames: Path, pattern: str) -> Path:
     """The folder of a clip whose row says `<name>/1/*.png`; in 2014-T the folders have no `/1`, whatever it says."""
     folder = frames / PurePosixPath(pattern).parent if "*" in pattern else frames / pattern
     return folder.parent if folder.name == "1" and not folder.is_dir() else folder

@@ -15,15 +15,14 @@ from dataset.manifest import Clip, Manifest
 from dataset.vocabulary import Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
-from preprocess.corpora import CORPORA
+from preprocess.corpora import CORPORA, read_corpus
 from preprocess.corpus import Corpus, PreparationError, Recording
-from preprocess.images import ClipImages, count_clips, resize_clips
+from preprocess.images import ClipImages, count_clips, is_video, resize_clips
+from preprocess.options import FRAME_SIZE, default_output, parse_args
 from preprocess.pack import pack, report
 from preprocess.summary import format_summary
-from utils.cores import available_cores
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-FRAME_SIZE = 256
+SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)
@@ -55,6 +54,8 @@ def prepare(
     workers: int = 1,
     *,
     frame_size: int = FRAME_SIZE,
+    labels: Path | None = None,
+    seed: int = 0,
 ) -> Prepared:
     """Prepare a corpus for training and evaluation.
 
@@ -69,6 +70,8 @@ def prepare(
             whenever they are read. Clips that are finished already are not written again.
         workers: number of processes that resize.
         frame_size: side in pixels of the resized frames.
+        labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
+        seed: of the split of the corpus `custom`, if its CSV gives none.
 
     Raises:
         PreparationError: the corpus is incomplete or malformed, or a file can't be written.
@@ -79,10 +82,10 @@ def prepare(
         raise PreparationError(f"workers ({workers}) and frame size ({frame_size}) must be at least 1")
     root, output = Path(root), Path(output)
     try:
-        corpus = CORPORA[dataset](root)
-        for split in corpus.splits:
-            # From an earlier run; without manifests nothing can train on what is half rewritten.
-            (output / f"{split}.json").unlink(missing_ok=True)
+        corpus = read_corpus(dataset, root, labels, seed)
+        if not process_image:
+            _refuse_videos(corpus)
+        _clear(output, dataset)
         vocabulary = Vocabulary(corpus.glosses, source=str(output / "gloss_dict.txt"))
         vocabulary.save(output / "gloss_dict.txt")
         for split, recordings in corpus.splits.items():
@@ -98,6 +101,26 @@ def prepare(
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
     return Prepared(dataset, output, vocabulary, manifests, resized, (*corpus.notes, *_incomplete(corpus)))
+
+
+def _refuse_videos(corpus: Corpus) -> None:
+    videos = [recording for members in corpus.splits.values() for recording in members if is_video(recording.source)]
+    if videos:
+        raise PreparationError(
+            f"{len(videos)} clips are videos ({videos[0].source.name}, ...), and training reads images: add "
+            "--process-image, which writes them"
+        )
+
+
+def _clear(output: Path, dataset: str) -> None:
+    """Remove what an earlier run left: without manifests nothing can train on what is half rewritten."""
+    for split in SPLITS:
+        (output / f"{split}.json").unlink(missing_ok=True)
+        (output / f"{dataset}-groundtruth-{split}.stm").unlink(missing_ok=True)
+    # Of a run that was killed while it wrote one of these (`utils.files.atomic_path`).
+    for stem in (*SPLITS, "gloss_dict", *(f"{dataset}-groundtruth-{split}" for split in SPLITS)):
+        for unfinished in output.glob(f".{stem[:100]}.*"):
+            unfinished.unlink()
 
 
 def _incomplete(corpus: Corpus) -> list[str]:
@@ -121,10 +144,10 @@ def _frames(
     """The number of frames of each recording by id, and how many clips were resized now."""
     recordings = [(split, recording) for split, members in corpus.splits.items() for recording in members]
     if process_image:
-        clips = [ClipImages(entry.folder, output / _prepared_folder(split, entry)) for split, entry in recordings]
+        clips = [ClipImages(entry.source, output / _prepared_folder(split, entry)) for split, entry in recordings]
         outcomes = resize_clips(clips, frame_size, workers)
     else:
-        outcomes = count_clips([entry.folder for _, entry in recordings])
+        outcomes = count_clips([entry.source for _, entry in recordings])
     counts = {entry.id: outcome.num_frames for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
     return counts, sum(outcome.written for outcome in outcomes)
 
@@ -139,63 +162,13 @@ def _clips(
     return tuple(
         Clip(
             id=recording.id,
-            folder=_prepared_folder(split, recording) if process_image else str(recording.folder.absolute()),
+            folder=_prepared_folder(split, recording) if process_image else str(recording.source.absolute()),
             signer=recording.signer,
             glosses=recording.glosses,
             num_frames=counts[recording.id],
         )
         for recording in recordings
     )
-
-
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """Parse the command line; `--workers` holds the number of cores after `--multiprocessing`."""
-    parser = argparse.ArgumentParser(
-        description="Prepare a corpus: gloss dictionary, reference transcripts, resized frames and manifests."
-    )
-    parser.add_argument("--dataset", required=True, choices=tuple(CORPORA), help="the corpus")
-    parser.add_argument("--dataset-root", type=Path, help="its folder (default: dataset/NAME in the repository)")
-    parser.add_argument("--output", type=Path, help="where to write (default: preprocess/NAME in the repository)")
-    parser.add_argument(
-        "-p",
-        "--process-image",
-        action="store_true",
-        help="write resized frames; a run that was interrupted goes on where it stopped",
-    )
-    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that resize (default: 1)")
-    parser.add_argument(
-        "-m",
-        "--multiprocessing",
-        dest="workers",
-        action="store_const",
-        const=available_cores(),
-        help="the same as --workers with the number of cores",
-    )
-    parser.add_argument(
-        "--frame-size",
-        type=_positive,
-        default=FRAME_SIZE,
-        metavar="PIXELS",
-        help=f"side of the resized frames (default: {FRAME_SIZE})",
-    )
-    parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
-    args = parser.parse_args(argv)
-    if args.pack and not args.process_image:
-        parser.error("--pack packs the frames that --process-image writes: give both")
-    args.dataset_root = args.dataset_root or REPOSITORY / "dataset" / args.dataset
-    args.output = args.output or default_output(args.dataset)
-    return args
-
-
-def default_output(dataset: str) -> Path:
-    """Where a corpus is prepared unless told otherwise."""
-    return REPOSITORY / "preprocess" / dataset
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
-    return int(text)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -208,6 +181,8 @@ def main(args: argparse.Namespace) -> int:
             args.process_image,
             args.workers,
             frame_size=args.frame_size,
+            labels=args.labels,
+            seed=args.seed,
         )
         packed = pack(args.output) if args.pack else []
     except PreparationError as error:

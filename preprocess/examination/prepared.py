@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from config.schema import Config
@@ -16,11 +16,10 @@ from preprocess.examination.clips import look_at_clips
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, examples, explain, judge
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
 from preprocess.examination.labels import check_lengths, check_seen, training_config
-from preprocess.phoenix import PHOENIX2014_REFERENCES
+from preprocess.phoenix import REFERENCE_RULES
 
 SPLITS = ("train", "dev", "test")
 DICTIONARY = "gloss_dict.txt"
-REFERENCE_RULES: Mapping[str, Mapping[str, str]] = {"phoenix2014": PHOENIX2014_REFERENCES}
 AGAIN = "prepare again (how is said below); finished clips are kept"
 CHECKS = ("clip folders", "frame counts", "images", "image sizes", "dictionary", "references", "label lengths")
 

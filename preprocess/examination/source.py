@@ -11,7 +11,7 @@ import cv2
 from dataset.frames import IMAGE_SUFFIXES, FrameError, resize_frame
 from dataset.manifest import Clip, Manifest
 from evaluation.normalise import normalise
-from preprocess.corpora import CORPORA
+from preprocess.corpora import read_corpus
 from preprocess.corpus import Corpus, Recording
 from preprocess.csl_daily import read_lengths
 from preprocess.examination.clips import first_frame, look_at_clips
@@ -19,7 +19,7 @@ from preprocess.examination.finding import Finding, Verdict, attempt, counted, e
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
 from preprocess.examination.labels import check_lengths, check_scorable, check_seen, training_config
 from preprocess.images import JPEG_QUALITY
-from preprocess.prepare import FRAME_SIZE
+from preprocess.options import FRAME_SIZE
 
 RELEASED_SIZES: Mapping[str, tuple[int, int]] = {
     "phoenix2014": (210, 260),
@@ -33,11 +33,11 @@ CHECKS = ("number of clips", "labels can be scored", "clip folders", "images", "
 ONLY_BEFORE = ("label lengths", "glosses outside train", "free disk")
 
 
-def read_source(dataset: str, root: Path) -> tuple[Corpus | None, Finding]:
-    """The corpus, or None if it can't be read, and the finding that says so."""
+def read_source(dataset: str, root: Path, labels: Path | None, seed: int) -> tuple[Corpus | None, Finding]:
+    """The corpus, read as `read_corpus` does, or None if it can't be, and the finding that says so."""
     check = "corpus: root and annotations"
     try:
-        corpus = CORPORA[dataset](root)
+        corpus = read_corpus(dataset, root, labels, seed)
     except Exception as error:
         again = "mend this and run the doctor again: it sees the rest of the corpus only then"
         return None, Finding(check, Verdict.ERROR, explain(error), again)
@@ -66,7 +66,7 @@ def examine_texts(corpus: Corpus) -> list[Finding]:
 def examine_frames(dataset: str, root: Path, corpus: Corpus, full: bool, workers: int) -> tuple[list[Finding], Reports]:
     """The checks of the released frames, and what was seen of each clip."""
     recordings = {f"{split} {r.id}": r for split, members in corpus.splits.items() for r in members}
-    folders = [recording.folder for recording in recordings.values()]
+    folders = [recording.source for recording in recordings.values()]
     reports = dict(zip(recordings, look_at_clips(folders, full, workers, "looking at the corpus"), strict=True))
     usual = None if folders[0].is_file() else RELEASED_SIZES.get(dataset)
     findings = [
@@ -118,12 +118,12 @@ def _check_lengths(check: str, root: Path, reports: Reports) -> Finding:
 
 def _clips(split: str, members: Sequence[Recording], reports: Reports) -> tuple[Clip, ...]:
     counts = {recording: reports[f"{split} {recording.id}"].num_frames for recording in members}
-    return tuple(Clip(r.id, str(r.folder), r.signer, r.glosses, count) for r, count in counts.items() if count)
+    return tuple(Clip(r.id, str(r.source), r.signer, r.glosses, count) for r, count in counts.items() if count)
 
 
 def _check_disk(check: str, corpus: Corpus, reports: Reports, output: Path) -> Finding:
     """Whether there is room for the resized frames, from the size of some of them."""
-    folders = [recording.folder for members in corpus.splits.values() for recording in members]
+    folders = [recording.source for members in corpus.splits.values() for recording in members]
     sizes = []
     for folder in folders[:: max(1, len(folders) // DISK_SAMPLE)]:
         try:

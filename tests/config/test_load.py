@@ -8,7 +8,7 @@ from config.load import ConfigError, corpora, leaf_keys, load_config, stored_con
 from config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "config"
-CORPORA = ["phoenix2014", "phoenix2014-T", "CSL-Daily", "CSL"]
+CORPORA = ["phoenix2014", "phoenix2014-SI5", "phoenix2014-T", "CSL-Daily", "CSL", "custom"]
 
 
 def test_baseline_is_the_published_recipe():
@@ -54,7 +54,7 @@ def test_each_corpus_by_its_file_and_by_line_3(name):
         assert config.normalise == ("phoenix2014" if name.startswith("phoenix") else "none")
         assert config.merge_repeats == name.startswith("phoenix")
         assert config.also_normalise == (("phoenix2014-T",) if name == "phoenix2014-T" else ())
-        assert config.model_args.share_heads == (name == "phoenix2014")
+        assert config.model_args.share_heads == (name in ("phoenix2014", "phoenix2014-SI5"))
         assert config.feeder_args.skip_short == (name == "phoenix2014-T")
     daily = name == "CSL-Daily"
     assert by_line.optimizer_args.base_lr == (5e-5 if daily else 1e-4)

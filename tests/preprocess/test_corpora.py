@@ -11,12 +11,8 @@ from tests.preprocess import tiny_corpora as tiny
 
 PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"
 T_CSV = "annotations/manual/PHOENIX-2014-T.{}.corpus.csv"
-BUILDERS = {
-    "phoenix2014": tiny.phoenix2014,
-    "phoenix2014-T": tiny.phoenix2014_t,
-    "CSL-Daily": tiny.csl_daily,
-    "CSL": tiny.csl,
-}
+BUILDERS = tiny.BUILDERS
+RELEASED = [name for name in CORPORA if name != "custom"]
 
 
 def ids(corpus: Corpus) -> dict[str, list[str]]:
@@ -40,7 +36,7 @@ def test_phoenix2014(tmp_path):
     first = corpus.splits["train"][0]
     assert first.glosses == ("loc-NORD", "WETTER", "REGEN")
     assert first.signer == "Signer04"
-    assert first.folder == tmp_path / (
+    assert first.source == tmp_path / (
         "phoenix-2014-multisigner/features/fullFrame-210x260px/train/01April_2010_Thursday_heute_default-1/1"
     )
     assert corpus.glosses == tuple(sorted(corpus.glosses))
@@ -63,13 +59,49 @@ def test_phoenix2014_without_the_broken_recording_has_no_note(tmp_path):
     assert CORPORA["phoenix2014"](tmp_path).notes == ()
 
 
+def test_si5_keeps_signer05_out_of_train_and_all_others_out_of_dev_and_test(tmp_path):
+    corpus = CORPORA["phoenix2014-SI5"](tiny.phoenix2014_si5(tmp_path))
+    assert {split: {entry.signer for entry in members} for split, members in corpus.splits.items()} == {
+        "train": {"Signer01", "Signer04"},
+        "dev": {"Signer05"},
+        "test": {"Signer05"},
+    }
+    assert {split: len(names) for split, names in ids(corpus).items()} == {"train": 3, "dev": 1, "test": 1}
+    assert corpus.published_clips == {"train": 4375, "dev": 111, "test": 180}
+    assert corpus.reference_rules == {"train": "phoenix2014-sentence"}
+
+
+def test_si5_has_the_dictionary_of_the_multisigner_partition(tmp_path):
+    root = tiny.phoenix2014_si5(tmp_path)
+    corpus = CORPORA["phoenix2014-SI5"](root)
+    assert corpus.glosses == CORPORA["phoenix2014"](root).glosses
+    assert "SCHNEE" in corpus.glosses  # of a test recording that SI5 leaves out
+    assert [note for note in corpus.notes if "multisigner" in note]
+
+
+def test_csl_daily_from_videos(tmp_path):
+    tiny.csl_daily(tmp_path)
+    shutil.rmtree(tmp_path / "sentence/frames_512x512")
+    tiny.write_lines(tmp_path / "sentence/videos_512x512/S000020_P0000_T00.avi", "not read yet")
+    first, second = CORPORA["CSL-Daily"](tmp_path).splits["train"]
+    assert first.source == tmp_path / "sentence/videos_512x512/S000020_P0000_T00.avi"
+    assert second.source == tmp_path / "sentence/videos_512x512/S000007_P0003_T00.mp4"
+
+
+def test_csl_daily_without_frames_and_videos(tmp_path):
+    tiny.csl_daily(tmp_path)
+    shutil.rmtree(tmp_path / "sentence/frames_512x512")
+    with pytest.raises(PreparationError, match="holds neither frames_512x512 nor a folder videos"):
+        CORPORA["CSL-Daily"](tmp_path)
+
+
 @pytest.mark.parametrize("level", ["", "1"])
 def test_phoenix2014_t_takes_both_layouts(tmp_path, level):
     corpus = CORPORA["phoenix2014-T"](tiny.phoenix2014_t(tmp_path, level))
     for members in corpus.splits.values():
         for recording in members:
-            assert recording.folder.name == (level or recording.id)
-            assert len(list(recording.folder.glob("*.png"))) == 4
+            assert recording.source.name == (level or recording.id)
+            assert len(list(recording.source.glob("*.png"))) == 4
 
 
 def test_phoenix2014_t_is_read_without_quoting(tmp_path):
@@ -87,7 +119,7 @@ def test_csl_daily(tmp_path, place):
     first = corpus.splits["train"][0]
     assert first.glosses == ("他", "今天", "年龄", "4")
     assert first.signer == "P0000"
-    assert first.folder == tmp_path / "sentence/frames_512x512/S000020_P0000_T00"
+    assert first.source == tmp_path / "sentence/frames_512x512/S000020_P0000_T00"
     assert corpus.splits["test"][0].signer == "P0009"
     assert corpus.glosses == tuple(sorted(corpus.glosses))
     assert "11" in corpus.glosses
@@ -129,7 +161,7 @@ def test_csl(tmp_path):
     assert ids(corpus) == {"train": ["P01_s1_00_0", "P02_s1_01_0"], "dev": ["P03_s1_00_0"]}
     assert corpus.glosses == ("我们", "你", "喜欢", "不用")
     assert corpus.splits["train"][1].glosses == ("你", "你")
-    assert corpus.splits["dev"][0].folder == tmp_path / "color/000/P03_s1_00_0"
+    assert corpus.splits["dev"][0].source == tmp_path / "color/000/P03_s1_00_0"
     assert corpus.splits["dev"][0].signer == "P03"
 
 
@@ -167,7 +199,7 @@ def test_csl_refuses_a_wrong_dictionary(tmp_path, line, message):
 # The root
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", RELEASED)
 def test_missing_root_says_what_to_link_and_where_to_get_it(tmp_path, name):
     root = tmp_path / "dataset" / name
     with pytest.raises(PreparationError, match=r"no .* corpus at") as caught:
@@ -185,7 +217,7 @@ def test_dangling_link_is_named(tmp_path):
         CORPORA["phoenix2014"](tmp_path / "phoenix2014")
 
 
-@pytest.mark.parametrize("name", CORPORA)
+@pytest.mark.parametrize("name", RELEASED)
 @pytest.mark.parametrize("above", ["release", "downloads/release"])
 def test_link_too_high_names_the_right_level(tmp_path, name, above):
     right = BUILDERS[name](tmp_path / "disk" / above)

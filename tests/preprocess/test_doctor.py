@@ -18,7 +18,8 @@ from preprocess.corpus import Corpus, Recording
 from preprocess.examination import source
 from preprocess.examination.finding import Finding, Verdict, format_findings
 from preprocess.examination.source import RELEASED_SIZES
-from preprocess.prepare import REPOSITORY, prepare
+from preprocess.options import REPOSITORY
+from preprocess.prepare import prepare
 from tests.preprocess import tiny_corpora as tiny
 
 BUILDERS = {

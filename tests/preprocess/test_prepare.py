@@ -15,15 +15,12 @@ from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from preprocess.corpora import CORPORA
 from preprocess.corpus import PreparationError
-from preprocess.prepare import REPOSITORY, main, parse_args, prepare
+from preprocess.options import REPOSITORY, parse_args
+from preprocess.prepare import main, prepare
 from tests.preprocess import tiny_corpora as tiny
+from utils.cores import available_cores
 
-BUILDERS = {
-    "phoenix2014": tiny.phoenix2014,
-    "phoenix2014-T": tiny.phoenix2014_t,
-    "CSL-Daily": tiny.csl_daily,
-    "CSL": tiny.csl,
-}
+BUILDERS = tiny.BUILDERS
 SIZE = 64
 DEV_CLIP = "phoenix-2014-multisigner/features/fullFrame-210x260px/dev/03April_2010_Saturday_heute_default-1/1"
 
@@ -35,7 +32,7 @@ def corpus(tmp_path) -> Path:
 
 def run(corpus: Path, output: Path, *options: str, dataset: str = "phoenix2014") -> int:
     fixed = ["--dataset", dataset, "--dataset-root", str(corpus), "--output", str(output), "--frame-size", str(SIZE)]
-    return main(parse_args([*fixed, *options]))
+    return main(parse_args([*fixed, "--workers", "1", *options]))
 
 
 def clip_files(output: Path) -> dict[str, tuple[int, int]]:
@@ -261,8 +258,20 @@ def test_defaults_lie_in_the_repository():
     args = parse_args(["--dataset", "CSL-Daily"])
     assert args.dataset_root == REPOSITORY / "dataset/CSL-Daily"
     assert args.output == REPOSITORY / "preprocess/CSL-Daily"
-    assert (args.frame_size, args.workers, args.process_image) == (256, 1, False)
-    assert parse_args(["--dataset", "CSL", "--multiprocessing"]).workers >= 1
+    assert (args.frame_size, args.workers, args.process_image) == (256, available_cores(), False)
+    assert parse_args(["--dataset", "CSL", "--multiprocessing"]).workers == available_cores()
+    assert parse_args(["--dataset", "CSL", "--workers", "3"]).workers == 3
+    si5 = parse_args(["--dataset", "phoenix2014-SI5"])
+    assert (si5.dataset_root, si5.output) == (
+        REPOSITORY / "dataset/phoenix2014",
+        REPOSITORY / "preprocess/phoenix2014-SI5",
+    )
+
+
+def test_options_of_own_corpora_are_refused_elsewhere(capsys):
+    with pytest.raises(SystemExit):
+        parse_args(["--dataset", "CSL", "--seed", "0"])
+    assert "--labels and --seed belong to --dataset custom" in capsys.readouterr().err
 
 
 def test_summary(tmp_path, corpus, capsys):

@@ -78,6 +78,15 @@ def phoenix2014_t(root: Path, level: str = "") -> Path:
     return root
 
 
+def phoenix2014_si5(root: Path) -> Path:
+    """`phoenix2014` with Signer05 in dev and for one of the two test recordings."""
+    phoenix2014(root)
+    for split, old in (("dev", "|Signer04|"), ("test", "|Signer02|HEUTE")):
+        table = root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv"
+        table.write_text(table.read_text().replace(old, old.replace(old[1:9], "Signer05")))
+    return root
+
+
 CSL_DAILY_ROWS = (
     ("S000020_P0000_T00", "他 今天 年龄 4"),
     ("S000007_P0003_T00", "APP 好 好"),
@@ -109,3 +118,38 @@ def csl(root: Path) -> Path:
     for folder in ("color/000/P01_s1_00_0", "color/001/P02_s1_01_0", "color/000/P03_s1_00_0"):
         write_clip(root / folder, "{:06d}.jpg", height=36, width=64)
     return root
+
+
+def custom(root: Path) -> Path:
+    """An own corpus of folders of frames, 2 / 1 / 1, its CSV as a spreadsheet writes it."""
+    rows = (
+        "a,frames/a,Anna,HALLO DU,train",
+        'b,"frames/b",Ben,DU,train',
+        "c,frames/c,Anna,ICH,dev",
+        "d,frames/d,Ben,DU,test",
+    )
+    write_lines(root / "labels.csv", "id,path,signer,glosses,split", *rows)
+    for name in "abcd":
+        write_clip(root / "frames" / name, "{:d}.png")
+    return root
+
+
+def write_video(path: Path, frames: int = 12, height: int = 48, width: int = 64) -> Path:
+    """A video of as many different frames."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = "MJPG" if path.suffix == ".avi" else "mp4v"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25.0, (width, height))
+    for number in range(frames):
+        writer.write(image(number, height, width))
+    writer.release()
+    return path
+
+
+BUILDERS = {
+    "phoenix2014": phoenix2014,
+    "phoenix2014-SI5": phoenix2014_si5,
+    "phoenix2014-T": phoenix2014_t,
+    "CSL-Daily": csl_daily,
+    "CSL": csl,
+    "custom": custom,
+}

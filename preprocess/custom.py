@@ -1,0 +1,159 @@
+"""A corpus of your own: videos or folders of frames, and one CSV that says what is signed in them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dataset.video import VIDEO_SUFFIXES
+from evaluation.ctm import FormatError, check_gloss, fold_case
+from preprocess.corpus import Corpus, PreparationError, Recording, make_recording, sorted_glosses
+from preprocess.custom_split import SPLITS, draw_split
+
+REQUIRED = ("id", "path", "signer", "glosses")
+HEADER = "id,path,signer,glosses,split"
+MOST_MISTAKES = 10
+
+
+def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus:
+    """Read a corpus described by a CSV with the columns `id,path,signer,glosses,split`, in any order.
+
+    Args:
+        root: the folder that the paths in the CSV start from.
+        labels: the CSV; if None, the only one in `root`.
+        seed: draws the split if the CSV gives none.
+
+    Raises:
+        PreparationError: no such folder or CSV, or mistakes in it: up to ten are listed, with file and line.
+    """
+    table = labels or _find_table(root)
+    rows = _read_rows(table)
+    recordings: list[Recording] = []
+    mistakes: list[str] = []
+    seen: dict[tuple[str, str], str] = {}
+    for where, row in rows:
+        try:
+            _check_new(where, row, seen)
+            recordings.append(_recording(root, where, row))
+        except (PreparationError, FormatError) as error:
+            mistakes.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
+    mistakes += _split_mistakes(table, rows)
+    if mistakes:
+        more = [f"and {len(mistakes) - MOST_MISTAKES} more"] if len(mistakes) > MOST_MISTAKES else []
+        plural = "s" if len(mistakes) > 1 else ""
+        raise PreparationError("\n    ".join([f"{len(mistakes)} mistake{plural}:", *mistakes[:MOST_MISTAKES], *more]))
+    if any(row["split"] for _, row in rows):
+        by_split = zip(recordings, (row["split"] for _, row in rows), strict=True)
+        chosen, notes = {recording.id: split for recording, split in by_split}, ()
+    else:
+        chosen, note = draw_split(recordings, seed)
+        notes = (note,)
+    members = {split: tuple(entry for entry in recordings if chosen[entry.id] == split) for split in SPLITS}
+    splits = {split: entries for split, entries in members.items() if entries}
+    return Corpus(splits, sorted_glosses(splits.values()), notes)
+
+
+def _find_table(root: Path) -> Path:
+    if not root.is_dir():
+        raise PreparationError(
+            f"no folder {root}: put your videos and a CSV with the header {HEADER} there, or name their folder with "
+            "--dataset-root (docs/own-corpus.md)"
+        )
+    tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
+    if len(tables) == 1:
+        return tables[0]
+    found = f"{len(tables)} CSV files ({', '.join(path.name for path in tables[:5])})" if tables else "no CSV file"
+    raise PreparationError(f"{root} holds {found}: name the one with the header {HEADER} with --labels")
+
+
+def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
+    """The rows of the CSV, each with its place, `file:line`; a column `split` that is missing is filled with ""."""
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PreparationError(f"{table} is not a readable UTF-8 file ({error}): save it as CSV UTF-8") from error
+    first = text.partition("\n")[0]
+    delimiter = ";" if ";" in first and "," not in first else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows = []
+    try:
+        header = [name.strip().lower() for name in next(reader, [])]
+        _check_header(table, header)
+        for fields in reader:
+            where = f"{table}:{reader.line_num}"
+            if not any(field.strip() for field in fields):
+                continue
+            if len(fields) != len(header):
+                raise PreparationError(
+                    f"{where}: {len(fields)} fields where the header has {len(header)}; a field that holds "
+                    f'{delimiter!r} must be quoted, as in "a{delimiter}b"'
+                )
+            row = {name: field.strip() for name, field in zip(header, fields, strict=True)}
+            rows.append((where, {"split": "", **row}))
+    except csv.Error as error:
+        raise PreparationError(f"{table}:{reader.line_num}: {error}; is a quotation mark missing?") from error
+    if not rows:
+        raise PreparationError(f"{table} lists no clip")
+    return rows
+
+
+def _check_header(table: Path, header: Sequence[str]) -> None:
+    allowed = (*REQUIRED, "split")
+    wrong = [f"no column {name!r}" for name in REQUIRED if name not in header]
+    wrong += [f"unknown column {name!r}" for name in header if name not in allowed]
+    wrong += [f"column {name!r} twice" for name in allowed if header.count(name) > 1]
+    if wrong:
+        raise PreparationError(f"{table}:1: the header must be {HEADER} (split is optional): {', '.join(wrong)}")
+
+
+def _check_new(where: str, row: Mapping[str, str], seen: dict[tuple[str, str], str]) -> None:
+    """Raise PreparationError if an earlier row has the same id (sclite ignores case) or the same path."""
+    keys = (("id", fold_case(row["id"])), ("path", os.path.normpath(row["path"])))
+    repeated = [f"{key[0]} {row[key[0]]!r} is already at {seen[key]}" for key in keys if key in seen]
+    for key in keys:
+        seen.setdefault(key, where)
+    if repeated:
+        raise PreparationError(f"{where}: duplicate: the {' and the '.join(repeated)}")
+
+
+def _recording(root: Path, where: str, row: Mapping[str, str]) -> Recording:
+    recording = make_recording(where, row["id"], _source(root, where, row["path"]), row["signer"], row["glosses"])
+    if recording.id.startswith(";") or len(recording.id.encode()) > 200:
+        raise PreparationError(f"{where}: the id must not start with ';' nor be longer than 200 bytes: {row['id']!r}")
+    for index, gloss in enumerate(recording.glosses):
+        check_gloss(gloss, first_of_reference=index == 0)
+    return recording
+
+
+def _source(root: Path, where: str, path: str) -> Path:
+    normal = os.path.normpath(path)
+    if not path or Path(path).is_absolute() or normal == "." or Path(normal).parts[0] == "..":
+        raise PreparationError(f"{where}: the path must be that of a video or folder below {root}, but is {path!r}")
+    source = root / normal
+    if not source.exists():
+        hint = "; write / and not \\ between folders" if "\\" in path else ""
+        raise PreparationError(f"{where}: there is no {source}{hint}")
+    if source.is_file() and source.suffix.lower() not in VIDEO_SUFFIXES:
+        kinds = ", ".join(sorted(VIDEO_SUFFIXES))
+        raise PreparationError(f"{where}: {source} is neither a folder of frames nor a video ({kinds})")
+    return source
+
+
+def _split_mistakes(table: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
+    """What is wrong with the splits that the rows give; nothing if none gives any."""
+    given = [row["split"] for _, row in rows if row["split"]]
+    if not given:
+        return []
+    mistakes = [
+        f"{where}: the split must be one of {', '.join(SPLITS)}, but is {row['split']!r}"
+        for where, row in rows
+        if row["split"] and row["split"] not in SPLITS
+    ]
+    if len(given) < len(rows):
+        first = next(where for where, row in rows if not row["split"])
+        mistakes.append(f"{first}: no split, but {len(given)} of {len(rows)} rows have one: give all rows one, or none")
+    missing = [split for split in ("train", "dev") if split not in given]
+    return mistakes + [f"{table}: no row has the split {split}, which training needs" for split in missing]

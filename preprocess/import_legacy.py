@@ -1,0 +1,169 @@
+"""Convert the prepared files of earlier systems: `gloss_dict.npy` and `{train,dev,test}_info.npy`.
+
+python -m preprocess.import_legacy --dataset phoenix2014 --legacy OLD/preprocess/phoenix2014 --prefix-root CORPUS
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dataset.legacy_vocabulary import load_dictionary
+from dataset.manifest import Clip, Manifest
+from evaluation.ctm import Reference, write_stm
+from evaluation.normalise import normalise
+from preprocess.corpus import PreparationError, Recording, check_unique, make_recording
+from preprocess.images import count_clips
+from preprocess.options import FRAME_SIZE, default_output
+from preprocess.phoenix import REFERENCE_RULES, clip_folder
+from preprocess.summary import format_summary
+from utils.errors import InputError
+from utils.legacy_pickle import load_legacy_npy
+
+SPLITS = ("train", "dev", "test")
+FRAME_FOLDERS = (
+    "",
+    "features/fullFrame-256x256px",
+    "features/fullFrame-210x260px",
+    "phoenix-2014-multisigner/features/fullFrame-256x256px",
+    "phoenix-2014-multisigner/features/fullFrame-210x260px",
+    "sentence/frames_512x512",
+)
+"""Below the folder that `--prefix-root` names, where the folders of the clips may start."""
+
+
+def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: Path, frame_size: int) -> str:
+    """Write `gloss_dict.txt`, manifests and references from legacy files; frames stay where they are.
+
+    Args:
+        dataset: the corpus's name.
+        legacy: the folder of the `.npy` files.
+        prefix_root: the folder of the corpus; if None, the `prefix` that the files state.
+        output: the folder to write to.
+        frame_size: side in pixels at which frames are to be read.
+
+    Returns:
+        a summary for the user.
+
+    Raises:
+        InputError: a file is missing, malformed or would run code; frames are missing; glosses are not in the
+            dictionary.
+    """
+    vocabulary = load_dictionary(legacy / "gloss_dict.npy")
+    splits: dict[str, tuple[Recording, ...]] = {}
+    stated: dict[str, Any] = {}
+    for split in SPLITS:
+        path = legacy / f"{split}_info.npy"
+        if split == "test" and not path.exists():  # CSL has none
+            continue
+        entries, prefix = _read_info(path)
+        root = _frames_root(path, prefix_root or Path(prefix), entries)
+        splits[split] = tuple(_recording(path, number, entry, root) for number, entry in enumerate(entries))
+        stated |= {entry["fileid"]: entry.get("num_frames") for entry in entries}
+    check_unique(splits)
+    _check_glosses(splits, vocabulary)
+    recordings = [recording for members in splits.values() for recording in members]
+    outcomes = count_clips([recording.source for recording in recordings])
+    counts = {entry.id: outcome.num_frames for entry, outcome in zip(recordings, outcomes, strict=True)}
+    vocabulary.save(output / "gloss_dict.txt")
+    manifests = [_write(dataset, split, members, counts, output, frame_size) for split, members in splits.items()]
+    differing = [f"{name} ({stated[name]}, now {count})" for name, count in counts.items() if stated[name] != count]
+    more = ", ..." if len(differing) > 5 else ""
+    notes = [f"{len(differing)} clips have another number of frames than stated: {', '.join(differing[:5])}{more}"]
+    return format_summary(vocabulary, manifests, notes if differing else [])
+
+
+def _read_info(path: Path) -> tuple[list[Mapping[str, Any]], str]:
+    """The entries in the order of their numbers, which must be 0, 1, ... without gap, and the prefix.
+
+    Earlier systems took the length of this dictionary, less one, for the index of the last entry and so lost it.
+    """
+    content = load_legacy_npy(path)
+    if not isinstance(content, Mapping):
+        raise PreparationError(f"{path} holds {type(content).__name__}, not a dictionary: is it a {path.name}?")
+    numbers = sorted(key for key in content if isinstance(key, int))
+    extra = sorted(str(key) for key in content if not isinstance(key, int) and key != "prefix")
+    if not numbers or numbers != list(range(len(numbers))) or extra:
+        raise PreparationError(
+            f"{path}: its keys must be 0, 1, 2, ... and 'prefix', but there are {len(numbers)} numbers "
+            f"{numbers[:1]} to {numbers[-1:]}{' and ' + ', '.join(extra[:5]) if extra else ''}"
+        )
+    return [content[number] for number in numbers], str(content.get("prefix", "."))
+
+
+def _frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> Path:
+    """The folder that the clips' folders start from: the first one below which the first clip lies."""
+    first = entries[0].get("folder") if isinstance(entries[0], Mapping) else None
+    candidates = [prefix_root / folder for folder in FRAME_FOLDERS]
+    found = [root for root in candidates if isinstance(first, str) and clip_folder(root, first).is_dir()]
+    if not found:
+        raise PreparationError(
+            f"{path}: the frames of its first clip ({first!r}) are not in {prefix_root}, nor where the corpora keep "
+            "them below it: name the folder with --prefix-root"
+        )
+    return found[0]
+
+
+def _recording(path: Path, number: int, entry: Any, root: Path) -> Recording:
+    where = f"{path}, entry {number}"
+    fields = ("fileid", "folder", "signer", "label")
+    if not isinstance(entry, Mapping) or not all(isinstance(entry.get(field), str) for field in fields):
+        raise PreparationError(f"{where} must have the texts {', '.join(fields)}, but is {str(entry)[:200]}")
+    signer = "_".join(entry["signer"].split()) or "unknown"
+    return make_recording(where, entry["fileid"], clip_folder(root, entry["folder"]), signer, entry["label"])
+
+
+def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Any) -> None:
+    used = {gloss for members in splits.values() for recording in members for gloss in recording.glosses}
+    missing = sorted(gloss for gloss in used if gloss not in vocabulary)
+    if missing:
+        raise PreparationError(
+            f"{len(missing)} glosses are not in gloss_dict.npy: {', '.join(missing[:10])}; is it of another corpus?"
+        )
+
+
+def _write(
+    dataset: str, split: str, members: Sequence[Recording], counts: Mapping[str, int], output: Path, frame_size: int
+) -> Manifest:
+    rules = REFERENCE_RULES.get(dataset, {}).get(split, "none")
+    references = [Reference(entry.id, entry.signer, tuple(normalise(entry.glosses, rules))) for entry in members]
+    write_stm(output / f"{dataset}-groundtruth-{split}.stm", references)
+    clips = tuple(
+        Clip(entry.id, str(entry.source.absolute()), entry.signer, entry.glosses, counts[entry.id]) for entry in members
+    )
+    manifest = Manifest(dataset, split, frame_size, clips, home=output)
+    manifest.save(output / f"{split}.json")
+    return manifest
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description="Convert gloss_dict.npy and *_info.npy of earlier systems.")
+    parser.add_argument("--dataset", required=True, help="the name of the corpus")
+    parser.add_argument("--legacy", type=Path, required=True, metavar="DIR", help="the folder of the .npy files")
+    parser.add_argument(
+        "--prefix-root", type=Path, metavar="DIR", help="the folder of the corpus (default: what the files state)"
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
+    parser.add_argument("--frame-size", type=int, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s")
+    args = parser.parse_args(argv)
+    args.output = args.output or default_output(args.dataset)
+    return args
+
+
+def main(args: argparse.Namespace) -> int:
+    """Convert and print a summary; returns the exit status, 1 after an error."""
+    try:
+        print(import_legacy(args.dataset, args.legacy, args.prefix_root, args.output, args.frame_size))
+    except (InputError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"\nWritten to {args.output}; the frames stay where they are")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(parse_args()))

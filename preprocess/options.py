@@ -1,0 +1,87 @@
+"""The command line of preparation."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from preprocess.corpora import CORPORA
+from utils.cores import available_cores
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FRAME_SIZE = 256
+ROOT_NAMES = {"phoenix2014-SI5": "phoenix2014"}
+"""Where a corpus lies that is a part of another one."""
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Parse the command line; folders that it leaves out are filled in."""
+    parser = argparse.ArgumentParser(
+        prog="python -m preprocess.prepare",
+        description="Prepare a corpus: gloss dictionary, reference transcripts, resized frames and manifests.",
+    )
+    parser.add_argument("--dataset", required=True, choices=tuple(CORPORA), help="the corpus; custom is your own")
+    parser.add_argument("--dataset-root", type=Path, help="its folder (default: dataset/NAME in the repository)")
+    parser.add_argument("--output", type=Path, help="where to write (default: preprocess/NAME in the repository)")
+    parser.add_argument(
+        "-p",
+        "--process-image",
+        action="store_true",
+        help="write resized frames; a run that was interrupted goes on where it stopped",
+    )
+    _add_workers(parser)
+    parser.add_argument(
+        "--frame-size",
+        type=_positive,
+        default=FRAME_SIZE,
+        metavar="PIXELS",
+        help=f"side of the resized frames (default: {FRAME_SIZE})",
+    )
+    parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
+    parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
+    parser.add_argument("--seed", type=int, help="custom: draws the split if the table gives none (default: 0)")
+    args = parser.parse_args(argv)
+    if args.dataset != "custom" and (args.labels is not None or args.seed is not None):
+        parser.error("--labels and --seed belong to --dataset custom")
+    if args.pack and not args.process_image:
+        parser.error("--pack packs the frames that --process-image writes: give both")
+    args.seed = args.seed or 0
+    args.dataset_root = args.dataset_root or default_root(args.dataset)
+    args.output = args.output or default_output(args.dataset)
+    return args
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    cores = available_cores()
+    parser.add_argument(
+        "--workers",
+        type=_positive,
+        default=cores,
+        metavar="N",
+        help=f"processes that resize (default: the number of cores, {cores})",
+    )
+    parser.add_argument(
+        "-m",
+        "--multiprocessing",
+        dest="workers",
+        action="store_const",
+        const=cores,
+        help="the default, accepted because the papers' instructions have it",
+    )
+
+
+def default_root(dataset: str) -> Path:
+    """Where a corpus is looked for unless told otherwise."""
+    return REPOSITORY / "dataset" / ROOT_NAMES.get(dataset, dataset)
+
+
+def default_output(dataset: str) -> Path:
+    """Where a corpus is prepared unless told otherwise."""
+    return REPOSITORY / "preprocess" / dataset
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
+    return int(text)

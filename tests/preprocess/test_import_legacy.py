@@ -1,0 +1,98 @@
+"""Files as earlier systems wrote them, converted."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dataset.manifest import Manifest
+from preprocess.import_legacy import main, parse_args
+from tests.preprocess import tiny_corpora as tiny
+
+CLIPS = {"train": ("t1", "t2", "t3"), "dev": ("d1",), "test": ("e1", "e2")}
+
+
+def entry(split: str, name: str) -> dict[str, object]:
+    return {
+        "fileid": name,
+        "folder": f"{split}/{name}/1/*.png",
+        "signer": "Signer01",
+        "label": "loc-NORD  REGEN",
+        "num_frames": 4,
+        "original_info": f"{name}|{name}/1/*.png|Signer01|loc-NORD  REGEN",
+    }
+
+
+@pytest.fixture
+def legacy(tmp_path) -> Path:
+    np.save(tmp_path / "gloss_dict.npy", {"REGEN": [1, 6], "loc-NORD": [2, 6]})
+    for split, names in CLIPS.items():
+        info: dict[object, object] = {number: entry(split, name) for number, name in enumerate(names)}
+        np.save(tmp_path / f"{split}_info.npy", {**info, "prefix": str(tmp_path / "corpus")})
+        for name in names:
+            tiny.write_clip(tmp_path / f"corpus/features/fullFrame-210x260px/{split}/{name}/1")
+    return tmp_path
+
+
+def convert(legacy: Path, *options: str) -> int:
+    fixed = ["--dataset", "phoenix2014", "--legacy", str(legacy), "--output", str(legacy / "out")]
+    return main(parse_args([*fixed, *options]))
+
+
+def test_every_clip_is_kept_the_last_one_too(legacy):
+    assert convert(legacy) == 0
+    assert (legacy / "out/gloss_dict.txt").read_text().split() == ["REGEN", "loc-NORD"]
+    for split, names in CLIPS.items():
+        manifest = Manifest.load(legacy / f"out/{split}.json")
+        stm = (legacy / f"out/phoenix2014-groundtruth-{split}.stm").read_text().splitlines()
+        assert tuple(clip.id for clip in manifest.clips) == names
+        assert tuple(line.split()[0] for line in stm) == names
+        assert all(clip.num_frames == 4 and clip.glosses == ("loc-NORD", "REGEN") for clip in manifest.clips)
+        label = "NORD REGEN" if split == "train" else "loc-NORD REGEN"
+        assert all(line.endswith(f"1.79769e+308 {label}") for line in stm)
+
+
+def test_the_folder_of_the_corpus_can_be_named(legacy, capsys):
+    (legacy / "corpus").rename(legacy / "moved")
+    assert convert(legacy) == 1
+    assert "name the folder with --prefix-root" in capsys.readouterr().err
+    assert convert(legacy, "--prefix-root", str(legacy / "moved")) == 0
+
+
+def test_frames_are_counted(legacy, capsys):
+    clip = legacy / "corpus/features/fullFrame-210x260px/test/e2/1"
+    (clip / "images0004.png").unlink()
+    assert convert(legacy) == 0
+    assert "1 clips have another number of frames than stated: e2 (4, now 3)" in capsys.readouterr().out
+    assert Manifest.load(legacy / "out/test.json").clips[-1].num_frames == 3
+
+
+def test_problems_are_named(legacy, capsys):
+    np.save(legacy / "gloss_dict.npy", {"REGEN": [1, 6]})
+    assert convert(legacy) == 1
+    assert "1 glosses are not in gloss_dict.npy: loc-NORD" in capsys.readouterr().err
+    np.save(legacy / "dev_info.npy", {0: entry("dev", "d1"), 2: entry("dev", "d2"), "prefix": "."})
+    assert convert(legacy) == 1
+    assert "dev_info.npy: its keys must be 0, 1, 2" in capsys.readouterr().err
+    np.save(
+        legacy / "dev_info.npy", {0: {"fileid": "d1", "folder": "dev/d1/1/*.png"}, "prefix": str(legacy / "corpus")}
+    )
+    assert convert(legacy) == 1
+    assert "dev_info.npy, entry 0 must have the texts fileid, folder, signer, label" in capsys.readouterr().err
+    (legacy / "dev_info.npy").unlink()
+    assert convert(legacy) == 1
+    assert "there is no file" in capsys.readouterr().err
+
+
+class Evil:
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+def test_code_in_the_files_is_not_run(legacy, capsys, monkeypatch):
+    monkeypatch.chdir(legacy)
+    np.save(legacy / "train_info.npy", {0: Evil(), "prefix": "."})
+    assert convert(legacy) == 1
+    assert "is refused, and nothing in it was run" in capsys.readouterr().err
+    assert not Path("evil").exists()

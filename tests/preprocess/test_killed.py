@@ -1,0 +1,67 @@
+"""Preparation that is killed at any moment and run again gives the same bytes as one that was left alone."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from preprocess.options import REPOSITORY
+from tests.preprocess import tiny_corpora as tiny
+
+CLIPS, FRAMES, KILLS = 10, 30, 5
+
+
+def folders_of_images(root: Path) -> None:
+    for number in range(CLIPS):
+        tiny.write_clip(root / f"clip{number}", frames=FRAMES)
+
+
+def videos(root: Path) -> None:
+    for number in range(CLIPS):
+        tiny.write_video(root / f"clip{number}.mp4", frames=FRAMES)
+
+
+def start(root: Path, output: Path, workers: int) -> subprocess.Popen:
+    command = [sys.executable, "-m", "preprocess.prepare", "--dataset", "custom", "--process-image"]
+    command += ["--dataset-root", str(root), "--output", str(output), "--workers", str(workers)]
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **silent)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def written(output: Path) -> int:
+    return sum(len(files) for _, _, files in os.walk(output))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sessions and SIGKILL are Unix")
+@pytest.mark.parametrize(("build", "workers"), [(folders_of_images, 2), (videos, 1)])
+def test_killed_five_times_and_finished(tmp_path, build, workers):
+    root, output = tmp_path / "corpus", tmp_path / "killed"
+    build(root)
+    suffix = ".mp4" if build is videos else ""
+    rows = [f"c{n},clip{n}{suffix},Signer{n % 5},A B{n}" for n in range(CLIPS)]
+    tiny.write_lines(root / "labels.csv", "id,path,signer,glosses", *rows)
+    assert start(root, tmp_path / "whole", workers).wait() == 0
+    rng, killed = random.Random(7), 0
+    for _ in range(KILLS):
+        process, before = start(root, output, workers), written(output)
+        while process.poll() is None and written(output) == before:
+            time.sleep(0.002)
+        delay = rng.uniform(0, 0.15)
+        print(f"killed {delay:.3f} s after the first change to {written(output)} files")
+        time.sleep(delay)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        killed += process.wait() == -signal.SIGKILL
+    assert killed
+    (output / ".dev.abcd1234.json").write_text("of a run killed while it wrote the manifest")
+    assert start(root, output, workers).wait() == 0
+    assert content(output) == content(tmp_path / "whole")
