@@ -23,6 +23,7 @@ from preprocess.options import FRAME_SIZE
 
 RELEASED_SIZES: Mapping[str, tuple[int, int]] = {
     "phoenix2014": (210, 260),
+    "phoenix2014-SI5": (210, 260),
     "phoenix2014-T": (210, 260),
     "CSL-Daily": (512, 512),
     "CSL": (1280, 720),

@@ -123,7 +123,7 @@ def ready(tmp_path, phoenix) -> Path:
 # Clean corpora
 
 
-@pytest.mark.parametrize("dataset", CORPORA)
+@pytest.mark.parametrize("dataset", BUILDERS)
 def test_built_corpora_are_clean_before_and_after_preparation(tmp_path, diagnose, dataset):
     """The only warnings are that papers report more clips, and that signs are missing from so small a train split."""
     root, out = tmp_path / "corpus", tmp_path / "out"
@@ -144,7 +144,7 @@ def test_built_corpora_are_clean_before_and_after_preparation(tmp_path, diagnose
     assert "ready to train: python main.py" in after.text.splitlines()[-1]
 
 
-@pytest.mark.parametrize("dataset", CORPORA)
+@pytest.mark.parametrize("dataset", BUILDERS)
 @pytest.mark.parametrize("process_image", [True, False])
 def test_tiny_corpora_have_no_error(tmp_path, diagnose, dataset, process_image):
     root = sound(dataset, tmp_path / "corpus")
@@ -157,6 +157,40 @@ def test_tiny_corpora_have_no_error(tmp_path, diagnose, dataset, process_image):
     assert "prepared: crop" in after.of("warning")
     assert "64x64 pixels are smaller than the 224x224" in after.rows["prepared: crop"]
     assert ("corpus: images" in after.verdicts) == process_image  # otherwise those are the ones that training reads
+
+
+def test_an_own_corpus_of_videos_before_and_after_preparation(tmp_path, diagnose):
+    root, out = tmp_path / "videos", tmp_path / "out"
+    root.mkdir()
+    for number in range(4):
+        path = str(root / f"{number}.mp4")
+        writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 48))
+        for value in range(FRAMES):
+            writer.write(np.full((48, 64, 3), 10 * value, np.uint8))
+        writer.release()
+    splits = ("train", "train", "dev", "test")
+    rows = [f"clip{number},{number}.mp4,anna,HELLO YOU,{split}" for number, split in enumerate(splits)]
+    (root / "labels.csv").write_text("\n".join(["id,path,signer,glosses,split", *rows]))
+    before = diagnose("custom", root)
+    assert (before.status, before.of("error"), before.of("warning")) == (0, set(), set())
+    assert before.rows["corpus: clip folders"] == f"4 clips, {4 * FRAMES} frames"
+    prepare("custom", root, out, process_image=True, frame_size=SIZE)
+    after = diagnose("custom", root, out)
+    assert (after.status, after.of("warning")) == (0, {"prepared: crop"})
+    content = (root / "2.mp4").read_bytes()
+    (root / "2.mp4").write_bytes(content[: len(content) // 2])
+    (root / "3.mp4").write_text("no video")
+    broken = diagnose("custom", root, tmp_path / "not prepared")
+    assert broken.status == 1
+    assert "2.mp4" in broken.text
+    assert "3.mp4" in broken.text
+
+
+def test_the_signer_independent_split(tmp_path, diagnose):
+    root = sound("phoenix2014", tmp_path / "corpus")
+    found = diagnose("phoenix2014-SI5", root)
+    assert found.status == 1  # nobody there is Signer05
+    assert "the train split has no recording" in found.text or "the dev split has no recording" in found.text
 
 
 def test_numbers_of_a_clean_corpus(diagnose, phoenix):
@@ -196,7 +230,7 @@ def reader_fails(found: Diagnosis, *messages: str) -> None:
     assert found.text.splitlines()[-1] == "1 error, 0 warnings: training would fail"
 
 
-@pytest.mark.parametrize("dataset", CORPORA)
+@pytest.mark.parametrize("dataset", BUILDERS)
 def test_missing_root(tmp_path, diagnose, dataset):
     reader_fails(
         diagnose(dataset, tmp_path / "nowhere"), f"corpus at {tmp_path / 'nowhere'}", "ln -sfn", "--dataset-root"
@@ -521,7 +555,7 @@ def test_an_interrupted_preparation(diagnose, phoenix, ready):
     assert f"no manifest {ready / 'dev.json'}" in found.rows["prepared: manifests"]
     assert "-> prepare again (how is said below)" in found.rows["prepared: manifests"]
     options = f"--dataset phoenix2014 --dataset-root {phoenix} --output {ready} --process-image"
-    assert found.text.splitlines()[-2] == f"To prepare again: python -m preprocess.prepare {options} --multiprocessing"
+    assert found.text.splitlines()[-2] == f"To prepare again: python -m preprocess.prepare {options}"
     assert len(found.of("not examined")) == 7
     assert "corpus: free disk" in found.of("ok")
 
