@@ -12,14 +12,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.load import leaf_keys, load_config
+from engine.interruption import Interrupted
 from utils.errors import InputError
 
 HELP = {
     "phase": "train, test or features",
-    "device": "auto, cpu, mps, 0, cuda:0, ...",
+    "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
     "load_weights": "checkpoint to take weights from",
     "load_checkpoints": "last.pt of a run to resume",
+    "resume": "go on from work_dir/last.pt, or start if there is none",
     "overwrite": "move an existing run folder aside",
 }
 
@@ -47,7 +49,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         if "=" not in text:
             parser.error(f"{text!r} is not of the form key=value")
     pairs = [text.removeprefix("--").partition("=") for text in [*args.overrides, *unknown]]
-    return argparse.Namespace(config=args.config, overrides={key.replace("-", "_"): value for key, _, value in pairs})
+    overrides = {key.replace("-", "_"): value for key, _, value in pairs}
+    return argparse.Namespace(config=args.config, overrides=overrides, words=words)
 
 
 def as_overrides(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) -> list[str]:
@@ -76,14 +79,23 @@ def main(args: argparse.Namespace) -> None:
     """Run what the command line asks for; exits with one message where that is impossible."""
     try:
         config, notes = load_config(args.config, args.overrides)
-        from engine.run import run  # noqa: PLC0415  brings PyTorch, for which neither --help nor a typing error waits
+        # They bring PyTorch, for which neither --help nor a typing error waits.
+        from engine.distributed import several, start_processes  # noqa: PLC0415
+        from engine.run import run  # noqa: PLC0415
+        from utils.processes import local_rank  # noqa: PLC0415
 
+        if len(several(config.device)) > 1 and local_rank() is None:
+            start_processes(several(config.device), [__file__, *args.words])
         run(config, notes)
     except (InputError, OSError) as error:
         # An error in a worker process arrives with that process's traceback before its message.
         sys.exit(f"error: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
+    except Interrupted as stop:
+        print(f"{stop}; everything is saved, and the same command with --resume goes on", file=sys.stderr)
+        sys.exit(stop.status)
     except KeyboardInterrupt:
-        sys.exit("interrupted; --load-checkpoints WORK_DIR/last.pt goes on after the last whole epoch")
+        print("interrupted; the same command with --resume goes on from what was last saved", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -50,6 +50,7 @@ class OptimizerArgs:
     momentum: Share = 0.9
     nesterov: bool = False
     warmup_steps: Count = 0
+    max_gradient_norm: Weight = 0.0
 
     def __post_init__(self) -> None:
         if self.optimizer == "SGD" and self.nesterov and not self.momentum:
@@ -112,6 +113,7 @@ class Config:
     work_dir: str = "./work_dir/baseline"
     num_epoch: Positive = 80
     batch_size: Positive = 2
+    accumulate: Positive = 1
     test_batch_size: Positive = 2
     random_seed: Count = 0
     device: str = "auto"
@@ -119,6 +121,8 @@ class Config:
     log_interval: Positive = 50
     eval_interval: Positive = 1
     save_interval: Count = 0
+    save_every_steps: Count = 0
+    keep: Count = 0
     decode_mode: Literal["beam", "greedy", "max"] = "beam"
     beam_width: Positive = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
@@ -130,8 +134,15 @@ class Config:
     frame_rate: Rate = 25.0
     load_weights: str | None = None
     load_checkpoints: str | None = None
+    resume: bool = False
+    allow_changes: bool = False
     ignore_weights: tuple[str, ...] = ()
     overwrite: bool = False
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    on_bad_clip: Literal["stop", "skip"] = "stop"
+    max_skips: Positive = 10
+    deterministic: bool = False
+    sync_batchnorm: bool = True
     loss_weights: LossWeights = field(default_factory=LossWeights)
     optimizer_args: OptimizerArgs = field(default_factory=OptimizerArgs)
     feeder_args: FeederArgs = field(default_factory=FeederArgs)

@@ -20,11 +20,13 @@ class Sample:
         id: of the clip.
         video: uint8 (T, 3, H, W) RGB.
         target: label, class ids.
+        unreadable: a message for each clip that could not be read, so that this one stands in its place.
     """
 
     id: str
     video: np.ndarray
     target: tuple[int, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Batch:
         lengths: (B,) real frame counts, before padding.
         targets: (sum of target_lengths,) labels one after the other.
         target_lengths: (B,).
+        unreadable: a message for each clip that could not be read, and in whose place another stands.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +47,7 @@ class Batch:
     lengths: Tensor
     targets: Tensor
     target_lengths: Tensor
+    unreadable: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
         """The batch with its video on `device`; lengths and labels stay on the CPU, where they are asked for."""
@@ -72,4 +76,5 @@ class Collate:
             lengths=torch.tensor([len(sample.video) for sample in samples]),
             targets=torch.tensor([label for sample in samples for label in sample.target], dtype=torch.long),
             target_lengths=torch.tensor([len(sample.target) for sample in samples]),
+            unreadable=tuple(message for sample in samples for message in sample.unreadable),
         )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -19,11 +22,12 @@ from dataset.batch import Collate, Sample
 from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
 from dataset.manifest import Clip, Manifest
-from dataset.order import BucketSampler, EpochSampler
+from dataset.order import BucketSampler, EpochSampler, OwnPart
 from dataset.packed import Pack, pack_path
 from dataset.transforms import Plan, Transform
 from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
+from utils.processes import count, rank
 from utils.temporal import TemporalSpec
 
 
@@ -45,6 +49,7 @@ class ClipDataset(Dataset[Sample]):
         spec: the network's temporal chain.
         seed: of the augmentation.
         pack: the frames of the split; without it they lie in the folders that the manifest names.
+        replace_unreadable: put the next clip in the place of one whose frames cannot be read, and say so.
 
     Raises:
         UnknownGlossError: a label holds a gloss that the dictionary lacks; names the clip.
@@ -53,9 +58,10 @@ class ClipDataset(Dataset[Sample]):
 
     def __init__(
         self, manifest: Manifest, vocabulary: Vocabulary, transform: Transform, spec: TemporalSpec, seed: int,
-        pack: Pack | None = None,
+        pack: Pack | None = None, replace_unreadable: bool = False,
     ) -> None:  # fmt: skip
         self.manifest = manifest
+        self.replace_unreadable = replace_unreadable
         self.pack = pack
         self.transform = transform
         self.spec = spec
@@ -69,6 +75,17 @@ class ClipDataset(Dataset[Sample]):
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         epoch, index = key
+        unreadable: list[str] = []
+        while True:
+            try:
+                return replace(self._read(epoch, index), unreadable=tuple(unreadable))
+            except FrameError as error:
+                unreadable.append(str(error))
+                if not self.replace_unreadable or len(unreadable) == len(self):
+                    raise
+                index = (index + 1) % len(self)
+
+    def _read(self, epoch: int, index: int) -> Sample:
         clip = self.manifest.clips[index]
         plan = self.plan(epoch, index)
         try:
@@ -159,7 +176,8 @@ def build_loader(
 ) -> DataLoader:
     """Batches of a split: shuffled and augmented in training, in order and whole in evaluation.
 
-    The loader's `sampler.epoch` is to be set before each epoch of training. Features are shuffled, not augmented.
+    The loader's `sampler.set_position` is to be called before each epoch of training. Features are shuffled, not
+    augmented. Several processes that train together each get a part of the clips.
 
     Raises:
         PackError: frames are to come from a pack that is missing, damaged or of other clips.
@@ -173,16 +191,18 @@ def build_loader(
     else:
         transform = Transform(feeder, manifest.frame_size, training)
         pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
-        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed, pack)
+        lenient = training and config.on_bad_clip == "skip"
+        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed, pack, lenient)
         collate = Collate(spec)
         lengths = dataset.lengths
-    sampler = EpochSampler(len(dataset), training, config.random_seed)
+    batch_size, processes = config.batch_size if training else config.test_batch_size, count()
+    order = EpochSampler(len(dataset), training, config.random_seed)
     if training and feeder.bucket:
-        sampler = BucketSampler(lengths, len(dataset), config.batch_size, config.random_seed)
+        order = BucketSampler(lengths, len(dataset), batch_size * processes, config.random_seed)
     return DataLoader(
         dataset,
-        batch_size=config.batch_size if training else config.test_batch_size,
-        sampler=sampler,
+        batch_size=batch_size,
+        sampler=OwnPart(order, batch_size, rank(), processes, training),
         num_workers=config.num_worker,
         collate_fn=collate,
         pin_memory=pin_memory,
@@ -211,5 +231,17 @@ def worker_context() -> BaseContext:
 
 
 def start_worker(_: int) -> None:
-    """One thread for each worker: they already share the cores."""
+    """One thread for each worker: they already share the cores. It ends with the main process, and only then.
+
+    Ctrl-C, and the signals of a cluster that wants its machine back, go to the workers too; but the main process still
+    needs them, to finish the step at hand. If it is killed, nobody else tells them.
+    """
     cv2.setNumThreads(1)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)

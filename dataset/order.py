@@ -63,3 +63,60 @@ class BucketSampler(EpochSampler):
         cut = int(rng.integers(full + 1)) * self.batch_size
         batches = np.delete(by_length, np.s_[cut : cut + rest]).reshape(full, self.batch_size)
         return np.concatenate([rng.permutation(batches).ravel(), by_length[cut : cut + rest]])
+
+
+class OwnPart(Sampler[tuple[int, int]]):
+    """The part of an order that one of several processes takes, from a position in the epoch on.
+
+    In training, each process takes its `batch_size` of every `count * batch_size` clips, which together are what one
+    process would take at once. What is left at the end is dealt out evenly; where that does not come out even, a clip
+    or two come twice, so that all processes take equally many. In evaluation no clip comes twice.
+
+    Args:
+        order: of all clips.
+        batch_size: clips in a batch of one process.
+        rank: number of this process.
+        count: of processes.
+        training: as above.
+    """
+
+    def __init__(self, order: EpochSampler, batch_size: int, rank: int, count: int, training: bool) -> None:
+        self.order = order
+        self.batch_size = batch_size
+        self.rank = rank
+        self.count = count
+        self.training = training
+        self.begin = 0
+
+    @property
+    def epoch(self) -> int:
+        """The epoch whose order it is."""
+        return self.order.epoch
+
+    @epoch.setter
+    def epoch(self, epoch: int) -> None:
+        self.set_position(epoch)
+
+    def set_position(self, epoch: int, batches: int = 0) -> None:
+        """Begin in `epoch`, after so many batches of this process."""
+        self.order.epoch = epoch
+        self.begin = batches * self.batch_size
+
+    def __len__(self) -> int:
+        """Clips of this process in a whole epoch."""
+        return len(self._part(np.arange(len(self.order))))
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        part = self._part(self.order.order())
+        return ((self.epoch, int(index)) for index in part[self.begin :])
+
+    def _part(self, order: np.ndarray) -> np.ndarray:
+        """This process's of the indices (N,)."""
+        if not self.training:
+            return order[self.rank :: self.count]
+        together = self.count * self.batch_size
+        whole = len(order) // together * together
+        full = order[:whole].reshape(-1, self.count, self.batch_size)[:, self.rank].ravel()
+        rest = order[whole:]
+        each = -(-len(rest) // self.count)
+        return np.concatenate([full, np.resize(rest, (self.count, each))[self.rank] if each else rest])

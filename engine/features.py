@@ -12,6 +12,7 @@ from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader, load_manifest, load_vocabulary
 from slr_network import SLRModel, build_model
+from utils import processes
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
@@ -34,13 +35,16 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     model = model.to(device).eval()
     out = folder / "features"
     (out / FeatureSource.FILE).unlink(missing_ok=True)
+    processes.gather(None)  # none writes before the old ones are declared incomplete
     for split in ("train", "dev", "test"):
         if split == "test" and not (Path(config.prepared) / "test.json").is_file():
             continue
         manifest = load_manifest(config, split)
         _extract_split(model, build_loader(config, manifest, vocabulary, training=False), out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
-    feature_source(config, model, manifest.frame_size).save(out)
+    processes.gather(None)  # all have written their share
+    if processes.rank() == 0:
+        feature_source(config, model, manifest.frame_size).save(out)
     return out
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from config.load import to_dict
 from config.schema import Config
+from engine.checkpoints import BEST, LAST
+from engine.distributed import own_device, process_group
 from engine.features import extract
+from engine.provenance import provenance
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
 from engine.train_state import TrainState
@@ -20,9 +25,10 @@ from evaluation.evaluate import Evaluation
 from evaluation.history import EpochRecord
 from evaluation.report import summary, write_report
 from evaluation.sclite import score_glosses
+from utils import processes
 from utils.checkpoint import load_checkpoint
-from utils.device import select_device
 from utils.errors import InputError
+from utils.files import write_json
 from utils.log import LOGGER, start_log
 
 
@@ -32,6 +38,8 @@ class PhaseError(InputError):
 
 def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     """Train and evaluate the best epoch, or evaluate given weights, or write their frame features.
+
+    Where torchrun started several processes, each calls this, and they share the work.
 
     Args:
         config: of the run.
@@ -43,15 +51,29 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     Raises:
         InputError: something that the run needs is missing or does not fit; the message says what.
     """
-    device = select_device(config.device)
+    device = own_device(config.device)
+    with process_group(device):
+        return _run(resumed(config), notes, device)
+
+
+def resumed(config: Config) -> Config:
+    """The configuration with the checkpoint that `resume` finds; as it is where there is none yet."""
+    last = Path(config.work_dir) / LAST
+    if not config.resume or config.load_checkpoints or not last.is_file():
+        return config
+    return replace(config, load_checkpoints=str(last))
+
+
+def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Evaluation]:
     check_tools(config)
+    torch.use_deterministic_algorithms(config.deterministic)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
     weights = config.load_weights or config.load_checkpoints
     if config.phase != "train" and not weights:
         raise PhaseError(f"--phase {config.phase} needs --load-weights FILE, e.g. the best.pt of a run")
     check_run_folder(config)
     trainer = Trainer(config, device) if config.phase == "train" else None
-    folder = open_run_folder(config)
-    start_log(folder / "log.txt")
+    folder = open_own_folder(config, device)
     for note in notes:
         LOGGER.info(note)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
@@ -60,12 +82,28 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
         return []
     if trainer:
         weights = train(trainer, folder)
+        processes.gather(None)
     evaluations = test(config, weights, folder, device)
     LOGGER.info("\n%s", summary(evaluations))
+    if processes.rank():
+        return evaluations
     history = trainer.state.history if trainer else history_of(weights)
     page = write_report(folder, evaluations, to_dict(config), history, str(weights))
     LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
     return evaluations
+
+
+def open_own_folder(config: Config, device: torch.device) -> Path:
+    """The run's folder, with its log begun and what it is made with written down."""
+    processes.gather(None)  # every process has looked at it before the first one changes it
+    folder = Path(config.work_dir)
+    if processes.rank() == 0:
+        folder = open_run_folder(config)
+        name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
+        write_json(folder / name, provenance(device))
+    processes.gather(None)
+    start_log(folder / "log.txt" if processes.rank() == 0 else None, quiet=processes.rank() > 0)
+    return folder
 
 
 def check_tools(config: Config) -> None:
@@ -95,13 +133,13 @@ def best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Pat
 
     Where the older run's best checkpoint is gone, the last one is taken, and the log says so.
     """
-    for path in (folder / "best.pt", *([Path(resumed).parent / "best.pt"] if resumed else [])):
+    for path in (folder / BEST, *([Path(resumed).parent / BEST] if resumed else [])):
         if path.is_file():
             saved = load_checkpoint(path)["train_state"]
             if (saved["best_wer"], saved["best_epoch"]) == (state.best_wer, state.best_epoch):
                 return path
     LOGGER.info("the checkpoint of the best epoch is not there: the last one is evaluated")
-    return folder / "last.pt" if (folder / "last.pt").is_file() else Path(resumed)
+    return folder / LAST if (folder / LAST).is_file() else Path(resumed)
 
 
 def describe_device(device: torch.device) -> str:

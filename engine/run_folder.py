@@ -35,9 +35,9 @@ def check_run_folder(config: Config) -> bool:
         return False
     if not config.overwrite:
         raise RunFolderError(
-            f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with --load-checkpoints "
-            f"{folder / 'last.pt'}, start afresh with --overwrite (the old folder is moved aside, not deleted), or "
-            "choose another --work-dir"
+            f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with --resume, or "
+            f"--load-checkpoints {folder / 'last.pt'}; start afresh with --overwrite (the old folder is moved aside, "
+            "not deleted), or choose another --work-dir"
         )
     if inside:
         raise RunFolderError(

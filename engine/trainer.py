@@ -1,47 +1,46 @@
-"""Training: epochs, resuming, and which checkpoint is best."""
+"""Training: epochs, saving, resuming, and which checkpoint is best."""
 
 from __future__ import annotations
 
+import json
+import signal
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from config.load import to_dict
 from config.schema import Config
-from dataset.batch import Batch
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
+from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, load_resumable
+from engine.curves import Curves
+from engine.distributed import share
 from engine.features import check_features
-from engine.optim import build_optimizer, build_scheduler
-from engine.train_state import TrainState
+from engine.interruption import Interrupted, Interruption
+from engine.optim import adopt, build_optimizer, build_scheduler, freeze_unused, restore
+from engine.train_state import EpochProgress, TrainState
+from engine.training_step import TrainingStep, grouped
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from evaluation.history import EpochRecord
 from evaluation.report import describe, write_report
 from modules.losses import SLRCriterion
 from slr_network import build_model
-from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
+from utils import processes
+from utils.checkpoint import load_weights
 from utils.errors import InputError
+from utils.files import write_text
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
 
-LEARNING = {"dataset", "batch_size", "random_seed"}
-SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width"}
-DECISIVE = LEARNING | SCORING
-"""Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do."""
 
-
-class NonFiniteLossError(InputError, RuntimeError):
-    """The loss is infinite or not a number."""
+class TooManySkipsError(InputError, RuntimeError):
+    """More steps and clips were skipped than `max_skips` allows."""
 
 
 class Trainer:
-    """One training run.
+    """One training run; of several processes each has one of these, and the first writes the files.
 
     Args:
         config: of the run.
@@ -60,184 +59,195 @@ class Trainer:
         model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
-        if config.feeder_args.datatype == "features":  # backbone and HFAM, which see frames, stay as they are
-            model.conv2d.requires_grad_(False)
-            model.HFEAM.requires_grad_(False)
+        freeze_unused(model, config)
         self.model = model.to(device)
-        self.criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
         clips = load_manifest(config, "train")
         self.frame_size = clips.frame_size
         interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
         kept = trainable(clips, model.spec, interval, skip)
-        self.skipped = len(clips.clips) - len(kept.clips)
+        self.left_out = len(clips.clips) - len(kept.clips)
         self.loader = build_loader(config, kept, self.vocabulary, training=True, pin_memory=device.type == "cuda")
+        self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
         self.dev = evaluation_data(config, "dev", self.vocabulary)
-        self.optimizer = build_optimizer(self.model, config.optimizer_args)
-        self.scheduler = build_scheduler(self.optimizer, config.optimizer_args, len(self.loader))
+        network = share(self.model, device, config.sync_batchnorm)
+        optimizer = build_optimizer(self.model, config.optimizer_args)
+        scheduler = build_scheduler(optimizer, config.optimizer_args, self.steps)
+        criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
+        skips, norm = config.on_nonfinite == "skip", config.optimizer_args.max_gradient_norm
+        self.step = TrainingStep(network, criterion, optimizer, scheduler, device, norm, skips)
         self.state = TrainState()
+        self.changed: list[str] = []
+        seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
         check_features(config, self.model, self.frame_size)
 
     def train(self, folder: Path) -> TrainState:
-        """Train until `num_epoch`, evaluating on the way and saving everything into `folder`."""
+        """Train until `num_epoch`, evaluating on the way and saving everything into `folder`.
+
+        Raises:
+            Interrupted: the run was asked to stop; all that it had done is in last.pt.
+        """
         config = self.config
         self.folder = folder
-        self.writer = SummaryWriter(str(folder), purge_step=self.state.step + 1)
+        self.checkpoints = Checkpoints(folder, config.keep)
+        if processes.rank() == 0:
+            self.checkpoints.sweep()
         self._log_start()
-        started, before = time.monotonic(), self.state.seconds
-        if self.state.epoch >= config.num_epoch:
-            LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
-        for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
-            record = self._train_epoch(epoch)
-            evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
-            result = self._evaluate_epoch(epoch) if evaluated else None
-            if result:
-                record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer)
-            best = result is not None and result.wer < self.state.best_wer
-            if best:
-                self.state = replace(self.state, best_wer=result.wer, best_epoch=epoch)
-            seconds, history = before + time.monotonic() - started, (*self.state.history, record)
-            self.state = replace(self.state, epoch=epoch, seconds=seconds, history=history)
-            if best:
-                self._save("best.pt")
-            if config.save_interval and epoch % config.save_interval == 0:
-                self._save(f"epoch_{epoch}.pt")
-            self._save("last.pt")
-            if result:
-                self._report(result, best)
-        self.writer.close()
+        self._write_history()
+        self._started, self._before = time.monotonic(), self.state.seconds
+        with (
+            Interruption() as self.interruption,
+            Curves(folder, self.state.step, config.log_interval) as self.curves,
+        ):
+            for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
+                record = self._train_epoch(epoch)
+                evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
+                self._finish_epoch(record, self._evaluate_epoch(epoch) if evaluated else None)
         return self.state
 
     def _log_start(self) -> None:
+        config, count = self.config, processes.count()
         clips, glosses = len(self.loader.dataset), len(self.vocabulary)
         weights = sum(p.numel() for p in self.model.parameters()) / 1e6
         LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, glosses, weights)
-        if self.skipped:
-            LOGGER.info("%d training clips are too short for their label and left out", self.skipped)
-        if self.state.epoch:
-            LOGGER.info(
-                "resuming %s after epoch %d, best dev WER %.2f %% (epoch %d)",
-                self.config.load_checkpoints,
-                self.state.epoch,
-                self.state.best_wer,
-                self.state.best_epoch,
-            )
+        effective = config.batch_size * config.accumulate * count
+        factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
+        LOGGER.info("%d clips a step of the optimiser (%s), %d steps an epoch", effective, factors, self.steps)
+        if self.left_out:
+            LOGGER.info("%d training clips are too short for their label and left out", self.left_out)
+        if config.load_checkpoints:
+            done, state = self.state.progress.steps, self.state
+            within = f" and {done} of {self.steps} steps of the next" if done else ""
+            best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})"
+            LOGGER.info("resuming %s after epoch %d%s, %s", config.load_checkpoints, state.epoch, within, best)
+        for change in self.changed:
+            LOGGER.info("warning: changed since then, as --allow-changes allows: %s", change)
+        if self.state.epoch >= config.num_epoch:
+            LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
 
     def _train_epoch(self, epoch: int) -> EpochRecord:
+        """The rest of an epoch."""
+        config = self.config
         self.model.train()
-        self.loader.sampler.epoch = epoch
-        started, total = time.monotonic(), 0.0
-        step = self.state.step
-        progress = tqdm(self.loader, desc=f"epoch {epoch}/{self.config.num_epoch}", unit="step", leave=False)
-        for batch in progress:
-            rate = self.optimizer.param_groups[0]["lr"]
-            terms = self._train_step(batch)
-            step += 1
-            loss = float(terms["total"])
-            total += loss
-            progress.set_postfix(loss=f"{loss:.2f}")
-            if step % self.config.log_interval == 0:
-                self._log_step(step, terms, rate)
-        self.state = replace(self.state, step=step)
-        record = EpochRecord(epoch, total / len(self.loader), rate, time.monotonic() - started)
-        LOGGER.info("epoch %d  loss %.3f  learning rate %.2e  %.0f s", epoch, record.loss, rate, record.seconds)
+        self.loader.sampler.set_position(epoch, self.state.progress.batches)
+        bar = tqdm(
+            desc=f"epoch {epoch}/{config.num_epoch}",
+            total=self.steps,
+            initial=self.state.progress.steps,
+            unit="step",
+            leave=False,
+            disable=processes.rank() > 0 or None,
+        )
+        clock = time.monotonic()
+        with bar:
+            for batches in grouped(self.loader, config.accumulate):
+                result = self.step(batches)
+                now, state = time.monotonic(), self.state
+                unreadable = [message for batch in batches for message in batch.unreadable]
+                for message in unreadable:
+                    LOGGER.info("another clip stands in for an unreadable one: %s", message)
+                progress = state.progress.after(result, len(batches), now - clock)
+                skipped = state.skipped + result.skipped + len(unreadable)
+                self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
+                self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
+                bar.update()
+                bar.set_postfix(loss=f"{result.loss:.2f}", left=self._time_left())
+                clock = now
+                self._between_steps()
+        self._save(LAST)  # an evaluation that fails or is interrupted costs nothing
+        record = self.state.progress.record(epoch)
+        rates = f"loss {record.loss:.3f}  gradient {record.gradient_norm:.2g}  learning rate {record.learning_rate:.2e}"
+        left_out = f"  {record.skipped} steps skipped" if record.skipped else ""
+        LOGGER.info("epoch %d  %s  %.0f s%s", epoch, rates, record.seconds, left_out)
         return record
 
-    def _train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the optimiser; the loss terms, detached."""
-        batch = batch.to(self.device)
-        output = self.model(batch.video, batch.lengths)
-        terms = self.criterion(
-            output.sequence_logits,
-            output.conv_logits,
-            output.scale_logits,
-            output.lengths,
-            batch.targets,
-            batch.target_lengths,
-        )
-        if not torch.isfinite(terms["total"]):
-            named = ", ".join(f"{name} {term.item():.4g}" for name, term in terms.items())
-            clips = ", ".join(
-                f"{clip} ({frames} frames, {glosses} glosses)"
-                for clip, frames, glosses in zip(
-                    batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True
-                )
+    def _between_steps(self) -> None:
+        """Save or stop, if it is time to."""
+        config = self.config
+        if self.state.skipped > config.max_skips:
+            raise TooManySkipsError(
+                f"{self.state.skipped} steps and clips were skipped, more than max_skips {config.max_skips}: the log "
+                "names them"
             )
-            raise NonFiniteLossError(
-                f"the loss is not finite ({named}) on {clips}. A clip too short for its label does that, and so does "
-                "a learning rate that is too high"
-            )
-        self.optimizer.zero_grad(set_to_none=True)
-        terms["total"].backward()
-        self.optimizer.step()
-        self.scheduler.step()
-        return {name: term.detach() for name, term in terms.items()}
+        if any(processes.mean([self.interruption.requested], self.device)):
+            self._save(LAST)
+            raise Interrupted(self.interruption.requested or signal.SIGTERM)
+        if config.save_every_steps and self.state.step % config.save_every_steps == 0:
+            self._save(LAST)
 
-    def _log_step(self, step: int, terms: dict[str, Tensor], rate: float) -> None:
-        for name, term in terms.items():
-            self.writer.add_scalar(f"loss/{name}", float(term), step)
-        self.writer.add_scalar("learning_rate", rate, step)
+    def _time_left(self) -> str:
+        """Until the end of the training at the pace of this epoch so far, evaluations left out: H:MM."""
+        progress, state = self.state.progress, self.state
+        left = (self.config.num_epoch - state.epoch) * self.steps - progress.steps
+        minutes = round(left * progress.seconds / progress.steps / 60)
+        return f"{minutes // 60}:{minutes % 60:02d} h"
 
     def _evaluate_epoch(self, epoch: int) -> Evaluation:
         """Evaluate on dev."""
-        result = evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
-        for head, counts in result.results.items():
-            self.writer.add_scalar(f"WER/dev-{head}", counts.wer, epoch)
-        self.writer.flush()
+        with self.interruption.at_once():
+            result = evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
+            self.curves.add_evaluation(epoch, result, self.model, self.dev, self.vocabulary)
         return result
 
-    def _report(self, result: Evaluation, best: bool) -> None:
-        """Write down what came out of an epoch, once its checkpoints are safe."""
-        line = f"epoch {self.state.epoch}  {describe(result)}{'  (best so far)' if best else ''}"
-        LOGGER.info(line)
-        with (self.folder / "dev.txt").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-        weights = f"{self.folder / ('best.pt' if best else 'last.pt')} of epoch {self.state.epoch}"
-        write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
+    def _finish_epoch(self, record: EpochRecord, result: Evaluation | None) -> None:
+        """Save what came out of an epoch, then write it down."""
+        best = result is not None and result.wer < self.state.best_wer
+        if result:
+            text = f"{describe(result)}{'  (best so far)' if best else ''}"
+            record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer, dev=text)
+        self.state = self.state.after_epoch(record, best)
+        interval = self.config.save_interval
+        extra = [f"epoch_{record.epoch}.pt"] * bool(interval and record.epoch % interval == 0)
+        self._save(*[BEST] * best, *extra, LAST)
+        if processes.rank() == 0:
+            self.checkpoints.prune()
+        self._write_history()
+        if result:
+            LOGGER.info("epoch %d  %s", record.epoch, record.dev)
+            weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
+            if processes.rank() == 0:
+                write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
 
-    def _save(self, name: str) -> None:
-        content: dict[str, Any] = {
-            "model_state_dict": self.model.state_dict(),
-            "optimizer_state_dict": self.optimizer.state_dict(),
-            "scheduler_state_dict": self.scheduler.state_dict(),
-            "train_state": asdict(self.state),
-            "random_states": random_states(self.device),
-            "config": to_dict(self.config),
-            "glosses": list(self.vocabulary.glosses),
-            "frame_size": self.frame_size,
-        }
-        save_checkpoint(self.folder / name, content)
+    def _write_history(self) -> None:
+        """dev.txt, a line an evaluation, and epochs.jsonl, an object an epoch: as the checkpoint has them."""
+        if processes.rank() == 0:
+            history = self.state.history
+            lines = [f"epoch {record.epoch}  {record.dev}\n" for record in history if record.dev]
+            write_text(self.folder / "dev.txt", "".join(lines))
+            write_text(self.folder / "epochs.jsonl", "".join(json.dumps(asdict(record)) + "\n" for record in history))
+
+    def _save(self, *names: str) -> None:
+        """Write a checkpoint under these names; to be called by all processes."""
+        self.state = replace(self.state, seconds=self._before + time.monotonic() - self._started)
+        states = processes.gather(random_states(self.device))
+        if processes.rank() == 0:
+            content = {
+                "model_state_dict": self.model.state_dict(),
+                "optimizer_state_dict": self.step.optimizer.state_dict(),
+                "scheduler_state_dict": self.step.scheduler.state_dict(),
+                "train_state": asdict(self.state),
+                "random_states": states[0],
+                "random_states_of_others": states[1:],
+                "processes": processes.count(),
+                "config": to_dict(self.config),
+                "glosses": list(self.vocabulary.glosses),
+                "frame_size": self.frame_size,
+            }
+            self.checkpoints.save(content, names)
 
     def _resume(self, path: str) -> None:
-        content = load_checkpoint(path)
-        needed = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "config", "glosses")
-        missing = [key for key in needed if key not in content]
-        if missing:
-            raise CheckpointError(
-                f"{path} cannot be resumed, it lacks {', '.join(missing)}; to start from its weights use --load-weights"
-            )
-        check_glosses(content, path, self.vocabulary.glosses)
-        changed = changes(content["config"], to_dict(self.config))
-        if changed:
-            raise CheckpointError(
-                f"{path} was trained with other settings, so this would be another experiment: {'; '.join(changed)}. "
-                "Resume with the same, or start a new run from its weights with --load-weights"
-            )
+        content = load_resumable(path, self.vocabulary.glosses)
+        self.changed = check_changes(content, path, self.config, processes.count())
         load_weights(self.model, content, name=path)
-        self.optimizer.load_state_dict(content["optimizer_state_dict"])
-        self.scheduler.load_state_dict(content["scheduler_state_dict"])
         self.state = TrainState.from_dict(content["train_state"])
-        restore_random_states(content["random_states"], self.device)
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Decisive settings that differ: "key: old -> new", None where the older version had no such key."""
-    found = []
-    for key, value in after.items():
-        if isinstance(value, Mapping):
-            found += changes(before.get(key, {}), value, f"{prefix}{key}.")
-        elif key in DECISIVE or prefix:
-            old = before.get(key)
-            found += [f"{prefix}{key}: {old} -> {value}"] * (old != value)
-    return found
+        if self.changed:
+            begun, step = self.state.progress.batches > 0, self.state.epoch * self.steps
+            self.changed += ["the epoch under way begins anew"] * begun
+            self.state = replace(self.state, step=step, progress=EpochProgress())
+            adopt(self.step.optimizer, self.step.scheduler, content, step)
+        else:
+            restore(self.step.optimizer, self.step.scheduler, content)
+        states = [content["random_states"], *content.get("random_states_of_others", [])]
+        if len(states) == processes.count():
+            restore_random_states(states[processes.rank()], self.device)

@@ -19,6 +19,7 @@ from evaluation.recognise import HEADS, merge_repeats, recognise
 from evaluation.sclite import score_glosses
 from evaluation.wer import WerResult, score
 from slr_network import SLRModel
+from utils import processes
 from utils.errors import InputError
 
 
@@ -126,21 +127,24 @@ def training_glosses(manifest: Manifest, rules: str) -> frozenset[str]:
 def evaluate(
     config: Config, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary, folder: Path
 ) -> Evaluation:  # fmt: skip
-    """Recognise a split, write its CTM files into `folder` and score them.
+    """Recognise a split, write its CTM files into `folder` and score them; several processes share the clips.
 
     Raises:
+        EvaluationError: not every clip was recognised once.
         RecognitionError: the network's output is not finite.
         FormatError: a gloss that CTM files cannot hold.
         ScliteError: sclite was asked for and failed.
     """
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    spelt = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split)
+    here = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split)
+    spelt = joined(processes.gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):
         entries[head] = merged(spelt[head]) if config.merge_repeats else tuple(spelt[head])
         files[head] = folder / f"output-hypothesis-{data.split}{suffix}.ctm"
-        write_ctm(files[head], entries[head])
+        if processes.rank() == 0:
+            write_ctm(files[head], entries[head])
         hypotheses[head] = normalised(entries[head], config.normalise)
         results[head] = count(config, data.references, hypotheses[head])
     scorings = [Scoring(config.normalise, config.merge_repeats, results["sequence"])]
@@ -152,6 +156,24 @@ def evaluate(
     return Evaluation(
         data.split, data.references, entries, hypotheses, results, tuple(scorings), files, data.training_glosses
     )
+
+
+def joined(
+    parts: Sequence[Mapping[str, Sequence[CtmEntry]]], references: Sequence[Reference]
+) -> dict[str, list[CtmEntry]]:  # fmt: skip
+    """By head, what all processes recognised, in the order of the references.
+
+    Raises:
+        EvaluationError: a clip was recognised twice, or not at all.
+    """
+    out = {}
+    for head in HEADS:
+        entries = [entry for part in parts for entry in part[head]]
+        by_id = {entry.id: entry for entry in entries}
+        if len(entries) != len(references) or by_id.keys() != {reference.id for reference in references}:
+            raise EvaluationError(f"{len(entries)} hypotheses of {len(by_id)} clips for {len(references)} references")
+        out[head] = [by_id[reference.id] for reference in references]
+    return out
 
 
 def merged(entries: Sequence[CtmEntry]) -> tuple[CtmEntry, ...]:

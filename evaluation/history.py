@@ -16,6 +16,9 @@ class EpochRecord:
         seconds: spent on training, without the evaluation.
         wer: of the sequence head on dev, in percent; None if the epoch was not evaluated.
         conv_wer: the same of the convolutional head.
+        gradient_norm: mean over its steps; None from versions that did not measure it.
+        skipped: steps left out because their loss was not finite.
+        dev: the evaluation in a sentence.
     """
 
     epoch: int
@@ -24,3 +27,6 @@ class EpochRecord:
     seconds: float
     wer: float | None = None
     conv_wer: float | None = None
+    gradient_norm: float | None = None
+    skipped: int = 0
+    dev: str | None = None

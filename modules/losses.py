@@ -22,7 +22,8 @@ def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor
         target_lengths: (B,).
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
-    if logits.device.type == "mps":  # PyTorch has no CTC there
+    repeatable = logits.device.type == "cpu" or not torch.are_deterministic_algorithms_enabled()
+    if logits.device.type == "mps" or not repeatable:  # PyTorch has no CTC there, or none that gives the same twice
         logits = logits.cpu()
     log_probs = F.log_softmax(logits, dim=-1, dtype=dtype)
     targets = targets.to(logits.device)

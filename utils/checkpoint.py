@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -54,6 +55,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: no such file, truncated, not a checkpoint, or it holds more than tensors and plain values.
     """
+    damaged = _damaged_part(path)
+    if damaged:
+        raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong; take another checkpoint")
     try:
         with torch.serialization.safe_globals(PLAIN_TYPES), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyTorch muses about foreign formats before it refuses them
@@ -67,6 +71,17 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
     return content
+
+
+def _damaged_part(path: str | Path) -> str | None:
+    """The first part of a zip archive, as PyTorch writes them, whose CRC-32 is wrong; PyTorch does not look."""
+    try:
+        if not zipfile.is_zipfile(path):
+            return None
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip()
+    except Exception:  # a damaged file can make its reader raise anything
+        return "a header"
 
 
 def reason(error: Exception) -> str:

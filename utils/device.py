@@ -34,9 +34,7 @@ def select_device(name: str) -> torch.device:
         return torch.device("mps")
     match = re.fullmatch(r"(?:cuda:?)?(\d*)", name)
     if not match or not name:
-        if re.fullmatch(r"\d+(,\d+)+", name):
-            raise DeviceError(f"device {name!r}: training on several GPUs is not there yet; name one, e.g. --device 0")
-        raise DeviceError(f"device {name!r} means nothing; use auto, cpu, mps, 0, 1, ... or cuda:0")
+        raise DeviceError(f"device {name!r} means nothing; use auto, cpu, mps, 0, cuda:0, ..., or several as 0,1")
     index, count = int(match[1] or 0), torch.cuda.device_count()
     if index >= count:
         found = f"{count} CUDA device{'s' * (count != 1)}" if count else "no CUDA device"

@@ -17,14 +17,19 @@ class TerminalHandler(logging.Handler):
         tqdm.write(self.format(record))
 
 
-def start_log(path: str | Path | None) -> logging.Logger:
-    """The project's logger, printing to the terminal and appending to the file at `path`, if one is given."""
+def start_log(path: str | Path | None, quiet: bool = False) -> logging.Logger:
+    """The project's logger, printing to the terminal and appending to the file at `path`, if one is given.
+
+    Args:
+        path: the file.
+        quiet: neither print nor write, as the others of several processes.
+    """
     for handler in list(LOGGER.handlers):
         handler.close()
         LOGGER.removeHandler(handler)
     LOGGER.setLevel(logging.INFO)
     LOGGER.propagate = False
-    LOGGER.addHandler(TerminalHandler())
+    LOGGER.addHandler(logging.NullHandler() if quiet else TerminalHandler())
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         file = logging.FileHandler(path, encoding="utf-8")

@@ -1,3 +1,11 @@
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -133,3 +141,50 @@ def test_when_no_clip_is_left():
     manifest = Manifest("phoenix2014", "train", 72, (Clip("short", "f", "s", ("A", "A", "B"), 4),))
     with pytest.raises(ShortClipError, match="all 1 clips of train are too short"):
         trainable(manifest, TemporalSpec(), 1, skip_short=True)
+
+
+def test_another_clip_stands_in_for_an_unreadable_one_where_that_is_allowed(prepared, tmp_path):
+    broken = tmp_path / "prepared"
+    shutil.copytree(prepared, broken)
+    settings = {"dataset": "phoenix2014", "prepared": str(broken), "num_worker": 0, "feeder_args.input_size": 64}
+    strict, lenient = (load_config(None, settings | {"on_bad_clip": choice})[0] for choice in ("stop", "skip"))
+    vocabulary, manifest = load_vocabulary(strict), load_manifest(strict, "train")
+    spoilt, follower = manifest.clips[-1], manifest.clips[0]
+    shutil.rmtree(manifest.clip_folder(spoilt))
+    last = len(manifest.clips) - 1
+    with pytest.raises(FrameError, match=f"clip {spoilt.id}: no folder"):
+        build_loader(strict, manifest, vocabulary, training=True).dataset[1, last]
+    loader = build_loader(lenient, manifest, vocabulary, training=True)
+    sample = loader.dataset[1, last]
+    assert sample.id == follower.id
+    (message,) = sample.unreadable
+    assert message.startswith(f"clip {spoilt.id}: no folder")
+    assert [note for batch in loader for note in batch.unreadable] == [message]
+    with pytest.raises(FrameError):  # never in evaluation
+        build_loader(lenient, manifest, vocabulary, training=False).dataset[0, last]
+    for clip in manifest.clips[:-1]:
+        shutil.rmtree(manifest.clip_folder(clip))
+    with pytest.raises(FrameError):
+        loader.dataset[1, 0]
+
+
+def test_workers_end_with_a_main_process_that_is_killed(prepared):
+    code = (
+        "import os, sys, time; from config.load import load_config; from dataset.loader import *\n"
+        "if __name__ == '__main__':\n"
+        "    settings = {'dataset': 'phoenix2014', 'prepared': sys.argv[1], 'num_worker': 1}\n"
+        "    config = load_config(None, settings | {'feeder_args.input_size': 64})[0]\n"
+        "    batches = iter(build_loader(config, load_manifest(config, 'train'), load_vocabulary(config), True))\n"
+        "    next(batches); print(batches._workers[0].pid, flush=True); time.sleep(60)\n"
+    )
+    words = [sys.executable, "-c", code, str(prepared)]
+    program = subprocess.Popen(words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+    worker = int(program.stdout.readline())
+    os.kill(worker, signal.SIGTERM)
+    os.kill(worker, 0)  # there still
+    program.kill()
+    program.wait()
+    deadline = time.monotonic() + 30
+    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not Path(f"/proc/{worker}").exists()

@@ -3,7 +3,7 @@ import pytest
 
 from config.load import load_config
 from dataset.loader import build_loader, load_manifest, load_vocabulary
-from dataset.order import SPREAD, BucketSampler, EpochSampler
+from dataset.order import SPREAD, BucketSampler, EpochSampler, OwnPart
 
 
 def batches(sampler, epoch, size):
@@ -89,3 +89,41 @@ def test_the_loader_fills_batches_by_planned_length(prepared, workers):
     assert seen[0] != seen[1]
     evaluation = build_loader(config, manifest, vocabulary, training=False)
     assert [name for batch in evaluation for name in batch.ids] == [clip.id for clip in manifest.clips]
+
+
+def parts(size, batch_size, count, training, epoch=3, begin=0):
+    out = []
+    for rank in range(count):
+        part = OwnPart(EpochSampler(size, training, seed=1), batch_size, rank, count, training)
+        part.set_position(epoch, begin)
+        out.append([index for _, index in part])
+        assert begin or len(out[-1]) == len(part)
+    return out
+
+
+def test_processes_share_the_clips_that_one_would_take_at_once():
+    whole = EpochSampler(20, True, seed=1)
+    whole.epoch = 3
+    order = [index for _, index in whole]
+    assert parts(20, 4, 1, training=True) == [order]
+    first, second = parts(20, 2, 2, training=True)
+    assert [first[i : i + 2] + second[i : i + 2] for i in range(0, 10, 2)] == [
+        order[i : i + 4] for i in range(0, 20, 4)
+    ]
+
+
+@pytest.mark.parametrize(("size", "batch_size", "count"), [(19, 2, 2), (18, 2, 3), (1, 2, 4), (7, 8, 2), (9, 1, 1)])
+def test_all_processes_take_equally_many_clips_and_none_is_left_out(size, batch_size, count):
+    found = parts(size, batch_size, count, training=True)
+    assert len({len(part) for part in found}) == 1
+    assert {index for part in found for index in part} == set(range(size))
+    assert sum(map(len, found)) - size < count
+    evaluated = parts(size, batch_size, count, training=False)
+    assert sorted(index for part in evaluated for index in part) == list(range(size))
+
+
+def test_an_epoch_goes_on_where_it_was_left():
+    for count in (1, 2):
+        for whole, rest in zip(parts(21, 3, count, True), parts(21, 3, count, True, begin=2), strict=True):
+            assert rest == whole[6:]
+    assert parts(21, 3, 1, True, begin=7) == [[]]

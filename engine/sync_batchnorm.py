@@ -1,0 +1,52 @@
+"""Batch normalisation over the clips of all processes, on any device.
+
+PyTorch's own SyncBatchNorm is for GPUs alone. There it is used; this one makes a training on several CPUs the same as
+one on one CPU.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed.nn.functional as collective
+from torch import Tensor, nn
+
+
+class SyncBatchNorm(nn.BatchNorm2d):
+    """BatchNorm with the mean and variance of all processes' values; any number of dimensions after (N, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) -> the same."""
+        if not self.training:
+            return super().forward(x)
+        axes = [0, *range(2, x.ndim)]
+        shape = [1, -1] + [1] * (x.ndim - 2)
+        local = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])  # (C + 1,)
+        total = collective.all_reduce(local)
+        count = total[-1].detach()
+        mean = total[:-1] / count  # (C,)
+        centred = x - mean.view(shape)
+        variance = collective.all_reduce(centred.square().sum(axes)) / count  # (C,)
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(variance * count / (count - 1), self.momentum)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return centred * scale.view(shape) + self.bias.view(shape)
+
+    def _check_input_dim(self, x: Tensor) -> None:
+        """Takes maps over time as well as over space."""
+
+
+def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
+    """`model` with every BatchNorm replaced by one over all processes; weights and names stay."""
+    if device.type == "cuda":
+        return nn.SyncBatchNorm.convert_sync_batchnorm(model)
+    synced: dict[nn.Module, SyncBatchNorm] = {}
+    for module in list(model.modules()):
+        for name, child in module._modules.items():
+            if isinstance(child, nn.modules.batchnorm._BatchNorm):
+                if child not in synced:
+                    synced[child] = SyncBatchNorm(child.num_features, child.eps, child.momentum).to(device)
+                    synced[child].load_state_dict(child.state_dict())
+                setattr(module, name, synced[child])
+    return model

@@ -1,0 +1,188 @@
+"""Several processes on the CPU, which learn what one process learns from all their clips."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import multiprocessing, nn
+
+from engine.distributed import own_device, several
+from engine.sync_batchnorm import SyncBatchNorm, synchronise
+from evaluation.ctm import CtmEntry, Reference
+from evaluation.evaluate import EvaluationError, joined
+from utils import processes
+from utils.checkpoint import load_checkpoint
+
+REPOSITORY = Path(__file__).parents[2]
+SETTINGS = [
+    "dataset=phoenix2014",
+    "num_worker=0",
+    "num_epoch=5",
+    "eval_interval=5",
+    "log_interval=1",
+    "optimizer_args.base_lr=1e-4",
+    "feeder_args.input_size=64",
+    "feeder_args.min_frames=32",
+    "feeder_args.max_frames=32",  # all clips equally long: processes pad their own clips only
+    "model_args.c2d_type=resnet18",
+    "model_args.pretrained=none",
+    "model_args.width=16",
+    "model_args.hidden_size=16",
+    "model_args.dropout=0",  # each process draws its own
+]
+
+
+def train(prepared, folder, *arguments: str) -> Path:
+    words = [*SETTINGS, f"prepared={prepared}", f"work_dir={folder}", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "main.py", *words],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(prepared, tmp_path_factory) -> tuple[Path, Path, Path]:
+    """Run folders of two clips a step and one of four: one process, two processes, and two that accumulate."""
+    folder = tmp_path_factory.mktemp("runs")
+    one = train(prepared, folder / "one", "device=cpu", "batch_size=2")
+    two = train(prepared, folder / "two", "device=cpu,cpu", "batch_size=1")
+    accumulating = ("device=cpu,cpu", "batch_size=1", "accumulate=2", "num_epoch=1")
+    return one, two, train(prepared, folder / "accumulated", *accumulating)
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "epochs.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_learn_what_one_does(runs):
+    one, two, _ = runs
+    assert len(losses(one)) == 5  # epochs of four steps
+    assert losses(two)[0] == pytest.approx(losses(one)[0], rel=1e-4)
+    assert sum(losses(two)) == pytest.approx(sum(losses(one)), rel=1e-3)
+    assert losses(two) == pytest.approx(losses(one), rel=1e-2)  # rounding grows with every step
+    assert losses(one)[-1] < 0.9 * losses(one)[0]
+    first, other = (load_checkpoint(folder / "last.pt") for folder in (one, two))
+    assert (first["train_state"]["step"], other["train_state"]["step"]) == (20, 20)
+    assert (first["processes"], other["processes"]) == (1, 2)
+
+
+def test_the_evaluation_of_two_processes_covers_every_reference_once(runs, prepared, tmp_path):
+    one, _, _ = runs
+    testing = ["--phase", "test", "--load-weights", str(one / "last.pt")]
+    alone = train(prepared, tmp_path / "alone", "device=cpu", *testing)
+    shared = train(prepared, tmp_path / "shared", "device=cpu,cpu", *testing)
+    for name in ("output-hypothesis-dev.ctm", "output-hypothesis-test.ctm", "output-hypothesis-dev-conv.ctm"):
+        assert (alone / name).read_text() == (shared / name).read_text()
+    splits = [json.loads((folder / "report.json").read_text())["splits"] for folder in (alone, shared)]
+    assert splits[0] == splits[1]
+    assert len(splits[0]["dev"]["sentences"]) == 3
+
+
+def test_accumulating_in_two_processes_takes_as_many_steps_and_says_what_a_step_is(runs):
+    one, _, accumulated = runs
+    assert (
+        "4 clips a step of the optimiser (batch_size 1, accumulate 2, processes 2), 2 steps an epoch"
+        in (accumulated / "log.txt").read_text()
+    )
+    assert load_checkpoint(accumulated / "last.pt")["train_state"]["step"] == 2
+    assert losses(accumulated)[0] == pytest.approx(losses(one)[0], rel=0.2)  # the same clips, in half as many steps
+
+
+def test_one_process_writes_and_the_others_are_silent(runs):
+    for folder in runs:
+        log = (folder / "log.txt").read_text().splitlines()
+        assert sum("training clips" in line for line in log) == 1
+        assert len((folder / "dev.txt").read_text().splitlines()) == 1
+
+
+def normalise_in_group(rank: int, port: int, folder: str) -> None:
+    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    dist.init_process_group("gloo")
+    layer, x, weights = example()
+    synced = synchronise(nn.Sequential(layer), torch.device("cpu"))[0].train()
+    part = x[2 * rank : 2 * rank + 2].clone().requires_grad_()
+    out = synced(part)
+    (out * weights[2 * rank : 2 * rank + 2]).sum().backward()
+    dist.all_reduce(synced.weight.grad)
+    dist.all_reduce(synced.bias.grad)
+    content = [out.detach(), part.grad, synced.running_mean, synced.running_var, synced.weight.grad, synced.bias.grad]
+    content.append(torch.tensor(processes.mean([float(rank), 3.0], torch.device("cpu"))))
+    torch.save([*content, processes.gather({"rank": rank})], f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+def example() -> tuple[nn.BatchNorm2d, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    layer = nn.BatchNorm2d(3)
+    layer.load_state_dict(layer.state_dict() | {"weight": torch.tensor([0.5, 1.0, 2.0]), "bias": torch.arange(3.0)})
+    x = 5 + 2 * torch.randn(4, 3, 5, 6, generator=generator)
+    return layer, x, torch.randn(4, 3, 5, 6, generator=generator)
+
+
+def test_synchronised_normalisation_is_that_of_all_clips_together(tmp_path):
+    layer, x, weights = example()
+    whole = x.clone().requires_grad_()
+    out = layer.train()(whole)
+    (out * weights).sum().backward()
+    multiprocessing.spawn(normalise_in_group, (29511, str(tmp_path)), nprocs=2)
+    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    for index, expected in enumerate((out, whole.grad)):
+        assert torch.allclose(torch.cat([part[index] for part in parts]), expected, atol=1e-5)
+    for part in parts:
+        layer_values = (layer.running_mean, layer.running_var, layer.weight.grad, layer.bias.grad)
+        for value, expected in zip(part[2:6], layer_values, strict=True):
+            assert torch.allclose(value, expected, rtol=1e-4, atol=1e-5)
+        assert part[6].tolist() == [0.5, 3.0]
+        assert part[7] == [{"rank": 0}, {"rank": 1}]
+
+
+def test_names_and_shared_layers_survive_synchronising():
+    norm = nn.BatchNorm1d(4)
+    model = nn.ModuleDict({"a": norm, "b": norm, "c": nn.Sequential(nn.Linear(2, 2), nn.BatchNorm2d(3))})
+    names = list(model.state_dict())
+    synced = synchronise(model, torch.device("cpu"))
+    assert list(synced.state_dict()) == names
+    assert synced["a"] is synced["b"]
+    assert isinstance(synced["c"][1], SyncBatchNorm)
+
+
+def test_the_device_of_each_process(monkeypatch):
+    assert several("0,1") == ["0", "1"]
+    assert several("cpu") == ["cpu"]
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert own_device("cpu,cpu").type == "cpu"
+    assert own_device("cpu").type == "cpu"
+    assert processes.local_rank() == 1
+
+
+def test_devices_that_cannot_be_used_together(prepared, tmp_path):
+    for devices, said in (("0,0", "device 0 was asked for"), ("cpu,gpu", "'gpu' means nothing")):
+        done = subprocess.run(
+            [sys.executable, "main.py", *SETTINGS, f"device={devices}", f"work_dir={tmp_path}/run"],
+            cwd=REPOSITORY, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert said in done.stderr
+
+
+def test_hypotheses_of_several_processes_come_in_the_order_of_the_references():
+    references = [Reference(name, "s", ("A",)) for name in "abc"]
+    parts = [{head: [CtmEntry(name, ()) for name in names] for head in ("sequence", "conv")} for names in ("ca", "b")]
+    assert [entry.id for entry in joined(parts, references)["sequence"]] == ["a", "b", "c"]
+    for wrong in (parts[:1], [*parts, parts[1]]):
+        with pytest.raises(EvaluationError, match="hypotheses of"):
+            joined(wrong, references)

@@ -1,0 +1,230 @@
+"""Stopping anywhere and going on: the same weights, bit by bit, and the same numbers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from config.load import load_config
+from engine.checkpoints import Checkpoints, load_resumable
+from engine.interruption import Interrupted, Interruption
+from engine.run import run
+from engine.training_step import TrainingStep
+from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+
+REPOSITORY = Path(__file__).parents[2]
+TINY = {
+    "dataset": "phoenix2014",
+    "device": "cpu",
+    "num_worker": 0,
+    "num_epoch": 2,
+    "batch_size": 2,
+    "optimizer_args.base_lr": 1e-3,
+    "optimizer_args.step": [1],
+    "feeder_args.input_size": 64,
+    "feeder_args.min_frames": 16,
+    "model_args.c2d_type": "resnet18",
+    "model_args.pretrained": "none",
+    "model_args.width": 16,
+    "model_args.hidden_size": 16,
+}
+
+
+def settings(prepared, folder, **changes):
+    return load_config(None, TINY | {"prepared": str(prepared), "work_dir": str(folder)} | changes)[0]
+
+
+def command(prepared, folder, *arguments: str) -> list[str]:
+    given = [f"{key}={value}" for key, value in TINY.items()]
+    return [sys.executable, "main.py", *given, f"prepared={prepared}", f"work_dir={folder}", *arguments]
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": "2"}
+
+
+@pytest.fixture(scope="module")
+def whole(prepared, tmp_path_factory) -> Path:
+    """Run folder of two epochs of four steps, by the command line, never interrupted."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    subprocess.run(command(prepared, folder), cwd=REPOSITORY, env=environment(), check=True, capture_output=True)
+    return folder
+
+
+def numbers(folder: Path) -> list[dict]:
+    records = [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+
+
+def assert_same_training(folder: Path, expected: Path) -> None:
+    for name in ("last.pt", "best.pt"):
+        one, other = load_checkpoint(folder / name), load_checkpoint(expected / name)
+        for key, weight in other["model_state_dict"].items():
+            assert torch.equal(one["model_state_dict"][key], weight), key
+        for index, state in other["optimizer_state_dict"]["state"].items():
+            for key, value in state.items():
+                assert torch.equal(one["optimizer_state_dict"]["state"][index][key], value), key
+        assert torch.equal(one["random_states"]["torch"], other["random_states"]["torch"])
+    assert numbers(folder) == numbers(expected)
+    for name in ("dev.txt", "output-hypothesis-dev.ctm", "output-hypothesis-test.ctm"):
+        assert (folder / name).read_text() == (expected / name).read_text(), name
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 6])
+def test_a_stop_after_any_step_changes_nothing(whole, prepared, tmp_path, monkeypatch, step):
+    def stop_then(self, batches):
+        result = original(self, batches)
+        done.append(result)
+        if len(done) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+    done, original = [], TrainingStep.__call__
+    monkeypatch.setattr(TrainingStep, "__call__", stop_then)
+    torch.set_num_threads(2)
+    with pytest.raises(Interrupted) as stop:
+        run(settings(prepared, tmp_path / "run"))
+    assert stop.value.status == 143
+    assert len(done) == step  # the step under way was the last
+    state = load_checkpoint(tmp_path / "run/last.pt")["train_state"]
+    assert (state["step"], state["progress"]["steps"]) == (step, (step - 1) % 4 + 1)
+    monkeypatch.undo()
+    run(settings(prepared, tmp_path / "run", resume=True))
+    assert_same_training(tmp_path / "run", whole)
+
+
+def test_a_stop_during_the_evaluation_loses_nothing(whole, prepared, tmp_path, monkeypatch):
+    def stop(*arguments):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    monkeypatch.setattr("engine.trainer.evaluate", stop)
+    with pytest.raises(Interrupted) as stopped:
+        run(settings(prepared, tmp_path / "run"))
+    assert stopped.value.status == 130
+    monkeypatch.undo()
+    assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["step"] == 4
+    run(settings(prepared, tmp_path / "run", resume=True))
+    assert_same_training(tmp_path / "run", whole)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_kill_at_any_moment_changes_nothing(whole, prepared, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    folder = tmp_path / "run"
+    killed = command(prepared, folder, "--save-every-steps", "1", "--resume", "num_worker=1")
+    program = subprocess.Popen(
+        killed, cwd=REPOSITORY, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(rng.uniform(0, 2))
+    program.kill()
+    program.wait()
+    subprocess.run(killed, cwd=REPOSITORY, env=environment(), check=True, capture_output=True)
+    assert_same_training(folder, whole)
+    assert not list(folder.glob(".*.pt"))
+
+
+def test_the_command_says_how_it_was_stopped(prepared, tmp_path):
+    folder = tmp_path / "run"
+    program = subprocess.Popen(
+        command(prepared, folder, "num_epoch=50"), cwd=REPOSITORY, env=environment(), stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (folder / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    program.terminate()
+    said = program.communicate(timeout=120)[1]
+    assert program.returncode == 143
+    assert "interrupted by SIGTERM; everything is saved, and the same command with --resume goes on" in said
+    assert load_checkpoint(folder / "last.pt")["train_state"]["step"] > 0
+
+
+def test_resuming_without_a_checkpoint_starts_and_afterwards_only_evaluates(prepared, tmp_path):
+    arguments = settings(prepared, tmp_path / "run", resume=True, num_epoch=1)
+    first = run(arguments)
+    weights = load_checkpoint(tmp_path / "run/last.pt")["model_state_dict"]
+    again = run(arguments)
+    assert [of.results for of in first] == [of.results for of in again]
+    assert "all 1 epochs are done" in (tmp_path / "run/log.txt").read_text()
+    after = load_checkpoint(tmp_path / "run/last.pt")["model_state_dict"]
+    assert all(torch.equal(weight, after[name]) for name, weight in weights.items())
+
+
+def test_changed_settings_are_taken_only_if_allowed_and_then_said(whole, prepared, tmp_path):
+    changed = {"load_checkpoints": str(whole / "last.pt"), "num_epoch": 3, "optimizer_args.base_lr": 5e-4}
+    with pytest.raises(CheckpointError, match=r"optimizer_args.base_lr: 0.001 -> 0.0005.*--allow-changes"):
+        run(settings(prepared, tmp_path / "run", **changed))
+    run(settings(prepared, tmp_path / "run", allow_changes=True, **changed))
+    log = (tmp_path / "run/log.txt").read_text()
+    assert "warning: changed since then, as --allow-changes allows: optimizer_args.base_lr: 0.001 -> 0.0005" in log
+    last = numbers(tmp_path / "run")[-1]
+    assert (last["epoch"], last["learning_rate"]) == (3, pytest.approx(5e-4 * 0.2))  # two epochs are past `step`
+    before = load_checkpoint(whole / "last.pt")["optimizer_state_dict"]["state"][0]["step"]
+    after = load_checkpoint(tmp_path / "run/last.pt")["optimizer_state_dict"]["state"][0]["step"]
+    assert after == before + 4  # Adam's averages went on
+    others = changed | {"optimizer_args.optimizer": "SGD", "batch_size": 4}
+    run(settings(prepared, tmp_path / "other", allow_changes=True, **others))
+    assert load_checkpoint(tmp_path / "other/last.pt")["train_state"]["step"] == 2 * 2 + 2  # of four clips each
+
+
+def test_only_the_newest_extra_checkpoints_are_kept(prepared, tmp_path):
+    run(settings(prepared, tmp_path / "run", num_epoch=4, save_interval=1, keep=2, eval_interval=4))
+    names = sorted(path.name for path in (tmp_path / "run").glob("*.pt"))
+    assert names == ["best.pt", "epoch_3.pt", "epoch_4.pt", "last.pt"]
+
+
+def test_a_damaged_checkpoint_is_told_from_a_good_one_and_others_are_named(whole, tmp_path):
+    content = (whole / "last.pt").read_bytes()
+    glosses = tuple(load_checkpoint(whole / "last.pt")["glosses"])
+    save_checkpoint(tmp_path / "epoch_1.pt", {"train_state": {}})
+    damaged = tmp_path / "last.pt"
+    flipped = bytearray(content)
+    flipped[len(content) // 2] ^= 1
+    for broken in (content[: len(content) // 2], content[:-1], bytes(flipped), b""):
+        damaged.write_bytes(broken)
+        with pytest.raises(CheckpointError, match=r"(truncated|damaged).*Others are there: .*epoch_1\.pt"):
+            load_resumable(damaged, glosses)
+
+
+def test_a_full_disk_leaves_every_checkpoint_whole(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save({"a": 1}, ["best.pt", "last.pt"])
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    for place in ("torch.save", "shutil.copyfile"):
+        monkeypatch.setattr(place, full)
+        with pytest.raises(CheckpointError, match="No space left"):
+            checkpoints.save({"a": 2}, ["best.pt", "last.pt"])
+        assert load_checkpoint(tmp_path / "last.pt") == {"a": 1}
+        monkeypatch.undo()
+    assert load_checkpoint(tmp_path / "best.pt")["a"] in {1, 2}
+    (tmp_path / ".last.abc.pt").write_bytes(b"half")
+    checkpoints.sweep()
+    assert not (tmp_path / ".last.abc.pt").exists()
+
+
+def test_signals_outside_the_block_and_a_second_one():
+    before = signal.getsignal(signal.SIGINT)
+    with Interruption() as interruption:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(Interrupted), interruption.at_once():
+            pytest.fail("entered although a signal had come")
+    assert signal.getsignal(signal.SIGINT) is before

@@ -1,0 +1,101 @@
+"""One step of the optimiser on a model whose gradients can be computed by hand."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from dataset.batch import Batch
+from engine.training_step import NonFiniteLossError, TrainingMemoryError, TrainingStep, grouped
+
+
+class Slope(nn.Module):
+    """weight * the mean of a clip, with a buffer that counts the forward passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(1.0))
+        self.register_buffer("seen", torch.tensor(0.0))
+
+    def forward(self, video, lengths, with_scales):
+        self.seen += 1
+        out = self.weight * video.flatten(1).mean(1)
+        return SimpleNamespace(sequence_logits=out, conv_logits=None, scale_logits=None, lengths=None)
+
+
+def criterion(sequence, *_):
+    return {"SeqCTC": sequence.mean(), "total": 2 * sequence.mean()}
+
+
+criterion.weights = {"AuxCTC": 0.0}
+
+
+def batch(*values: float) -> Batch:
+    count = len(values)
+    video = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1, 1)
+    ids = tuple(f"clip{value:g}" for value in values)
+    return Batch(ids, video, torch.full((count,), 7), torch.ones(3 * count), torch.full((count,), 3))
+
+
+def step(**options) -> TrainingStep:
+    model = Slope()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return TrainingStep(
+        model, criterion, optimizer, LambdaLR(optimizer, lambda s: 0.5**s), torch.device("cpu"), **options
+    )
+
+
+def test_the_gradient_is_the_mean_over_all_clips_however_they_are_batched():
+    for batches in ([batch(1, 2, 6)], [batch(1, 2), batch(6)], [batch(1), batch(2), batch(6)]):
+        once = step()
+        result = once(batches)
+        assert result.loss == pytest.approx(2 * 3)
+        assert float(result.terms["SeqCTC"]) == pytest.approx(3)
+        assert result.gradient_norm == pytest.approx(6)
+        assert result.learning_rate == pytest.approx(0.1)
+        assert float(once.network.weight) == pytest.approx(1 - 0.1 * 6)
+        assert once([batch(1)]).learning_rate == pytest.approx(0.05)
+        assert float(once.network.weight) == pytest.approx(1 - 0.1 * 6 - 0.05 * 2)
+
+
+def test_gradients_are_scaled_down_to_their_limit():
+    clipped = step(max_norm=2.0)
+    assert clipped([batch(3)]).gradient_norm == pytest.approx(6)
+    assert float(clipped.network.weight) == pytest.approx(1 - 0.1 * 2)
+    assert clipped([batch(0.5)]).gradient_norm == pytest.approx(1)
+    assert float(clipped.network.weight) == pytest.approx(1 - 0.1 * 2 - 0.05 * 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_finite_stops_the_training_or_leaves_no_trace(value):
+    with pytest.raises(NonFiniteLossError, match=r"on clip1 \(7 frames, 3 glosses\), clip(nan|inf) \(7 frames"):
+        step()([batch(1, value)])
+    lenient = step(skip=True)
+    result = lenient([batch(1), batch(value)])
+    assert result.skipped
+    assert float(lenient.network.weight) == 1
+    assert float(lenient.network.seen) == 0  # as running statistics are
+    assert not lenient([batch(1)]).skipped
+    assert float(lenient.network.weight) == pytest.approx(1 - 0.05 * 2)  # time went on for the learning rate
+    assert float(lenient.network.seen) == 1
+
+
+def test_want_of_memory_names_the_clips_and_what_helps():
+    class Large(Slope):
+        def forward(self, *_):
+            return torch.empty(10**15)
+
+    model = Large()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    large = TrainingStep(model, criterion, optimizer, LambdaLR(optimizer, lambda _: 1), torch.device("cpu"))
+    with pytest.raises(TrainingMemoryError, match=r"clip2 \(7 frames, 3 glosses\), 1 frames each with padding; lower"):
+        large([batch(2)])
+
+
+def test_batches_in_groups():
+    assert list(grouped("abcdefg", 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert list(grouped("", 3)) == []

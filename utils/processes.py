@@ -1,0 +1,44 @@
+"""The processes that train together, if there are several: which one this is, and what they tell each other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+
+def rank() -> int:
+    """Number of this process among those that train together; 0 writes the files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def count() -> int:
+    """How many processes train together."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def local_rank() -> int | None:
+    """Number of this process on its machine, as torchrun says; None if the program was started by itself."""
+    number = os.environ.get("LOCAL_RANK")
+    return None if number is None else int(number)
+
+
+def gather(value: Any) -> list[Any]:
+    """What each process gives, in their order, for all of them; plain values and tensors on the CPU."""
+    if count() == 1:
+        return [value]
+    out: list[Any] = [None] * count()
+    dist.all_gather_object(out, value)
+    return out
+
+
+def mean(values: Sequence[float], device: torch.device) -> list[float]:
+    """The mean over the processes of each of these numbers."""
+    if count() == 1:
+        return list(values)
+    total = torch.tensor(values, dtype=torch.float32, device=device)
+    dist.all_reduce(total)
+    return (total / count()).tolist()
