@@ -123,7 +123,8 @@ def train(trainer: Trainer, folder: Path) -> Path:
     """Train; the checkpoint of the best epoch."""
     state = trainer.train(folder)
     minutes = state.seconds / 60
-    LOGGER.info("trained %d epochs, %d steps in %.1f minutes", state.epoch, state.step, minutes)
+    done = f"trained {state.epoch} epochs, {state.step} steps in {minutes:.1f} minutes"
+    LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
     return best_checkpoint(folder, trainer.config.load_checkpoints, state)
 

@@ -46,6 +46,10 @@ class Trainer:
         config: of the run.
         device: to train on.
 
+    Attributes:
+        state: how far it has come.
+        saving: seconds that this process spent on writing checkpoints.
+
     Raises:
         InputError: what the run needs is missing or does not fit; nothing has been written then.
     """
@@ -77,6 +81,7 @@ class Trainer:
         self.step = TrainingStep(network, criterion, optimizer, scheduler, device, norm, skips)
         self.state = TrainState()
         self.changed: list[str] = []
+        self.saving = 0.0
         seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
@@ -219,7 +224,8 @@ class Trainer:
 
     def _save(self, *names: str) -> None:
         """Write a checkpoint under these names; to be called by all processes."""
-        self.state = replace(self.state, seconds=self._before + time.monotonic() - self._started)
+        begun = time.monotonic()
+        self.state = replace(self.state, seconds=self._before + begun - self._started)
         states = processes.gather(random_states(self.device))
         if processes.rank() == 0:
             content = {
@@ -235,6 +241,7 @@ class Trainer:
                 "frame_size": self.frame_size,
             }
             self.checkpoints.save(content, names)
+        self.saving += time.monotonic() - begun
 
     def _resume(self, path: str) -> None:
         content = load_resumable(path, self.vocabulary.glosses)

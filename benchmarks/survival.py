@@ -1,0 +1,163 @@
+"""Interrupt a training anywhere, resume it, and compare what comes out with a training that was left alone.
+
+python -m benchmarks.survival [--times 10]
+
+A small network is trained for two epochs on a small rendered corpus, with workers. Then the same training is sent
+SIGTERM once a randomly drawn number of its steps is done, or SIGKILL at a randomly drawn moment of its whole time, and
+resumed with `--resume` until it is done. Weights, optimiser, random states, learning curve, hypotheses and WER must be
+those of the undisturbed run, bit by bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from dataset.synthetic import generate
+from preprocess.prepare import prepare
+from utils.checkpoint import load_checkpoint
+from utils.table import table
+
+REPOSITORY = Path(__file__).parents[1]
+SETTINGS = [
+    "dataset=phoenix2014", "device=cpu", "num_worker=1", "num_epoch=2", "save_every_steps=1",
+    "optimizer_args.base_lr=1e-3", "feeder_args.input_size=64", "feeder_args.min_frames=16",
+    "model_args.c2d_type=resnet18", "model_args.pretrained=none", "model_args.width=16", "model_args.hidden_size=16",
+]  # fmt: skip
+CLIPS = 16
+STEPS = CLIPS  # two epochs of batches of two
+
+
+def command(folder: Path, run: str) -> list[str]:
+    """The training, to be begun or to go on."""
+    return [
+        sys.executable,
+        "main.py",
+        *SETTINGS,
+        f"prepared={folder / 'prepared'}",
+        f"work_dir={folder / run}",
+        "--resume",
+    ]
+
+
+def outcome(run: Path) -> dict[str, Any]:
+    """All that a training leaves, without its times."""
+    found: dict[str, Any] = {}
+    for name in ("last.pt", "best.pt"):
+        content = load_checkpoint(run / name)
+        found |= flat(
+            {key: content[key] for key in ("model_state_dict", "optimizer_state_dict", "random_states")}, name
+        )
+    records = [json.loads(line) for line in (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines()]
+    found["epochs"] = [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+    for file in ("dev.txt", "output-hypothesis-dev.ctm", "output-hypothesis-test.ctm"):
+        found[file] = (run / file).read_text(encoding="utf-8")
+    return found
+
+
+def flat(value: Any, path: str) -> dict[str, Any]:
+    """{"a": {"b": 1}} -> {"path.a.b": 1}."""
+    if isinstance(value, dict):
+        return {key: leaf for name, below in value.items() for key, leaf in flat(below, f"{path}.{name}").items()}
+    return {path: value}
+
+
+def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of what is not the same in both, bit by bit."""
+
+    def same(a: Any, b: Any) -> bool:
+        return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
+
+    return [
+        key for key in one.keys() | other.keys() if key not in one or key not in other or not same(one[key], other[key])
+    ]
+
+
+def steps_done(run: Path) -> int:
+    """Steps in the last checkpoint; 0 if there is none."""
+    path = run / "last.pt"
+    return load_checkpoint(path)["train_state"]["step"] if path.is_file() else 0
+
+
+def interrupt(folder: Path, run: str, how: signal.Signals, moment: float) -> tuple[int, int | None]:
+    """Begin a training and interrupt it; the steps that were saved by then, and its exit status.
+
+    Args:
+        folder: of the corpus and the runs.
+        run: name of this one.
+        how: the signal.
+        moment: for SIGTERM the step after which it is sent, for SIGKILL seconds after the start.
+    """
+    program = subprocess.Popen(
+        command(folder, run), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    started, last = time.monotonic(), folder / run / "last.pt"
+    while program.poll() is None:
+        if how is signal.SIGKILL:
+            due = time.monotonic() - started >= moment
+        else:
+            due = last.is_file() and load_checkpoint(last)["train_state"]["step"] >= moment
+        if due:
+            program.send_signal(how)
+            break
+        time.sleep(0.1 if how is signal.SIGTERM else 0.01)
+    status = program.wait()
+    return steps_done(folder / run), status
+
+
+def trial(folder: Path, number: int, how: signal.Signals, moment: float, expected: dict[str, Any]) -> list[str]:
+    """Interrupt, resume, compare: a row of the table."""
+    run = f"{how.name}-{number}"
+    saved, status = interrupt(folder, run, how, moment)
+    subprocess.run(command(folder, run), cwd=REPOSITORY, check=True, capture_output=True)
+    wrong = differences(outcome(folder / run), expected)
+    when = f"step {moment:.0f}" if how is signal.SIGTERM else f"{moment:.1f} s"
+    return [how.name, when, str(status), f"{saved} of {STEPS}", "identical" if not wrong else f"{len(wrong)} differ"]
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print a row for each interruption, and how many left no trace."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(torch.get_num_threads()))
+    rng = np.random.default_rng(args.seed)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        generate("phoenix2014", folder / "corpus", glosses=6, train=CLIPS, dev=3, test=3, seed=5, workers=1)
+        prepare("phoenix2014", folder / "corpus", folder / "prepared", True, workers=1, frame_size=72)
+        started = time.monotonic()
+        subprocess.run(command(folder, "whole"), cwd=REPOSITORY, check=True, capture_output=True)
+        seconds = time.monotonic() - started
+        expected = outcome(folder / "whole")
+        rows = []
+        for number in range(args.times):
+            step, moment = int(rng.integers(1, STEPS)), float(rng.uniform(0, seconds))
+            rows.append(trial(folder, number, signal.SIGTERM, step, expected))
+            rows.append(trial(folder, number, signal.SIGKILL, moment, expected))
+            print(table(["signal", "sent at", "status", "steps saved", "after resuming"], rows[-2:]), flush=True)
+    good = sum(row[-1] == "identical" for row in rows)
+    print(f"\n{good} of {len(rows)} interrupted trainings ended as the undisturbed one did, which took {seconds:.0f} s")
+    if good < len(rows):
+        sys.exit(1)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=10, metavar="N", help="trials with each signal (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (%(default)s)")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main(parse_args())

@@ -1,0 +1,85 @@
+"""Train the same with several seeds, and say how far the results lie apart.
+
+python -m engine.seeds --config config/quickstart.yaml --seeds 0 1 2 --work-dir work_dir/seeds [--key value ...]
+
+A difference between two systems that is smaller than the spread between seeds is noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+from utils.files import write_json
+from utils.table import table
+
+MAIN = Path(__file__).parents[1] / "main.py"
+
+
+def train(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) -> dict[int, dict[str, float]]:
+    """Run main.py once for each seed, in `folder`/seed_<seed>; runs that are there already go on or are kept.
+
+    Args:
+        seeds: random seeds.
+        folder: of all runs.
+        arguments: for main.py.
+
+    Returns:
+        by seed and split, WER in percent.
+
+    Raises:
+        CalledProcessError: a run failed, and said why.
+    """
+    found = {}
+    for seed in seeds:
+        run = folder / f"seed_{seed}"
+        own = [f"--work-dir={run}", f"--random-seed={seed}", "--resume=true", "--overwrite=false"]
+        subprocess.run([sys.executable, str(MAIN), *arguments, *own], check=True)
+        splits = json.loads((run / "report.json").read_text(encoding="utf-8"))["splits"]
+        found[seed] = {split: content["wer"] for split, content in splits.items()}
+    return found
+
+
+def summary(found: Mapping[int, Mapping[str, float]]) -> str:
+    """A table: WER by seed and split, their mean and their standard deviation (of a sample)."""
+    splits = list(next(iter(found.values())))
+    rows = [[str(seed), *(f"{of_seed[split]:.2f}" for split in splits)] for seed, of_seed in found.items()]
+    columns = [[of_seed[split] for of_seed in found.values()] for split in splits]
+    rows.append(["mean", *(f"{mean(values):.2f}" for values in columns)])
+    if len(found) > 1:
+        rows.append(["standard deviation", *(f"{stdev(values):.2f}" for values in columns)])
+    return table(["seed", *(f"WER {split}" for split in splits)], rows)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line; `rest` is for main.py."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0], allow_abbrev=False, epilog="Everything else is for main.py."
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", required=True, metavar="N", help="random seeds")
+    parser.add_argument("--work-dir", "--work_dir", type=Path, default=Path("work_dir/seeds"), metavar="DIR",
+                        help="folder of all runs (%(default)s)")  # fmt: skip
+    args, args.rest = parser.parse_known_args(arguments)
+    if len(set(args.seeds)) < len(args.seeds):
+        parser.error(f"--seeds names one twice: {args.seeds}")
+    return args
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train, print the table and write it to seeds.json."""
+    try:
+        found = train(args.seeds, args.work_dir, args.rest)
+    except subprocess.CalledProcessError as error:
+        sys.exit(error.returncode)
+    write_json(args.work_dir / "seeds.json", found)
+    print(summary(found))
+    print(f"\n{args.work_dir / 'seeds.json'}")
+
+
+if __name__ == "__main__":
+    main(parse_args())

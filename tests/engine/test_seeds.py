@@ -1,0 +1,42 @@
+"""Several seeds in one command."""
+
+import json
+
+import pytest
+
+from engine import seeds
+from tests.engine.test_resuming import TINY
+
+
+def test_the_spread_between_seeds():
+    text = seeds.summary({0: {"dev": 10.0, "test": 20.0}, 1: {"dev": 14.0, "test": 20.0}})
+    rows = [line.split() for line in text.splitlines()]
+    assert rows[0] == ["seed", "WER", "dev", "WER", "test"]
+    assert rows[-2:] == [["mean", "12.00", "20.00"], ["standard", "deviation", "2.83", "0.00"]]
+    assert "deviation" not in seeds.summary({0: {"dev": 10.0}})
+
+
+def test_runs_with_two_seeds_and_what_is_there_already_is_kept(prepared, tmp_path, capfd):
+    given = [f"{key}={value}" for key, value in (TINY | {"num_epoch": 1}).items()]
+    words = ["--seeds", "0", "1", "--work-dir", str(tmp_path), *given, f"prepared={prepared}"]
+    seeds.main(seeds.parse_args(words))
+    found = json.loads((tmp_path / "seeds.json").read_text())
+    assert list(found) == ["0", "1"]
+    for seed, of_seed in found.items():
+        report = json.loads((tmp_path / f"seed_{seed}/report.json").read_text())
+        assert of_seed == {split: content["wer"] for split, content in report["splits"].items()}
+        assert report["config"]["random_seed"] == int(seed)
+    assert "seeds.json" in capfd.readouterr().out
+    weights = (tmp_path / "seed_0/best.pt").read_bytes()
+    assert weights != (tmp_path / "seed_1/best.pt").read_bytes()
+    seeds.main(seeds.parse_args(words))
+    assert (tmp_path / "seed_0/best.pt").read_bytes() == weights
+
+
+def test_what_main_refuses_ends_it_with_its_status(tmp_path, capfd):
+    with pytest.raises(SystemExit) as stop:
+        seeds.main(seeds.parse_args(["--seeds", "0", "--work-dir", str(tmp_path), "num_epoc=1"]))
+    assert stop.value.code == 1
+    assert "did you mean num_epoch" in capfd.readouterr().err
+    with pytest.raises(SystemExit):
+        seeds.parse_args(["--seeds", "0", "0"])
