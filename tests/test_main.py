@@ -256,6 +256,49 @@ def test_curves_for_tensorboard(trained):
     assert [event.step for event in events.Scalars("loss/total")] == list(range(1, 9))
     assert [event.value for event in events.Scalars("learning_rate")] == pytest.approx([1e-3] * 8)
     assert [event.step for event in events.Scalars("WER/dev-sequence")] == [1, 2]
+    for name in ("gradient_norm", "speed/clips_per_second", "memory/peak_gb"):
+        values = [event.value for event in events.Scalars(name)]
+        assert len(values) == 8
+        assert min(values) > 0
+    pictures = events.Images("alignment/dev")
+    assert [picture.step for picture in pictures] == [1, 2]
+    assert (pictures[0].width, pictures[0].height) == (900, 400)
+
+
+def test_what_a_run_was_made_with(trained):
+    content = json.loads((trained / "run.json").read_text())
+    commit = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    ).stdout.strip()
+    assert content["commit"] == (commit or None)
+    assert torch.__version__.startswith(content["packages"]["torch"].split("+")[0])
+    assert (content["device"], content["processes"]) == ("cpu", 1)
+
+
+def test_the_history_is_written_an_object_an_epoch(trained):
+    records = [json.loads(line) for line in (trained / "epochs.jsonl").read_text().splitlines()]
+    report = json.loads((trained / "report.json").read_text(encoding="utf-8"))
+    assert records == report["history"]
+    assert all(record["gradient_norm"] > 0 and record["skipped"] == 0 for record in records)
+
+
+def test_a_deterministic_run_on_the_cpu_is_the_same_run(trained, prepared, tmp_path):
+    command(prepared, tmp_path / "run", "--num-epoch", "2", "--deterministic")
+    whole, again = (load_checkpoint(folder / "last.pt")["model_state_dict"] for folder in (trained, tmp_path / "run"))
+    assert all(torch.equal(weight, again[name]) for name, weight in whole.items())
+
+
+def test_steps_and_clips_that_are_skipped_are_counted_and_limited(prepared, tmp_path):
+    broken = tmp_path / "prepared"
+    shutil.copytree(prepared, broken)
+    clip = Manifest.load(broken / "train.json").clips[0]
+    shutil.rmtree(broken / clip.folder)
+    command(broken, tmp_path / "run", "--num-epoch", "2", "--on-bad-clip", "skip")
+    assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["skipped"] == 2  # once an epoch
+    log = (tmp_path / "run/log.txt").read_text()
+    assert log.count(f"another clip stands in for an unreadable one: clip {clip.id}: no folder") == 2
+    message = refused(broken, tmp_path / "less", "--num-epoch", "2", "--on-bad-clip", "skip", "--max-skips", "1")
+    assert "2 steps and clips were skipped, more than max_skips 1" in message
 
 
 def test_a_damaged_frame_stops_with_its_name_from_a_worker_too(prepared, tmp_path):
