@@ -219,7 +219,8 @@ def _image_folder(path: Path) -> Path:
 
 def _holds_images(path: Path) -> bool:
     return path.is_dir() and any(
-        entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") for entry in path.iterdir()
+        entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
+        for entry in path.iterdir()
     )
 
 

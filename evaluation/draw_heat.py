@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-
-from dataset.video import open_video
-from evaluation.cam_clip import ShownClip, find_clip, show_video
+from dataset.video import Video, find_clips, open_video
+from evaluation.cam_clip import find_clip, show_video
 from evaluation.cam_request import CamError, HeatRequest, Source
 from evaluation.heat import explain
-from evaluation.heat_map import write_all
+from evaluation.heat_map import FRAMES, SHEET, VIDEO, write_all
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading
+from utils.memory import is_out_of_memory
 
 
 def draw_heat(
@@ -32,27 +31,42 @@ def draw_heat(
         a line about each thing done.
 
     Raises:
+        CamError: the clip would be overwritten, or memory runs out.
         InputError: of the kinds that `open_video`, `find_clip`, `explain` and `write_all` raise.
     """
-    if source.video is not None:
-        path = source.video.resolve()
-        name = path.stem if path.is_file() else path.name
-        clip = show_video(recogniser, open_video(path, recogniser.config.frame_rate), reading, name)
-    else:
-        recogniser, clip = show_prepared(recogniser, source, reading)
+    recogniser, video, name, signed = find(recogniser, source)
+    check_kept(video, folder)
     try:
+        clip = show_video(recogniser, video, reading, name, signed)
         result = explain(recogniser, clip, request)
-    except torch.OutOfMemoryError as error:
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
         raise CamError(
-            f"the device has too little memory for {len(clip.pictures)} frames from {request.layer} on: take a later "
-            "layer, fewer frames (--max_frames_num) or --device cpu"
+            f"memory ran out on {video.num_frames} frames, of which {reading.max_frames} at most are taken, from "
+            f"{request.layer} on: take a later layer or fewer frames (--max_frames_num), or another --device"
         ) from error
     return [f"{clip.name}: {' '.join(result.recognised) or '(nothing)'}", *clip.notes, *write_all(clip, result, folder)]
 
 
-def show_prepared(recogniser: Recogniser, source: Source, reading: Reading) -> tuple[Recogniser, ShownClip]:
-    """A clip of a prepared corpus, and the recogniser for frames of that corpus' size, as the evaluation has it."""
+def find(recogniser: Recogniser, source: Source) -> tuple[Recogniser, Video, str, tuple[str, ...] | None]:
+    """The clip, its name, its glosses if they are known, and the recogniser for it.
+
+    For a clip of a prepared corpus that is one for frames of that corpus' size, as the evaluation has it.
+    """
+    rate = recogniser.config.frame_rate
+    if source.video is not None:
+        path = source.video.resolve()
+        if not path.is_file() and len(clips := find_clips(path)) > 1:
+            raise CamError(f"{path} holds {len(clips)} clips ({', '.join(list(clips)[:3])}, ...): name one of them")
+        return recogniser, open_video(path, rate), path.stem if path.is_file() else path.name, None
     manifest, clip = find_clip(recogniser, source)
     recogniser = replace(recogniser, frame_size=manifest.frame_size)
-    video = open_video(manifest.clip_folder(clip), recogniser.config.frame_rate)
-    return recogniser, show_video(recogniser, video, reading, clip.id, clip.glosses)
+    return recogniser, open_video(manifest.clip_folder(clip), rate), clip.id, clip.glosses
+
+
+def check_kept(video: Video, folder: Path) -> None:
+    """Raise CamError if what is written to `folder` would overwrite the clip, or come to lie among its images."""
+    written = {(folder / part).resolve() for part in ("", FRAMES, SHEET, VIDEO)}
+    if video.path.resolve() in written:
+        raise CamError(f"--out {folder} would put the heat map over its clip {video.path}: choose another folder")

@@ -78,13 +78,14 @@ def read_clips(
                 transcripts.append(transcribe(recogniser, video, reading, name))
                 print(report(transcripts[-1], nbest))
                 print(*outputs.write(transcripts[-1], video), sep="\n", flush=True)
-            except Exception as error:  # the clips after it can still be read
-                failures[name] = explain(error, reading)
+            except Exception as error:
+                failures[name] = explain(error, reading)  # the clips after it can still be read
     finally:
         for file in outputs.together if transcripts else ():
             try:
-                save_all(transcripts, file)
-                print(f"saved {file}")
+                older = save_all(transcripts, file)
+                count = f" with {len(transcripts)} of {len(clips)} clips" * (len(transcripts) < len(clips))
+                print(f"saved {file}{count}{f', the older one is now {older}' if older else ''}")
             except (InputError, OSError) as error:
                 failures[file] = str(error)
     return failures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,17 +51,27 @@ class Outputs:
                 f"{len(clips)} clips cannot all go to {one[0]}: put {NAME} into its name, which becomes that of the "
                 f"clip, as in {Path(one[0]).with_stem(NAME)}"
             )
-        read = {path.resolve(): path for path in clips.values()}
-        for file in {file.replace(NAME, name) for file in (*self.save, self.overlay or "") if file for name in clips}:
-            if Path(file).resolve() in read:
-                raise TranscriptError(f"{file} is a video that is to be read, and would be lost: choose another name")
-        if self.overlay is not None and Path(self.overlay).parent.resolve() == source.resolve():
-            raise TranscriptError(
-                f"--overlay {self.overlay} lies in {source}, so it would be read as a clip the next time: choose "
-                "another folder"
-            )
+        read, written = {path.resolve() for path in clips.values()}, set()
+        for template in dict.fromkeys((*self.save, *[self.overlay] * (self.overlay is not None))):
+            for file in dict.fromkeys(template.replace(NAME, name) for name in clips):
+                path = Path(file).resolve()
+                if path in read:
+                    raise TranscriptError(f"{file} is a video that is to be read, and would be lost: choose another")
+                if path in written:
+                    raise TranscriptError(f"two of the files would both be {file}: choose other names")
+                written.add(path)
+            self._check_place(template, source.resolve(), read)
         if self.together:
             check_ctm_ids(clips)
+
+    def _check_place(self, file: str, source: Path, read: Collection[Path]) -> None:
+        """Raise TranscriptError if what is written would be taken for a clip of `source` the next time."""
+        folder = Path(file).parent.resolve()
+        among_folders = source not in read and all(path.is_dir() for path in read)
+        if (file == self.overlay and folder == source) or (among_folders and source in folder.parents):
+            raise TranscriptError(
+                f"{file} lies in {source}, so it would be read as a clip the next time: choose another folder"
+            )
 
     def write(self, transcript: Transcript, video: Video) -> list[str]:
         """Write the files of one clip; returns a line about each.

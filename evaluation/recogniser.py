@@ -14,7 +14,7 @@ import torch
 from config.load import stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
-from dataset.frames import resize_frame
+from dataset.frames import FrameError, resize_frame
 from dataset.transforms import Transform
 from dataset.video import fit, open_video
 from dataset.vocabulary import Vocabulary
@@ -131,12 +131,17 @@ class Recogniser:
                 that rate; all of it is read at once (`evaluation.transcribe` samples or cuts what is long).
 
         Raises:
-            FrameError: the file or folder cannot be read.
+            FrameError: the file or folder cannot be read, or the array is of another kind.
             RecognitionError: the network's output is not finite.
         """
         if not isinstance(frames, np.ndarray):
             video = open_video(frames, self.config.frame_rate)
             frames = np.stack([fit(frame, self.frame_size) for frame in video.frames(range(video.num_frames))])
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
+            raise FrameError(
+                f"frames are {frames.dtype} {frames.shape}; they must be uint8 (T, H, W, 3), RGB from 0 to 255, at "
+                "least one"
+            )
         seen = self.crop(frames)
         logits = self.network(seen)  # (T', V)
         check_finite(logits, "this clip")

@@ -161,15 +161,16 @@ def about_frames(video: Video, reading: Reading, trained: float, sampled: int, w
         notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
     rate = reading.rate or video.rate
     if abs(rate / trained - 1) > RATE_TOLERANCE:
+        remedy = "resamples" if video.rate > trained else "repeats frames until times are right"
         notes.append(
             f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as the "
-            f"{trained:g} of the training; --fps {trained:g} resamples"
+            f"{trained:g} of the training; --fps {trained:g} {remedy}"
         )
     if windows > 1:
         notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")
     elif sampled > reading.max_frames:
         notes.append(
             f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
-            f"looks {sampled / reading.max_frames:.2g} times as fast; --window reads all"
+            f"looks {sampled / reading.max_frames:.2g} times as fast; test_one_video.py --window reads all"
         )
     return notes

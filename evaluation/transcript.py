@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pympi.Elan import Eaf
 
-from evaluation.ctm import CtmWord, write_ctm
+from evaluation.ctm import CtmEntry, CtmWord, write_ctm
 from utils.errors import InputError
 from utils.files import atomic_path, write_json, write_text
 
@@ -79,14 +79,18 @@ def save(transcript: Transcript, path: str | Path) -> Path | None:
     check_format(path)
     suffix = Path(path).suffix.lower()
     if suffix == ".ctm":
-        save_all([transcript], path)
-        return None
+        return save_all([transcript], path)
     return WRITERS[suffix](transcript, Path(path))
 
 
-def save_all(transcripts: Sequence[Transcript], path: str | Path) -> None:
-    """Write transcripts to one CTM file, as `save` does."""
-    write_ctm(path, ((_ctm_id(transcript.name), transcript.words) for transcript in transcripts))
+def save_all(transcripts: Sequence[Transcript], path: str | Path) -> Path | None:
+    """Write transcripts to one CTM file, as `save` does; keeps an older one that has clips which these do not."""
+    entries = [CtmEntry(_ctm_id(transcript.name), transcript.words) for transcript in transcripts]
+    older = None
+    if Path(path).is_file() and not _clips_of(Path(path)) <= {entry.id for entry in entries}:
+        older = _set_aside(Path(path))
+    write_ctm(path, entries)
+    return older
 
 
 def check_ctm_ids(names: Iterable[str]) -> None:
@@ -166,12 +170,8 @@ def save_eaf(transcript: Transcript, path: Path) -> Path | None:
     with atomic_path(path) as temporary:
         temporary.unlink()  # pympi would keep it as a .bak
         eaf.to_file(temporary)
-        older = None
-        if path.is_file() and _without_date(path) != _without_date(temporary):
-            numbers = (path.with_name(f"{path.name}.{number:03d}") for number in count(1))  # as ELAN's own copies
-            older = next(name for name in numbers if not name.exists())
-            path.rename(older)
-    return older
+        differs = path.is_file() and _without_date(path) != _without_date(temporary)
+        return _set_aside(path) if differs else None
 
 
 WRITERS: dict[str, Callable[[Transcript, Path], Path | None]] = {
@@ -181,6 +181,20 @@ WRITERS: dict[str, Callable[[Transcript, Path], Path | None]] = {
     ".eaf": save_eaf,
 }
 FORMATS = (*WRITERS, ".ctm")
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a file to the first free name with a number after it, as ELAN calls its own copies; returns that."""
+    numbered = (path.with_name(f"{path.name}.{number:03d}") for number in count(1))
+    older = next(name for name in numbered if not name.exists())
+    path.rename(older)
+    return older
+
+
+def _clips_of(path: Path) -> set[str]:
+    """The clips in a CTM file, whatever else may be in it."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return {line.split()[0] for line in lines if line.strip() and not line.startswith(";;")}
 
 
 def _without_date(path: Path) -> bytes:

@@ -36,14 +36,13 @@ def window_spans(frames: int, length: int, grid: int = 1) -> list[Span]:
         grid: windows begin at multiples of it, so that they share the network's output steps.
 
     Raises:
-        WindowError: a window is so short that the next would begin at the same place.
+        WindowError: windows are so short that more than two would overlap.
     """
     overlap = length // OVERLAP
     hop = (length - overlap) // grid * grid
-    if frames > length and not hop:
+    if frames > length and 2 * hop < length:  # the window after the next would overlap too
         raise WindowError(
-            f"windows of {length} frames are too short for this network: give --max_frames_num {-(-3 * grid // 2)} "
-            "or more"
+            f"windows of {length} frames are too short for this network: give --max_frames_num {3 * grid} or more"
         )
     hop = hop or length
     starts = [start for start in range(0, frames, hop) if start == 0 or start + length - hop < frames]

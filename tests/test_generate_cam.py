@@ -1,5 +1,6 @@
 """The command line for heat maps."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -154,3 +155,24 @@ def test_help_answers_without_pytorch():
     assert "--select_id" in done.stdout
     assert "layer1" in done.stdout
     assert done.stdout.strip().endswith("False")
+
+
+def test_the_clip_itself_is_never_drawn_over(refused, dev, tmp_path):
+    clip = dev.clip_folder(dev.clips[0])
+    mine = tmp_path / "mine"
+    shutil.copytree(clip, mine / "frames")
+    before = {path.name: path.read_bytes() for path in (mine / "frames").iterdir()}
+    for folder in (mine, mine / "frames"):
+        message = refused("--video_path", mine / "frames", "--out", folder)
+        assert "would put the heat map over its clip" in message
+    assert {path.name: path.read_bytes() for path in (mine / "frames").iterdir()} == before
+    message = refused("--video_path", dev.clip_folder(dev.clips[0]).parent)
+    assert "holds 3 clips" in message
+
+
+def test_want_of_memory_is_a_message(refused, dev, monkeypatch):
+    def full(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("evaluation.draw_heat.explain", full)
+    assert "take a later layer or fewer frames" in refused("--dataset", "phoenix2014", "--select_id", dev.clips[0].id)

@@ -205,13 +205,19 @@ def test_files_that_cannot_be_written(refused, movie, tmp_path):
     assert movie.read_bytes() == before
 
 
-def test_nothing_that_is_read_is_overwritten_or_would_be_read_again(run, refused, movie, tmp_path):
+def test_nothing_that_is_read_is_overwritten_or_would_be_read_again(run, refused, movie, clip, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
     shutil.copy(movie, videos / "a.mp4")
     assert "would be lost" in refused(videos, "--overlay", videos / "{name}.mp4")
     message = refused(videos, "--overlay", videos / "{name}-glosses.mp4")
     assert f"lies in {videos}, so it would be read as a clip the next time" in message
+    folders = tmp_path / "folders"
+    shutil.copytree(clip, folders / "s1")
+    assert "as a clip the next time" in refused(folders, "--save", folders / "out" / "{name}.eaf")
+    assert f"two of the files would both be {tmp_path}/a.ctm" in refused(
+        videos, "--save", tmp_path / "{name}.ctm", tmp_path / "a.ctm"
+    )
     run(videos / "a.mp4", "--overlay", videos / "a-glosses.mp4")  # a file named by itself: its folder is not read
     assert (videos / "a.mp4").read_bytes() == movie.read_bytes()
     (tmp_path / "oddly named.srt").write_bytes(movie.read_bytes())
@@ -250,6 +256,9 @@ def test_what_was_read_is_kept_whatever_happens_to_the_rest(run, refused, movie,
     fail_at_b(KeyboardInterrupt())
     assert refused(videos, "--save", tmp_path / "first.ctm") == "interrupted"
     assert [entry.id for entry in read_ctm(tmp_path / "first.ctm")] == ["a"]
+    refused(videos, "--save", tmp_path / "all.ctm")  # which had two clips
+    assert [entry.id for entry in read_ctm(tmp_path / "all.ctm")] == ["a"]
+    assert [entry.id for entry in read_ctm(tmp_path / "all.ctm.001")] == ["a", "c"]
     fail_at_b(ZeroDivisionError("a mistake of ours"))
     with pytest.raises(ZeroDivisionError):
         run(videos, "--save", tmp_path / "before.ctm")

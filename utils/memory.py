@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-SAID = re.compile(r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|insufficient memory", re.IGNORECASE)
+SAID = re.compile(
+    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory", re.IGNORECASE
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

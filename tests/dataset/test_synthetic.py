@@ -150,7 +150,7 @@ def test_preparation_reads_every_layout(written):
         chinese = layout.startswith("CSL")
         labels = [tuple(CHINESE[g] if chinese else g for g in clip.sentence) for clip in clips]
         assert sorted(recording.glosses for recording in recordings) == sorted(labels)
-        assert sorted(len(list(recording.folder.iterdir())) for recording in recordings) == sorted(
+        assert sorted(len(list(recording.source.iterdir())) for recording in recordings) == sorted(
             lengths[clip] for clip in clips
         )
     assert set(corpus.splits) == ({"train", "dev"} if layout == "CSL" else {"train", "dev", "test"})

@@ -19,6 +19,8 @@ def test_what_the_libraries_raise(ask):
         ("MPS backend out of memory (MPS allocated: 9 GB)", True),
         ("Failed to allocate memory for requested buffer of size 42", True),
         ("std::bad_alloc", True),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True),
+        ("not enough memory: you tried to allocate 400 bytes", True),
         ("OpenCV(4.10) error: (-4:Insufficient memory) Failed to allocate 42 bytes", True),
         ("mat1 and mat2 shapes cannot be multiplied", False),
         ("", False),
