@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from config.schema import ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
+from modules.clip_stream import clip_features
 from modules.convolution import time_mask
+from modules.folding import fold_norms
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
 from utils.pretrained import load_pretrained
@@ -49,6 +52,7 @@ class SLRModel(nn.Module):
         mask_padding: what a clip yields depends on that clip alone; False is the published behaviour.
         width: channels of the backbone's first stage, a multiple of 16; 64 is the published network.
         dropout: in the BiLSTM and in HFAM.
+        frame_chunk: frames that the backbone computes at a time in evaluation; 0 lets the frames' size decide.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class SLRModel(nn.Module):
         mask_padding: bool = True,
         width: int = 64,
         dropout: float = 0.3,
+        frame_chunk: int = 0,
     ) -> None:
         super().__init__()
         if num_classes < 2:
@@ -73,6 +78,7 @@ class SLRModel(nn.Module):
             raise ValueError(f"width is {width}; the alignment attention needs a positive multiple of 16")
         self.spec = TemporalSpec(conv_type)
         self.mask_padding = mask_padding
+        self.frame_chunk = frame_chunk
         self.conv2d = ResNet(backbone, width)
         conv_classifier = None if share_classifier else build_classifier(hidden_size, num_classes, weight_norm)
         self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
@@ -95,20 +101,21 @@ class SLRModel(nn.Module):
         lengths = lengths.cpu()
         padded = self._check(video, lengths)
         mask = self._mask(padded, video)  # (B, T)
-        features, levels = self._backbone(video, mask)  # (B, C, T)
+        with_scales = self.training if with_scales is None else with_scales
+        features, levels = self._backbone(video, padded, mask, with_scales)  # (B, C, T)
         steps = self.conv1d(features, None if mask is None else padded).permute(2, 0, 1)  # (T', B, hidden)
         conv_logits = (self.conv1d.fc or self.classifier)(steps)  # (T', B, V)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)  # (T', B, hidden)
         scale_logits = None
-        if (self.training and bool(levels)) if with_scales is None else with_scales:
+        if levels:
             scale_logits = self.HFEAM(levels, self.classifier, video.shape[0], mask)
         return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
 
     def frame_features(self, video: Tensor, lengths: Tensor) -> Tensor:
         """What the backbone says of each frame: (B, T_pad, C), for the arguments of `forward`, padding included."""
         padded = self._check(video, lengths.cpu())
-        return self._backbone(video, self._mask(padded, video))[0].transpose(1, 2)
+        return self._backbone(video, padded, self._mask(padded, video), with_levels=False)[0].transpose(1, 2)
 
     def _mask(self, padded: Tensor, video: Tensor) -> Tensor | None:
         """(B, T), zero past each clip's end; None if no clip ends early or padding is not masked."""
@@ -117,12 +124,26 @@ class SLRModel(nn.Module):
             return None
         return time_mask(padded, frames, video.device, self.conv2d.alpha.dtype)
 
-    def _backbone(self, video: Tensor, mask: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """Features (B, C, T) and the levels for HFAM; features that came in as they are, and no levels."""
+    def _backbone(
+        self, video: Tensor, padded: Tensor, mask: Tensor | None, with_levels: bool
+    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
+        """Features (B, C, T) and the levels for HFAM, none unless asked for; features that came in as they are."""
         if video.ndim == 3:
             return video.to(self.conv2d.alpha.dtype).transpose(1, 2), []
+        if not (self.training or with_levels or torch.is_grad_enabled()):
+            return self._stream(video, padded if self.mask_padding else None), []
         x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
-        return self.conv2d(x, video.shape[0], mask)
+        features, levels = self.conv2d(x, video.shape[0], mask)
+        return features, levels if with_levels else []
+
+    def _stream(self, video: Tensor, padded: Tensor | None) -> Tensor:
+        """Features (B, C, T), clip by clip and chunk by chunk; zeros past each clip's end."""
+        batch, total = video.shape[:2]
+        features = []
+        for clip, frames in zip(video, [total] * batch if padded is None else padded.tolist(), strict=True):
+            own = clip_features(self.conv2d, clip[:frames], self.normalise, self.frame_chunk)  # (frames, C)
+            features.append(F.pad(own, (0, 0, 0, total - frames)))
+        return torch.stack(features).transpose(1, 2)
 
     def normalise(self, video: Tensor) -> Tensor:
         """uint8 in [0, 255] -> the network's float in [-1, 1]; floats only change their type."""
@@ -176,3 +197,8 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
     if pretrained and args.pretrained != "none":
         load_pretrained(model.conv2d, args.c2d_type, args.pretrained)
     return model
+
+
+def fuse_for_inference(model: SLRModel) -> SLRModel:
+    """A copy of a network for recognition: BatchNorm is part of the convolutions; it cannot be trained, nor stored."""
+    return fold_norms(model)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader, load_manifest, load_vocabulary
-from slr_network import SLRModel, build_model
+from slr_network import SLRModel, build_model, fuse_for_inference
 from utils import processes
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
@@ -32,7 +32,8 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
     load_weights(model, content, name=str(weights))
-    model = model.to(device).eval()
+    model = model.to(device)
+    network = fuse_for_inference(model)
     out = folder / "features"
     (out / FeatureSource.FILE).unlink(missing_ok=True)
     processes.gather(None)  # none writes before the old ones are declared incomplete
@@ -40,7 +41,7 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
         if split == "test" and not (Path(config.prepared) / "test.json").is_file():
             continue
         manifest = load_manifest(config, split)
-        _extract_split(model, build_loader(config, manifest, vocabulary, training=False), out, split, device)
+        _extract_split(network, build_loader(config, manifest, vocabulary, training=False), out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
     processes.gather(None)  # all have written their share
     if processes.rank() == 0:

@@ -15,7 +15,7 @@ from evaluation.ctm import CtmEntry, CtmWord
 from evaluation.decode import Decoder
 from evaluation.forced_alignment import force_align
 from evaluation.hypothesis import Hypothesis
-from slr_network import SLRModel
+from slr_network import SLRModel, fuse_for_inference
 from utils.errors import InputError
 
 HEADS = ("sequence", "conv")
@@ -37,7 +37,7 @@ def recognise(
     """What the network reads in every clip of a loader.
 
     Args:
-        model: the network; it is put into evaluation mode, and its device is used.
+        model: the network; it is left as it is, and its device is used.
         loader: batches in the order of the references.
         decoder: posteriors to hypotheses.
         vocabulary: ids to glosses.
@@ -51,10 +51,10 @@ def recognise(
         RecognitionError: the network's output is not finite.
     """
     device = model.conv2d.alpha.device
-    model.eval()
+    network = fuse_for_inference(model)
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in tqdm(loader, desc=label, unit="batch", leave=False):
-        output = model(batch.to(device).video, batch.lengths)
+        output = network(batch.to(device).video, batch.lengths)
         logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}
         lengths, frames = output.lengths.tolist(), batch.lengths.tolist()
         for head in HEADS:

@@ -21,7 +21,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
 from evaluation.recognise import as_words, check_finite, merge_repeats
-from slr_network import SLRModel, build_model
+from slr_network import SLRModel, build_model, fuse_for_inference
 from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
 from utils.device import select_device
 from utils.temporal import TemporalSpec
@@ -164,6 +164,10 @@ class TorchNetwork:
 
     model: SLRModel
 
+    @cached_property
+    def _fused(self) -> SLRModel:
+        return fuse_for_inference(self.model)
+
     def batch(self, video: np.ndarray) -> Batch:
         """Frames (T, 3, H, W) uint8 as a padded batch of one clip, on the device."""
         return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.conv2d.alpha.device)
@@ -172,7 +176,7 @@ class TorchNetwork:
     def __call__(self, video: np.ndarray) -> np.ndarray:
         """Frames (T, 3, H, W) uint8 -> logits (T', V) float32 of the sequence head."""
         batch = self.batch(video)
-        return self.model(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
+        return self._fused(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
 
 
 def stored_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:

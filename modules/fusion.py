@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -52,15 +54,42 @@ class SpatioTemporalFusion(nn.Module):
 
     def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
         """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early."""
-        height, width = x.shape[2:]
         clips = frames_to_clips(x, batch)  # (B, C, T, H*W)
         inside = clips if mask is None else clips * mask[:, None, :, None]
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
-        fused = sum(weights[:, k, None] * conv(inside) for k, conv in enumerate(self.t_convs))
-        for k, conv in enumerate(self.s_convs, start=len(self.t_convs)):
-            fused = fused + weights[:, k, None] * frames_to_clips(conv(x), batch)  # (B, C, T, H*W)
-        fused = clips_to_frames(fused, height, width)  # (B*T, C, H, W)
-        return x + self._gate(x, fused) * fused
+        return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
+
+    def forward_part(self, around: Tensor, before: int, frames: int, weights: Tensor) -> Tensor:
+        """The same for some frames of one clip.
+
+        Args:
+            around: (before + frames + after, C, H, W), the frames with `reach` neighbours on either side, fewer only
+                where the clip begins or ends.
+            before: neighbours before them.
+            frames: T, how many they are.
+            weights: of the branches, `calibration` of the whole clip's mean, (1, 4, 1, 1).
+
+        Returns:
+            (T, C, H, W).
+        """
+        clips = frames_to_clips(around, 1)  # (1, C, before + T + after, H*W)
+        temporal = [conv(clips)[:, :, before : before + frames] for conv in self.t_convs]
+        return self._combine(around[before : before + frames], temporal, weights)
+
+    def _combine(self, x: Tensor, temporal: Sequence[Tensor], weights: Tensor) -> Tensor:
+        """`x + gate * fused`, from the temporal branches (B, C, T, H*W) and the branches' weights (B, 4, 1, 1)."""
+        batch = weights.shape[0]
+        fused = temporal[0] * weights[:, :1]
+        fused = torch.addcmul(fused, temporal[1], weights[:, 1:2])
+        for k, conv in enumerate(self.s_convs, start=len(temporal)):
+            fused = torch.addcmul(fused, frames_to_clips(conv(x), batch), weights[:, k : k + 1])  # (B, C, T, H*W)
+        fused = clips_to_frames(fused, *x.shape[2:])  # (B*T, C, H, W)
+        return torch.addcmul(x, self._gate(x, fused), fused)
+
+    @property
+    def reach(self) -> int:
+        """Frames on either side that a frame's result depends on, apart from the weights of the branches."""
+        return max(conv[0].padding[0] for conv in self.t_convs)
 
     @staticmethod
     def _clip_mean(inside: Tensor, mask: Tensor | None) -> Tensor:

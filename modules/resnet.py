@@ -67,6 +67,10 @@ class ResNet(nn.Module):
             if isinstance(module, SpatialConv):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def stem(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, width, H/4, W/4); the maximum before ReLU, which then has a quarter of the values."""
+        return self.relu(self.maxpool(self.bn1(self.conv1(x))))
+
     def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
         """Features of every frame.
 
@@ -78,8 +82,7 @@ class ResNet(nn.Module):
         Returns:
             features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their STF, (B*T, C, H, W) each.
         """
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer1(x)
+        x = self.layer1(self.stem(x))
         levels = []
         for i, (layer, fusion) in enumerate(
             ((self.layer2, self.stf1), (self.layer3, self.stf2), (self.layer4, self.stf3))

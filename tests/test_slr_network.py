@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from config.schema import ModelArgs
-from slr_network import SLRModel, build_model
+from slr_network import SLRModel, build_model, fuse_for_inference
 from utils.temporal import TemporalSpec
 
 SIZE = 64
@@ -69,6 +69,28 @@ def test_what_lies_behind_the_end_of_a_clip_does_not_matter():
     with torch.inference_mode():
         first, second = model(video, torch.tensor([24, 8])), model(other, torch.tensor([24, 8]))
     assert torch.equal(first.sequence_logits, second.sequence_logits)
+
+
+@pytest.mark.parametrize("mask_padding", [True, False])
+@pytest.mark.parametrize("frame_chunk", [0, 3])
+def test_fused_and_chunked_recognition_gives_what_the_whole_network_gives(mask_padding, frame_chunk):
+    """With the levels of HFAM asked for, all frames are computed at once, as in training."""
+    model = small(mask_padding=mask_padding, share_classifier=False)
+    lengths = torch.tensor([21, 9])
+    model.train()(batch_of([21, 9]), lengths)  # running statistics that count
+    model.eval().frame_chunk = frame_chunk
+    fused = fuse_for_inference(model)
+    with torch.inference_mode():
+        whole = model(batch_of([21, 9]), lengths, with_scales=True)
+        for network in (model, fused):
+            parts = network(batch_of([21, 9]), lengths)
+            assert parts.scale_logits is None
+            for name in ("sequence_logits", "conv_logits"):
+                expected = getattr(whole, name)
+                assert (getattr(parts, name) - expected).abs().max() < 1e-4 * expected.abs().max()
+        scales = fused(batch_of([21, 9]), lengths, with_scales=True).scale_logits
+    for got, expected in zip(scales, whole.scale_logits, strict=True):
+        assert (got - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
 def test_shapes_and_zeros_past_the_end():

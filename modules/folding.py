@@ -1,0 +1,34 @@
+"""BatchNorm folded into the convolutions before it, for evaluation."""
+
+from __future__ import annotations
+
+import copy
+from typing import TypeVar
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+Network = TypeVar("Network", bound=nn.Module)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+
+
+@torch.no_grad()
+def fold_norms(model: Network) -> Network:
+    """A copy of a network that gives what it gives in evaluation, in fewer steps; it cannot be trained.
+
+    Every BatchNorm that follows a convolution in the order of a module's parts becomes part of its weights, and
+    kernels are stored as the computation wants them, channels last.
+    """
+    fused = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in list(fused.modules()):
+        before = None
+        for name, part in list(module.named_children()):
+            if isinstance(part, NORMS) and isinstance(before, CONVOLUTIONS):
+                before.weight, before.bias = fuse_conv_bn_weights(
+                    before.weight, before.bias, part.running_mean, part.running_var, part.eps, part.weight, part.bias
+                )
+                setattr(module, name, nn.Identity())
+            before = part
+    return fused.to(memory_format=torch.channels_last_3d)
