@@ -1,0 +1,245 @@
+"""Speed and memory of the network: python -m benchmarks.network
+
+The network beside a plain 3-D implementation of the same equations (`benchmarks.reference3d`, the same weights, results
+checked equal first) and beside torchvision's bare backbone on the same frames, which is the floor. Ratios first. Times
+are medians, ways taken in turn; memory is what a process of its own came to need beyond the weights, on the CPU as Linux
+counts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import Connection
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from benchmarks.export import enliven
+from benchmarks.reference3d import Reference3d
+from modules.losses import SLRCriterion
+from slr_network import SLRModel, fuse_for_inference
+from utils.table import table
+from utils.temporal import TemporalSpec
+
+CLASSES = 1296
+LOSSES = {"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0}
+SECTIONS = ("recognition", "training", "length", "batch")
+HEADER = ("", "of the 3-D one", "of the bare backbone", "ms a frame", "peak MiB")
+Work = Callable[[], Tensor]
+
+
+def build(args: argparse.Namespace) -> SLRModel:
+    """The published network with random weights of which all count."""
+    torch.manual_seed(0)
+    model = SLRModel(CLASSES, args.backbone, width=args.width)
+    if args.lively:  # it takes more memory than what is measured
+        enliven(model, args.size)
+    return model.eval().to(args.device)
+
+
+def clips(args: argparse.Namespace, frames: int, batch: int = 1) -> tuple[Tensor, Tensor]:
+    """Random clips (B, T_pad, 3, H, W) uint8, padded as the loader does, and their lengths."""
+    generator = torch.Generator().manual_seed(0)
+    video = torch.randint(0, 256, (batch, frames, 3, args.size, args.size), dtype=torch.uint8, generator=generator)
+    return video[:, TemporalSpec().pad(frames)].to(args.device), torch.full((batch,), frames)
+
+
+def floor(args: argparse.Namespace, video: Tensor) -> tuple[nn.Module, Tensor]:
+    """torchvision's network, channels-last, and the frames (B*T_pad, 3, H, W) for it."""
+    bare = getattr(torchvision.models, args.backbone)().to(args.device, memory_format=torch.channels_last)
+    frames = video.flatten(0, 1).float() / 127.5 - 1
+    return bare, frames.contiguous(memory_format=torch.channels_last)
+
+
+def recogniser(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
+    """Recognition in one of the ways of `RECOGNITION`."""
+    model, (video, lengths) = build(args), clips(args, frames, batch)
+    if way == "bare backbone":
+        bare, x = floor(args, video)
+        return inferring(bare.eval(), x)
+    if way == "3-D":
+        return inferring(Reference3d(model, args.backbone).to(args.device).eval(), video, lengths)
+    network = model if way == "network, whole" else fuse_for_inference(model)
+    if way == "fused, all frames different":
+        video = torch.randint_like(video, 0, 256)
+    with_scales = True if way == "network, whole" else None
+    return inferring(network, video, lengths, with_scales)
+
+
+def inferring(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
+    """A call of a network without gradients, for its (first) logits."""
+
+    @torch.inference_mode()
+    def work() -> Tensor:
+        output = network(*inputs)
+        return output if isinstance(output, Tensor) else output.sequence_logits
+
+    return work
+
+
+RECOGNITION = ("3-D", "network, whole", "fused, in chunks", "fused, all frames different", "bare backbone")
+"""The first with HFAM, as the published code does, and the second with it too; the others without."""
+
+
+def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
+    """A training step without the optimiser, in one of the ways of `TRAINING`."""
+    model, (video, lengths) = build(args), clips(args, frames, batch)
+    network = {"3-D": lambda: Reference3d(model, args.backbone).to(args.device), "network": lambda: model}
+    if way == "bare backbone":
+        bare, x = floor(args, video)
+
+        def bare_step() -> Tensor:
+            bare.zero_grad(set_to_none=True)
+            loss = bare.train()(x).square().mean()
+            loss.backward()
+            return loss.detach()
+
+        return bare_step
+    net, criterion = network[way]().train(), SLRCriterion(LOSSES)
+    labels = torch.arange(1, 3, device=args.device).repeat(batch)
+
+    def step() -> Tensor:
+        torch.manual_seed(0)  # the same dropout for all
+        net.zero_grad(set_to_none=True)
+        out = net(video, lengths)
+        heads = (out.sequence_logits, out.conv_logits, out.scale_logits, out.lengths)
+        loss = criterion(*heads, labels, torch.full((batch,), 2))["total"]
+        loss.backward()
+        return loss.detach()
+
+    return step
+
+
+TRAINING = ("3-D", "network", "bare backbone")
+MAKERS = {"recognition": recogniser, "training": trainer}
+
+
+def median_seconds(works: dict[str, Work], repeats: int, device: str) -> dict[str, float]:
+    """Median seconds of each, taken in turn after one call that warms up."""
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for turn in range(repeats + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            work()
+            if device != "cpu":
+                torch.cuda.synchronize()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(taken) for name, taken in times.items()}
+
+
+def peak_mib(args: argparse.Namespace, kind: str, way: str, frames: int, batch: int = 1) -> float:
+    """MiB that one call came to need beyond what network and clip do, measured in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure_peak, args=(sender, args, kind, way, frames, batch))
+    process.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise RuntimeError(f"{kind}, {way}, {frames} frames: the process that measured memory died") from None
+    finally:
+        process.join()
+
+
+def _measure_peak(
+    sender: Connection, args: argparse.Namespace, kind: str, way: str, frames: int,
+    batch: int,
+) -> None:  # fmt: skip
+    torch.set_num_threads(args.threads)
+    work = MAKERS[kind](argparse.Namespace(**vars(args) | {"lively": False}), way, frames, batch)
+    if args.device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        sender.send((torch.cuda.max_memory_allocated() - before) / 2**20)
+        return
+    before = peak_resident()
+    work()
+    sender.send((peak_resident() - before) / 2**10)
+
+
+def peak_resident() -> int:
+    """KiB that this process had at most; `getrusage` would count those of the process that started it, too."""
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
+def compare(args: argparse.Namespace, kind: str, ways: Sequence[str], frames: int) -> str:
+    """The table of a section, once the results were found equal."""
+    works = {way: MAKERS[kind](args, way, frames) for way in ways}
+    expected = works["3-D"]()
+    for way in ways[1:2] + (ways[2:3] if kind == "recognition" else ()):
+        difference = float((works[way]() - expected).abs().max() / expected.abs().max())
+        print(f"{kind}, {way}: differs from the 3-D one by {difference:.1e} of the largest value")
+        if difference > 1e-3:
+            raise RuntimeError(f"{kind}, {way}: not the same network as the 3-D one")
+    seconds = median_seconds(works, args.repeats, args.device)
+    del works
+    rows = []
+    for way, taken in seconds.items():
+        ratios = (f"{taken / seconds[other]:.2f}" for other in ("3-D", "bare backbone"))
+        rows.append((way, *ratios, f"{1e3 * taken / frames:.1f}", f"{peak_mib(args, kind, way, frames):.0f}"))
+    return table((kind, *HEADER[1:]), rows)
+
+
+def growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
+    """How recognition's cost goes with frames and clips: (frames, clips) -> a line each, beside the first."""
+    rows, first = [], None
+    for frames, batch in sizes:
+        work = {"fused": recogniser(args, "fused, in chunks", frames, batch)}
+        each = median_seconds(work, 1 if frames * batch > 200 else args.repeats, args.device)["fused"] / frames / batch
+        first = first or each
+        peak = peak_mib(args, "recognition", "fused, in chunks", frames, batch)
+        rows.append((f"{batch} x {frames}", f"{each / first:.2f}", f"{1e3 * each:.1f}", f"{peak:.0f}"))
+    return table(("clips x frames", "of the first", "ms a frame", "peak MiB"), rows)
+
+
+def main(args: argparse.Namespace) -> None:
+    """Print the sections asked for."""
+    torch.set_num_threads(args.threads)
+    print(
+        f"{args.backbone}, width {args.width}, {args.size}x{args.size} pixels, {args.device}, {args.threads} threads, "
+        f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; medians of {args.repeats}"
+    )
+    for section in args.sections:
+        print()
+        if section == "recognition":
+            print(compare(args, section, RECOGNITION, args.frames))
+        elif section == "training":
+            print(compare(args, section, TRAINING, args.training_frames))
+        elif section == "length":
+            print(growth(args, [(frames, 1) for frames in args.lengths]))
+        else:
+            print(growth(args, [(args.frames, batch) for batch in (1, 2, 4)]))
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (all)")
+    for name, default, what in (
+        ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 32, "of one to train on"),
+        ("repeats", 5, "of each measurement"), ("size", 224, "side of a frame"), ("width", 64, "of the backbone"),
+        ("threads", torch.get_num_threads(), "of PyTorch"),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
+    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 500, 1000], help="frames of a clip")
+    parser.add_argument("--backbone", choices=["resnet18", "resnet34"], default="resnet34", help="which")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    parser.set_defaults(lively=True)
+    args = parser.parse_args(arguments)
+    unknown = set(args.sections) - set(SECTIONS)
+    if unknown:
+        parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(SECTIONS)}")
+    return args
+
+
+if __name__ == "__main__":
+    main(parse_args())

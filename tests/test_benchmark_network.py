@@ -1,0 +1,42 @@
+"""`python -m benchmarks.network` and its 3-D reference, on a small network."""
+
+import pytest
+import torch
+
+from benchmarks.export import enliven
+from benchmarks.network import main, parse_args
+from benchmarks.reference3d import Reference3d
+from slr_network import SLRModel
+
+SMALL = ["--size", "64", "--width", "16", "--backbone", "resnet18", "--threads", "1", "--repeats", "1"]
+
+
+@pytest.mark.parametrize("share_heads", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_reference_is_the_network(share_heads, training):
+    torch.manual_seed(0)
+    model = SLRModel(7, "resnet18", 32, share_heads=share_heads, width=16, dropout=0.0)
+    enliven(model, 64)
+    model.double().train(training)
+    reference = Reference3d(model, "resnet18").double().train(training)
+    video = torch.rand(2, 20, 3, 64, 64, dtype=torch.float64) * 2 - 1
+    reference.conv2d.register_forward_pre_hook(lambda _, __: (video.transpose(1, 2),))  # it reads bytes as float32
+    lengths = torch.tensor([8, 8])
+    expected = model(video, lengths, with_scales=True)
+    got = reference((video * 0).byte(), lengths)
+    heads = [(got.sequence_logits, expected.sequence_logits), (got.conv_logits, expected.conv_logits)]
+    for one, other in [*heads, *zip(got.scale_logits, expected.scale_logits, strict=True)]:
+        assert (one - other).abs().max() < 1e-9 * other.abs().max()
+
+
+def test_every_section_is_printed(capsys):
+    main(parse_args([*SMALL, "--frames", "6", "--training_frames", "6", "--lengths", "5", "9"]))
+    out = capsys.readouterr().out
+    for way in ("3-D", "fused, in chunks", "bare backbone", "1 x 9", "4 x 6"):
+        assert f"\n{way} " in out, way
+
+
+def test_a_section_that_does_not_exist(capsys):
+    with pytest.raises(SystemExit):
+        parse_args(["memory"])
+    assert "no sections ['memory']" in capsys.readouterr().err
