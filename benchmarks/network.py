@@ -2,8 +2,8 @@
 
 The network beside a plain 3-D implementation of the same equations (`benchmarks.reference3d`, the same weights, results
 checked equal first) and beside torchvision's bare backbone on the same frames, which is the floor. Ratios first. Times
-are medians, ways taken in turn; memory is what a process of its own came to need beyond the weights, on the CPU as Linux
-counts it.
+are medians, ways taken in turn; memory is what a process of its own came to need beyond the weights (on the CPU as
+Linux counts it).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 import torch
 import torchvision
@@ -36,7 +37,7 @@ Work = Callable[[], Tensor]
 def build(args: argparse.Namespace) -> SLRModel:
     """The published network with random weights of which all count."""
     torch.manual_seed(0)
-    model = SLRModel(CLASSES, args.backbone, width=args.width)
+    model = SLRModel(CLASSES, args.backbone, args.hidden_size, width=args.width)
     if args.lively:  # it takes more memory than what is measured
         enliven(model, args.size)
     return model.eval().to(args.device)
@@ -160,15 +161,15 @@ def _measure_peak(
         work()
         sender.send((torch.cuda.max_memory_allocated() - before) / 2**20)
         return
-    before = peak_resident()
+    before = resident_kib("VmRSS")
     work()
-    sender.send((peak_resident() - before) / 2**10)
+    sender.send((resident_kib("VmHWM") - before) / 2**10)
 
 
-def peak_resident() -> int:
-    """KiB that this process had at most; `getrusage` would count those of the process that started it, too."""
-    with open("/proc/self/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+def resident_kib(key: str) -> int:
+    """Memory of this process: "VmRSS" now, "VmHWM" at most; `getrusage` would count its parent's maximum, too."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(key))
 
 
 def compare(args: argparse.Namespace, kind: str, ways: Sequence[str], frames: int) -> str:
@@ -227,7 +228,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for name, default, what in (
         ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 32, "of one to train on"),
         ("repeats", 5, "of each measurement"), ("size", 224, "side of a frame"), ("width", 64, "of the backbone"),
-        ("threads", torch.get_num_threads(), "of PyTorch"),
+        ("hidden_size", 1024, "of the temporal layers"), ("threads", torch.get_num_threads(), "of PyTorch"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 500, 1000], help="frames of a clip")

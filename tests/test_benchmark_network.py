@@ -3,12 +3,26 @@
 import pytest
 import torch
 
+from benchmarks import network
 from benchmarks.export import enliven
-from benchmarks.network import main, parse_args
+from benchmarks.network import parse_args
 from benchmarks.reference3d import Reference3d
 from slr_network import SLRModel
 
-SMALL = ["--size", "64", "--width", "16", "--backbone", "resnet18", "--threads", "1", "--repeats", "1"]
+SMALL = [
+    "--size",
+    "64",
+    "--width",
+    "16",
+    "--backbone",
+    "resnet18",
+    "--hidden_size",
+    "32",
+    "--threads",
+    "1",
+    "--repeats",
+    "1",
+]
 
 
 @pytest.mark.parametrize("share_heads", [True, False])
@@ -29,11 +43,17 @@ def test_the_reference_is_the_network(share_heads, training):
         assert (one - other).abs().max() < 1e-9 * other.abs().max()
 
 
-def test_every_section_is_printed(capsys):
-    main(parse_args([*SMALL, "--frames", "6", "--training_frames", "6", "--lengths", "5", "9"]))
+def test_every_section_is_printed(capsys, monkeypatch):
+    monkeypatch.setattr(network, "peak_mib", lambda *_: 12.0)
+    network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))
     out = capsys.readouterr().out
-    for way in ("3-D", "fused, in chunks", "bare backbone", "1 x 9", "4 x 6"):
+    for way in ("3-D", "fused, in chunks", "bare backbone", "1 x 9", "4 x 8"):
         assert f"\n{way} " in out, way
+
+
+def test_memory_is_measured_in_a_process_of_its_own():
+    args = parse_args(SMALL)
+    assert network.peak_mib(args, "recognition", "network, whole", 60) > 10
 
 
 def test_a_section_that_does_not_exist(capsys):
