@@ -132,6 +132,7 @@ class Config:
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
     frame_rate: Rate = 25.0
+    frame_chunk: Count = 0
     load_weights: str | None = None
     load_checkpoints: str | None = None
     resume: bool = False

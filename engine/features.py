@@ -34,6 +34,7 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     load_weights(model, content, name=str(weights))
     model = model.to(device)
     network = fuse_for_inference(model)
+    network.frame_chunk = config.frame_chunk
     out = folder / "features"
     (out / FeatureSource.FILE).unlink(missing_ok=True)
     processes.gather(None)  # none writes before the old ones are declared incomplete

@@ -137,7 +137,7 @@ def evaluate(
     """
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    here = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split)
+    here = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split, config.frame_chunk)
     spelt = joined(processes.gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):

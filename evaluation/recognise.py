@@ -33,6 +33,7 @@ def recognise(
     vocabulary: Vocabulary,
     frame_seconds: float,
     label: str = "",
+    frame_chunk: int = 0,
 ) -> dict[str, list[CtmEntry]]:
     """What the network reads in every clip of a loader.
 
@@ -43,6 +44,7 @@ def recognise(
         vocabulary: ids to glosses.
         frame_seconds: from one frame that the network sees to the next.
         label: of the progress bar.
+        frame_chunk: as for `SLRModel`.
 
     Returns:
         by head, an entry for each clip, glosses as CTC spells them: a gloss may equal its neighbour.
@@ -52,6 +54,7 @@ def recognise(
     """
     device = model.conv2d.alpha.device
     network = fuse_for_inference(model)
+    network.frame_chunk = frame_chunk
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in tqdm(loader, desc=label, unit="batch", leave=False):
         output = network(batch.to(device).video, batch.lengths)

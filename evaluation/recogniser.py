@@ -101,6 +101,7 @@ class Recogniser:
         vocabulary = stored_vocabulary(content, path, vocabulary)
         model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
         load_weights(model, content, name=str(path))
+        model.frame_chunk = config.frame_chunk
         model = model.to(select_device(device)).eval()
         return cls(TorchNetwork(model), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE))
 
