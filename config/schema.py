@@ -133,6 +133,7 @@ class Config:
     merge_repeats: bool = False
     frame_rate: Rate = 25.0
     frame_chunk: Count = 0
+    checkpoint_stages: bool = False
     load_weights: str | None = None
     load_checkpoints: str | None = None
     resume: bool = False

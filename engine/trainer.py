@@ -64,6 +64,7 @@ class Trainer:
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
         freeze_unused(model, config)
+        model.conv2d.checkpoint_stages = config.checkpoint_stages
         self.model = model.to(device)
         clips = load_manifest(config, "train")
         self.frame_size = clips.frame_size

@@ -159,7 +159,7 @@ def out_of_memory(batch: Batch) -> str:
     """What to do about a batch that does not fit."""
     return (
         f"memory ran out on {describe(batch)}, {batch.video.shape[1]} frames each with padding; lower batch_size and "
-        "raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages or precision=bf16"
+        "raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
     )
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from modules.convolution import SpatialConv
 from modules.fusion import SpatioTemporalFusion
@@ -49,6 +53,7 @@ class ResNet(nn.Module):
         if width < 8 or width % 8:
             raise ValueError(f"width is {width}; it must be a positive multiple of 8")
         self.out_channels = 8 * width
+        self.checkpoint_stages = False  # True: training keeps no maps inside a stage, and computes them again
         self.alpha = nn.Parameter(torch.zeros(3))
         self.conv1 = SpatialConv(3, width, 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(width)
@@ -82,13 +87,35 @@ class ResNet(nn.Module):
         Returns:
             features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their STF, (B*T, C, H, W) each.
         """
-        x = self.layer1(self.stem(x))
+        x = self._stage(lambda maps: self.layer1(self.stem(maps)), x)
         levels = []
         for i, (layer, fusion) in enumerate(
             ((self.layer2, self.stf1), (self.layer3, self.stf2), (self.layer4, self.stf3))
         ):
-            x = layer(x)
+            x = self._stage(layer, x)
             levels.append(x)
-            x = x + self.alpha[i] * fusion(x, batch, mask)
+            x = self._stage(lambda maps, i=i, fusion=fusion: maps + self.alpha[i] * fusion(maps, batch, mask), x)
         features = x.mean((2, 3))  # (B*T, C)
         return features.view(batch, -1, self.out_channels).transpose(1, 2), levels
+
+    def _stage(self, stage: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """`stage(x)`; with `checkpoint_stages` what it computes on the way is computed again for the gradients."""
+        if not (self.checkpoint_stages and self.training and torch.is_grad_enabled()):
+            return stage(x)
+        return checkpoint(
+            stage, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), still(self))
+        )
+
+
+@contextmanager
+def still(module: nn.Module) -> Iterator[None]:
+    """While it is open, no BatchNorm of a module updates its running statistics."""
+    norms = [part for part in module.modules() if isinstance(part, nn.BatchNorm2d)]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
+    for norm in norms:
+        norm.momentum, norm.num_batches_tracked = 0.0, None
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count

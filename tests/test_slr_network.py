@@ -186,3 +186,22 @@ def test_build_model_follows_the_configuration():
     assert model.conv2d.conv1.weight.shape == (32, 3, 1, 7, 7)
     assert model.classifier.weight.shape == (64, 5)
     assert "HFEAM.stse3.fc.0.weight" in model.state_dict()
+
+
+def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
+    video, lengths = batch_of([16, 8]), torch.tensor([16, 8])
+    results = []
+    for again in (False, True):
+        model = small().double().train()
+        model.conv2d.checkpoint_stages = again
+        calls = []
+        model.conv2d.layer2[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
+        output = model(video, lengths)
+        sum(value.square().sum() for value in (output.sequence_logits, *output.scale_logits)).backward()
+        assert len(calls) == 1 + again
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        results.append(gradients | dict(model.named_buffers()))
+    assert results[0].keys() == results[1].keys()
+    for name, value in results[0].items():
+        assert torch.allclose(value, results[1][name], rtol=1e-9, atol=1e-12), name
+    assert results[0]["conv2d.bn1.num_batches_tracked"] == 1
