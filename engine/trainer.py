@@ -78,11 +78,10 @@ class Trainer:
         optimizer = build_optimizer(self.model, config.optimizer_args)
         scheduler = build_scheduler(optimizer, config.optimizer_args, self.steps)
         criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
-        skips, norm = config.on_nonfinite == "skip", config.optimizer_args.max_gradient_norm
+        norm, skips = config.optimizer_args.max_gradient_norm, config.on_nonfinite == "skip"
         self.step = TrainingStep(network, criterion, optimizer, scheduler, device, norm, skips)
-        self.state = TrainState()
+        self.state, self.saving = TrainState(), 0.0
         self.changed: list[str] = []
-        self.saving = 0.0
         seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
