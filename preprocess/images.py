@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -202,6 +204,13 @@ def _start_worker() -> None:
     cv2.setNumThreads(1)
     # Ctrl-C goes to every process: the main one says so, the workers finish the clip at hand.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # A main process that is killed closes no queue: its workers would wait for the next clip for ever.
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int) -> Iterator[Result]:

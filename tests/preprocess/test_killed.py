@@ -1,5 +1,6 @@
 """Preparation that is killed at any moment and run again gives the same bytes as one that was left alone."""
 
+import contextlib
 import os
 import random
 import signal
@@ -65,3 +66,35 @@ def test_killed_five_times_and_finished(tmp_path, build, workers):
     (output / ".dev.abcd1234.json").write_text("of a run killed while it wrote the manifest")
     assert start(root, output, workers).wait() == 0
     assert content(output) == content(tmp_path / "whole")
+
+
+def members(session: int) -> set[int]:
+    """The processes of a session that still run, as Linux lists them."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            state, _, _, owner = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(owner) == session and state != "Z":
+                found.add(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="lists processes as Linux does")
+def test_workers_end_when_the_main_process_is_killed(tmp_path):
+    root, output = tmp_path / "corpus", tmp_path / "out"
+    folders_of_images(root)
+    rows = [f"c{n},clip{n},Signer{n % 5},A B{n}" for n in range(CLIPS)]
+    tiny.write_lines(root / "labels.csv", "id,path,signer,glosses", *rows)
+    process = start(root, output, workers=2)
+    while process.poll() is None and not any(output.rglob("*.png")):
+        time.sleep(0.002)
+    assert len(members(process.pid)) >= 3
+    process.kill()
+    process.wait()
+    end = time.monotonic() + 20
+    while members(process.pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    left = members(process.pid)
+    for number in left:
+        os.kill(number, signal.SIGKILL)
+    assert not left
