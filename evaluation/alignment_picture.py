@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from torch.utils.data import DataLoader
 
 from dataset.vocabulary import Vocabulary
 from evaluation.forced_alignment import force_align
 from slr_network import SLRModel
+from utils.fonts import find_font
 from utils.temporal import TemporalSpec
 
 
@@ -40,6 +44,8 @@ def picture(
         (H, W, 3) uint8 RGB: a line for each gloss of the label, and a bar below for where it is aligned.
     """
     names = vocabulary.decode(target)
+    file = find_font("".join(names)).at(20).path  # Chinese needs another font than matplotlib's
+    font = FontProperties(fname=file if isinstance(file, str) else None, size="small")
     figure = Figure(figsize=(9, 4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     curves, bars = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
@@ -48,12 +54,14 @@ def picture(
     for token in dict.fromkeys(target):
         curves.plot(frames, posteriors[:, token], label=vocabulary.decode([token])[0])
     curves.set(title=title, ylabel="posterior", ylim=(0, 1.02))
-    curves.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize="small", frameon=False)
+    curves.legend(loc="center left", bbox_to_anchor=(1, 0.5), prop=font, frameon=False)
     if len(posteriors) >= spec.steps_needed(target):
         for number, (name, (first, end)) in enumerate(zip(names, force_align(posteriors, target), strict=True)):
             start, width = first * spec.stride, (end - first) * spec.stride
             bars.barh(number % 2, width, left=start, color=f"C{number % 10}", alpha=0.5)
-            bars.text(start + width / 2, number % 2, name, ha="center", va="center", fontsize="small")
+            bars.text(start + width / 2, number % 2, name, ha="center", va="center", fontproperties=font)
     bars.set(xlabel="frame", ylabel="label, aligned", yticks=[], ylim=(-0.6, 1.6))
-    canvas.draw()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # where no font here has a character, a box stands for it
+        canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
