@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> None:
         print(f"{stop}; everything is saved, and the same command with --resume goes on", file=sys.stderr)
         sys.exit(stop.status)
     except KeyboardInterrupt:
-        print("interrupted; the same command with --resume goes on from what was last saved", file=sys.stderr)
+        print("interrupted; a training goes on from what was last saved with --resume", file=sys.stderr)
         sys.exit(130)
 
 

@@ -118,7 +118,7 @@ class Manifest:
 def _remedy(path: Path) -> str:
     folder = path.parent
     name = folder.name if folder.parent.name == "preprocess" else "NAME"
-    return f"prepare the corpus with `python -m preprocess.prepare --dataset {name} --output {folder}`"
+    return f"prepare the corpus: `python -m preprocess.prepare --dataset {name} --output {folder} --process-image`"
 
 
 def _read_json(path: Path) -> dict[str, Any]:

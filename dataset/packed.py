@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import lmdb
@@ -78,7 +79,7 @@ class Pack:
 
     @property
     def remedy(self) -> str:
-        return f"pack it again with `python -m preprocess.pack --prepared {self.path.parent.parent}`"
+        return f"pack it again with `python -m preprocess.pack --prepared {quote(str(self.path.parent.parent))}`"
 
     def check(self, manifest: Manifest) -> None:
         """Whether every clip of `manifest` is here with all its frames.
@@ -165,7 +166,10 @@ class PackedFrames:
             data = transaction.get(data_key(self.number)) or b""
             image = bytes(data[start : self.ends[index]]) if len(data) == self.ends[-1] else b""
         if zlib.crc32(image) != self.checksums[index]:
-            raise PackError(f"the image {self.name(index)} is damaged (its checksum differs): {self.pack.remedy}")
+            raise PackError(
+                f"the image {self.name(index)} is damaged (its checksum differs): delete {self.pack.path} and "
+                f"{self.pack.remedy}"
+            )
         return decode_image(image, self.name(index))
 
 

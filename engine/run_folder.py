@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
 from config.load import to_yaml
 from config.schema import Config
+from evaluation.history import EpochRecord
 from utils.errors import InputError
 from utils.files import write_text
 
@@ -55,3 +59,10 @@ def open_run_folder(config: Config) -> Path:
     name = "config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml"
     write_text(folder / name, to_yaml(config))
     return folder
+
+
+def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:
+    """Write dev.txt, a line an evaluation, and epochs.jsonl, an object an epoch: as the checkpoint has them."""
+    lines = [f"epoch {record.epoch}  {record.dev}\n" for record in history if record.dev]
+    write_text(folder / "dev.txt", "".join(lines))
+    write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(record)) + "\n" for record in history))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from dataclasses import asdict, replace
+from math import inf
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ from engine.distributed import share
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import adopt, build_optimizer, build_scheduler, freeze_unused, restore
+from engine.run_folder import write_history
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import TrainingStep, grouped
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
@@ -30,7 +31,6 @@ from slr_network import build_model
 from utils import processes
 from utils.checkpoint import load_weights
 from utils.errors import InputError
-from utils.files import write_text
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
 
@@ -98,8 +98,8 @@ class Trainer:
         self.checkpoints = Checkpoints(folder, config.keep)
         if processes.rank() == 0:
             self.checkpoints.sweep()
+            write_history(folder, self.state.history)
         self._log_start()
-        self._write_history()
         self._started, self._before = time.monotonic(), self.state.seconds
         with (
             Interruption() as self.interruption,
@@ -109,6 +109,7 @@ class Trainer:
                 record = self._train_epoch(epoch)
                 evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
                 self._finish_epoch(record, self._evaluate_epoch(epoch) if evaluated else None)
+            self._stop_if_asked()
         return self.state
 
     def _log_start(self) -> None:
@@ -124,7 +125,7 @@ class Trainer:
         if config.load_checkpoints:
             done, state = self.state.progress.steps, self.state
             within = f" and {done} of {self.steps} steps of the next" if done else ""
-            best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})"
+            best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})" if state.best_epoch else "unscored"
             LOGGER.info("resuming %s after epoch %d%s, %s", config.load_checkpoints, state.epoch, within, best)
         for change in self.changed:
             LOGGER.info("warning: changed since then, as --allow-changes allows: %s", change)
@@ -175,11 +176,14 @@ class Trainer:
                 f"{self.state.skipped} steps and clips were skipped, more than max_skips {config.max_skips}: the log "
                 "names them"
             )
+        self._stop_if_asked()
+        if config.save_every_steps and self.state.step % config.save_every_steps == 0:
+            self._save(LAST)
+
+    def _stop_if_asked(self) -> None:
         if any(processes.mean([self.interruption.requested], self.device)):
             self._save(LAST)
             raise Interrupted(self.interruption.requested or signal.SIGTERM)
-        if config.save_every_steps and self.state.step % config.save_every_steps == 0:
-            self._save(LAST)
 
     def _time_left(self) -> str:
         """Until the end of the training at the pace of this epoch so far, evaluations left out: H:MM."""
@@ -207,20 +211,12 @@ class Trainer:
         self._save(*[BEST] * best, *extra, LAST)
         if processes.rank() == 0:
             self.checkpoints.prune()
-        self._write_history()
+            write_history(self.folder, self.state.history)
         if result:
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
             weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
             if processes.rank() == 0:
                 write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
-
-    def _write_history(self) -> None:
-        """dev.txt, a line an evaluation, and epochs.jsonl, an object an epoch: as the checkpoint has them."""
-        if processes.rank() == 0:
-            history = self.state.history
-            lines = [f"epoch {record.epoch}  {record.dev}\n" for record in history if record.dev]
-            write_text(self.folder / "dev.txt", "".join(lines))
-            write_text(self.folder / "epochs.jsonl", "".join(json.dumps(asdict(record)) + "\n" for record in history))
 
     def _save(self, *names: str) -> None:
         """Write a checkpoint under these names; to be called by all processes."""
@@ -251,7 +247,8 @@ class Trainer:
         if self.changed:
             begun, step = self.state.progress.batches > 0, self.state.epoch * self.steps
             self.changed += ["the epoch under way begins anew"] * begun
-            self.state = replace(self.state, step=step, progress=EpochProgress())
+            self.state = replace(self.state, step=step, progress=EpochProgress(), best_wer=inf, best_epoch=0)
+            self.changed += ["what was best before does not count any more"]
             adopt(self.step.optimizer, self.step.scheduler, content, step)
         else:
             restore(self.step.optimizer, self.step.scheduler, content)

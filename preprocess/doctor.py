@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from dataset.manifest import Manifest
+from dataset.manifest import Manifest, ManifestError
+from dataset.packed import pack_path
 from preprocess.corpora import CORPORA
 from preprocess.examination import prepared, source
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, format_findings
-from preprocess.options import default_output, default_root
+from preprocess.options import FRAME_SIZE, default_output, default_root
 from utils.cores import available_cores
 
 MEND = "mend this, then run the doctor again"
@@ -52,7 +53,18 @@ class Patient:
         output, trained = ("", "") if default else (f" --output {folder}", f" --prepared {folder}")
         labels = f" --labels {quote(str(self.labels))}" if self.labels else ""
         own = labels + (f" --seed {self.seed}" if self.seed else "")
-        return f"--dataset {self.dataset}{root}{own}{output} --process-image", f"--dataset {self.dataset}{trained}"
+        prepare = f"--dataset {self.dataset}{root}{own}{output}{self._as_before()}"
+        return prepare, f"--dataset {self.dataset}{trained}"
+
+    def _as_before(self) -> str:
+        """The options for frames as they were prepared before, if they were."""
+        try:
+            manifest = Manifest.load(self.folder / "train.json")
+        except ManifestError:
+            return " --process-image"
+        size = "" if manifest.frame_size == FRAME_SIZE else f" --frame-size {manifest.frame_size}"
+        packed = " --pack lmdb" * pack_path(self.folder, "train").exists()
+        return (f" --process-image{packed}" if prepared.frames_inside([manifest]) else "") + size
 
 
 def examine(patient: Patient) -> list[Finding]:

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import threading
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +29,7 @@ from utils.files import write_json
 JPEG_QUALITY = 95
 Result = TypeVar("Result")
 MARKER = ".source.json"
-"""Beside the frames of a video: which file they come from and how many they are."""
+"""Beside the frames of a clip: what they were made from, and how many they are."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ def resize_clip(clip: ClipImages, size: int) -> Outcome:
     """
     unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
     try:
-        finished = _finished_video(clip, size) if is_video(clip.source) else _finished_folder(clip, size)
-        if finished:
+        if finished := _finished(clip, size):
             return Outcome(finished)
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         written = (_write_video if is_video(clip.source) else _write_folder)(clip.source, unfinished, size)
+        write_json(unfinished / MARKER, {**_identity(clip.source), "frames": written})
     except FrameError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         return Outcome(problem=str(error))
@@ -111,11 +112,10 @@ def _write_folder(source: Path, target: Path, size: int) -> int:
 
 
 def _write_video(source: Path, target: Path, size: int) -> int:
-    """Write all frames of a video, whatever their rate, and what tells a later run that it need not; their number."""
+    """Write all frames of a video, whatever their rate; returns their number."""
     video = open_video(source, folder_rate=1)
     for index, image in enumerate(video.frames(range(video.num_frames))):
         _write(image, target / _frame_name(index), size)
-    write_json(target / MARKER, {**_identity(source), "frames": video.num_frames})
     return video.num_frames
 
 
@@ -123,13 +123,16 @@ def _frame_name(index: int) -> str:
     return f"{index + 1:06d}.jpg"
 
 
-def _identity(video: Path) -> dict[str, str | int]:
-    """What changes when another video takes the place of this one."""
+def _identity(source: Path) -> dict[str, str | int]:
+    """What changes when other frames take the place of these: by names, sizes and times of change alone."""
+    if not is_video(source):
+        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in frame_paths(source)]
+        return {"images": zlib.crc32(repr(files).encode())}
     try:
-        state = video.stat()
+        state = source.stat()
     except OSError as error:
-        raise FrameError(f"no video {video}: is the corpus linked and unpacked completely?") from error
-    return {"video": video.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+        raise FrameError(f"no video {source}: is the corpus linked and unpacked completely?") from error
+    return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
 
 
 def _write(image: np.ndarray, target: Path, size: int) -> None:
@@ -141,21 +144,18 @@ def _write(image: np.ndarray, target: Path, size: int) -> None:
     target.write_bytes(data.tobytes())
 
 
-def _finished_folder(clip: ClipImages, size: int) -> int:
-    """The number of frames if all images of the folder have been resized, else 0."""
-    names = [path.name for path in frame_paths(clip.source)]
-    return len(names) if _is_complete(clip.target, names, size) else 0
-
-
-def _finished_video(clip: ClipImages, size: int) -> int:
-    """The number of frames if those of the video, as it is now, have been written, else 0; nothing is decoded."""
+def _finished(clip: ClipImages, size: int) -> int:
+    """The number of frames if those of the source, as it is now, have been written, else 0; nothing is decoded."""
     identity = _identity(clip.source)
     try:
         marker = json.loads((clip.target / MARKER).read_text(encoding="utf-8"))
         frames = int(marker.pop("frames"))
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return 0
-    names = [_frame_name(index) for index in range(frames)]
+    if is_video(clip.source):
+        names = [_frame_name(index) for index in range(frames)]
+    else:
+        names = [path.name for path in frame_paths(clip.source)]
     return frames if marker == identity and _is_complete(clip.target, names, size) else 0
 
 

@@ -17,8 +17,9 @@ from evaluation.ctm import Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpus import PreparationError, Recording, check_unique, make_recording
 from preprocess.images import count_clips
-from preprocess.options import FRAME_SIZE, default_output
+from preprocess.options import FRAME_SIZE, default_output, positive
 from preprocess.phoenix import REFERENCE_RULES, clip_folder
+from preprocess.prepare import clear
 from preprocess.summary import format_summary
 from utils.errors import InputError
 from utils.legacy_pickle import load_legacy_npy
@@ -68,6 +69,7 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
     recordings = [recording for members in splits.values() for recording in members]
     outcomes = count_clips([recording.source for recording in recordings])
     counts = {entry.id: outcome.num_frames for entry, outcome in zip(recordings, outcomes, strict=True)}
+    clear(output, dataset)
     vocabulary.save(output / "gloss_dict.txt")
     manifests = [_write(dataset, split, members, counts, output, frame_size) for split, members in splits.items()]
     differing = [f"{name} ({stated[name]}, now {count})" for name, count in counts.items() if stated[name] != count]
@@ -148,7 +150,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--prefix-root", type=Path, metavar="DIR", help="the folder of the corpus (default: what the files state)"
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
-    parser.add_argument("--frame-size", type=int, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s")
+    parser.add_argument(
+        "--frame-size", type=positive, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s"
+    )
     args = parser.parse_args(argv)
     args.output = args.output or default_output(args.dataset)
     return args

@@ -33,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_workers(parser)
     parser.add_argument(
         "--frame-size",
-        type=_positive,
+        type=positive,
         default=FRAME_SIZE,
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",
@@ -56,7 +56,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     cores = available_cores()
     parser.add_argument(
         "--workers",
-        type=_positive,
+        type=positive,
         default=cores,
         metavar="N",
         help=f"processes that resize (default: the number of cores, {cores})",
@@ -81,7 +81,8 @@ def default_output(dataset: str) -> Path:
     return REPOSITORY / "preprocess" / dataset
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number of at least 1, as an option's value."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
     return int(text)

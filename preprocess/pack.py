@@ -74,14 +74,36 @@ def pack(prepared: str | Path) -> list[PackedSplit]:
         raise PreparationError(f"{prepared} was not packed: {error}") from error
 
 
-def _pack_split(manifest: Manifest) -> PackedSplit:
-    path = pack_path(manifest.home, manifest.split)
+def drop_stale(prepared: Path, manifests: Sequence[Manifest]) -> list[str]:
+    """Delete packs of other frames than those that manifests name now; returns a sentence about each."""
+    packs = {pack_path(prepared, split) for split in SPLITS}
+    current = {pack_path(prepared, manifest.split): manifest for manifest in manifests}
+    stale = []
+    for path in sorted(path for path in packs if path.exists()):
+        manifest = current.get(path)
+        if manifest is None or not _is_current(path, manifest.frame_size, _index(manifest, _sources(manifest))):
+            path.unlink()
+            stale.append(f"deleted {path}, packed from other frames than there are now; --pack lmdb packs these")
+    return stale
+
+
+def _sources(manifest: Manifest) -> list[Source]:
     progress = tqdm(manifest.clips, f"looking for frames of {manifest.split}", unit="clip", leave=False)
-    sources = [_source(manifest, clip) for clip in progress]
-    index = {
+    return [_source(manifest, clip) for clip in progress]
+
+
+def _index(manifest: Manifest, sources: Sequence[Source]) -> dict[str, PackedClip]:
+    """By id, what a pack of these clips has in its index."""
+    return {
         clip.id: PackedClip(number, source.frames, source.stamp)
         for number, (clip, source) in enumerate(zip(manifest.clips, sources, strict=True))
     }
+
+
+def _pack_split(manifest: Manifest) -> PackedSplit:
+    path = pack_path(manifest.home, manifest.split)
+    sources = _sources(manifest)
+    index = _index(manifest, sources)
     if _is_current(path, manifest.frame_size, index):
         return PackedSplit(path, len(index), written=False)
     path.parent.mkdir(parents=True, exist_ok=True)

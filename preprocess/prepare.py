@@ -19,7 +19,7 @@ from preprocess.corpora import CORPORA, read_corpus
 from preprocess.corpus import Corpus, PreparationError, Recording
 from preprocess.images import ClipImages, count_clips, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, default_output, parse_args
-from preprocess.pack import pack, report
+from preprocess.pack import drop_stale, pack, report
 from preprocess.summary import format_summary
 
 SPLITS = ("train", "dev", "test")
@@ -81,11 +81,13 @@ def prepare(
     if workers < 1 or frame_size < 1:
         raise PreparationError(f"workers ({workers}) and frame size ({frame_size}) must be at least 1")
     root, output = Path(root), Path(output)
+    if output.resolve() == root.resolve():
+        raise PreparationError(f"the output must not be the corpus itself, {root}: name another folder with --output")
     try:
         corpus = read_corpus(dataset, root, labels, seed)
         if not process_image:
             _refuse_videos(corpus)
-        _clear(output, dataset)
+        clear(output, dataset)
         vocabulary = Vocabulary(corpus.glosses, source=str(output / "gloss_dict.txt"))
         vocabulary.save(output / "gloss_dict.txt")
         for split, recordings in corpus.splits.items():
@@ -96,11 +98,12 @@ def prepare(
             Manifest(dataset, split, frame_size, _clips(split, recordings, counts, process_image), home=output)
             for split, recordings in corpus.splits.items()
         )
+        stale = drop_stale(output, manifests)
         for manifest in manifests:
             manifest.save(output / f"{manifest.split}.json")
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
-    return Prepared(dataset, output, vocabulary, manifests, resized, (*corpus.notes, *_incomplete(corpus)))
+    return Prepared(dataset, output, vocabulary, manifests, resized, (*corpus.notes, *stale, *_incomplete(corpus)))
 
 
 def _refuse_videos(corpus: Corpus) -> None:
@@ -112,7 +115,7 @@ def _refuse_videos(corpus: Corpus) -> None:
         )
 
 
-def _clear(output: Path, dataset: str) -> None:
+def clear(output: Path, dataset: str) -> None:
     """Remove what an earlier run left: without manifests nothing can train on what is half rewritten."""
     for split in SPLITS:
         (output / f"{split}.json").unlink(missing_ok=True)

@@ -81,7 +81,7 @@ def test_a_changed_bit_is_found_and_named(jpegs):
     frames = Pack(path).clip("b")
     read_frames(Pack(path).clip("a"))
     read_frames(frames, [0, 2])
-    remedy = rf"pack it again with `python -m preprocess\.pack --prepared {manifest.home}`"
+    remedy = rf"delete {path} and pack it again with `python -m preprocess\.pack --prepared {manifest.home}`"
     with pytest.raises(PackError, match=rf"the image 2\.jpg of clip b of {path} is damaged .*: {remedy}"):
         read_frames(frames)
 

@@ -52,7 +52,7 @@ def digest(root: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module", params=list(CORPORA))
+@pytest.fixture(scope="module", params=list(LAYOUTS))
 def written(request, tmp_path_factory):
     """(layout, root, frames of each clip) of a tiny corpus in each layout."""
     root = tmp_path_factory.mktemp("corpus") / "root"

@@ -212,6 +212,19 @@ def test_bad_videos_are_listed_clip_by_clip(tmp_path):
     assert not list((tmp_path / "out").glob("*.json"))
 
 
+def test_images_that_others_took_the_place_of_are_resized_again(tmp_path):
+    root = tiny.custom(tmp_path / "corpus")
+    first = prepare("custom", root, tmp_path / "out", True)
+    assert prepare("custom", root, tmp_path / "out", True).resized == 0
+    rows = (root / "labels.csv").read_text()
+    paths = [line.split(",")[1] for line in rows.splitlines()[1:3]]
+    (root / "labels.csv").write_text(rows.replace(paths[0], "*").replace(paths[1], paths[0]).replace("*", paths[1]))
+    assert prepare("custom", root, tmp_path / "out", True).resized == 2
+    with pytest.raises(PreparationError, match="must not be the corpus itself"):
+        prepare("custom", root, root, True)
+    assert first.resized > 2
+
+
 def test_a_truncated_video_is_named_with_what_can_be_read(tmp_path):
     root = videos(tmp_path / "corpus")
     tiny.write_video(root / "b.avi", frames=40)

@@ -11,6 +11,7 @@ from preprocess import pack as pack_module
 from preprocess import prepare as prepare_module
 from preprocess.corpus import PreparationError
 from preprocess.pack import pack
+from preprocess.prepare import prepare
 
 SPLITS = ["train", "dev", "test"]
 
@@ -53,6 +54,19 @@ def test_what_has_not_changed_is_kept_and_what_has_is_packed_again(own):
     state = image.stat()
     os.utime(image, ns=(state.st_atime_ns, state.st_mtime_ns + 1))
     assert [split.written for split in pack(own)] == [False, True, False]
+
+
+def test_a_pack_of_other_frames_is_deleted_by_preparing_again(corpus, tmp_path):
+    out = tmp_path / "out"
+    prepare("phoenix2014", corpus, out, True, frame_size=72)
+    pack(out)
+    assert prepare("phoenix2014", corpus, out, True, frame_size=72).resized == 0
+    assert all(pack_path(out, name).is_file() for name in SPLITS)
+    image = first_frame(out)
+    image.write_bytes(image.read_bytes()[:100])  # damaged, so written again
+    prepared = prepare("phoenix2014", corpus, out, True, frame_size=72)
+    assert [pack_path(out, name).is_file() for name in SPLITS] == [True, False, True]
+    assert any("packed from other frames" in note for note in prepared.notes)
 
 
 def test_a_damaged_pack_is_written_again(own):

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.frames import read_frames, read_image
+from dataset.frames import frame_paths, read_frames, read_image
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from preprocess.corpora import CORPORA
@@ -37,7 +37,7 @@ def run(corpus: Path, output: Path, *options: str, dataset: str = "phoenix2014")
 
 def clip_files(output: Path) -> dict[str, tuple[int, int]]:
     """Inode and time of every image below `output`: what was written again has others."""
-    files = sorted(output.glob("frames/*/*/*"))
+    files = sorted(output.glob("frames/*/*/[!.]*"))
     return {str(path.relative_to(output)): (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
 
 
@@ -85,7 +85,7 @@ def test_prepared_and_on_the_fly_frames_are_the_same(tmp_path, corpus, suffix):
     raw, resized = (Manifest.load(tmp_path / kind / "dev.json") for kind in ("raw", "resized"))
     assert raw.clip_folder(raw.clips[0]) == source
     assert resized.clip_folder(resized.clips[0]).is_relative_to(tmp_path / "resized/frames/dev")
-    assert {path.suffix for path in resized.clip_folder(resized.clips[0]).iterdir()} == {f".{suffix}"}
+    assert {path.suffix for path in frame_paths(resized.clip_folder(resized.clips[0]))} == {f".{suffix}"}
     expected = read_frames(source, size=SIZE)
     np.testing.assert_array_equal(read_frames(raw.clip_folder(raw.clips[0]), size=SIZE), expected)
     found = read_frames(resized.clip_folder(resized.clips[0]), size=SIZE)
@@ -121,15 +121,15 @@ def test_a_second_run_writes_no_image_again(tmp_path, corpus, capsys):
 
 
 def delete_one(folder: Path) -> None:
-    sorted(folder.iterdir())[5].unlink()
+    frame_paths(folder)[5].unlink()
 
 
 def empty_one(folder: Path) -> None:
-    sorted(folder.iterdir())[5].write_bytes(b"")
+    frame_paths(folder)[5].write_bytes(b"")
 
 
 def truncate_one(folder: Path) -> None:
-    path = sorted(folder.iterdir())[5]
+    path = frame_paths(folder)[5]
     path.write_bytes(path.read_bytes()[:-20])
 
 
@@ -330,7 +330,7 @@ def test_the_commands_that_users_know(tmp_path, script, name):
     content = json.loads((tmp_path / "out/dev.json").read_text(encoding="utf-8"))
     assert content["dataset"] == name
     folder = tmp_path / "out" / content["clips"][-1]["folder"]
-    assert read_image(sorted(folder.iterdir())[0]).shape == (32, 32, 3)
+    assert read_image(frame_paths(folder)[0]).shape == (32, 32, 3)
 
 
 def test_start_up_needs_no_torch():
