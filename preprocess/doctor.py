@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
-from dataset.manifest import Manifest, ManifestError
+from dataset.manifest import Manifest
 from dataset.packed import pack_path
 from preprocess.corpora import CORPORA
 from preprocess.examination import prepared, source
@@ -60,7 +60,7 @@ class Patient:
         """The options for frames as they were prepared before, if they were."""
         try:
             manifest = Manifest.load(self.folder / "train.json")
-        except ManifestError:
+        except Exception:  # whatever nonsense is in it, which a finding says
             return " --process-image"
         size = "" if manifest.frame_size == FRAME_SIZE else f" --frame-size {manifest.frame_size}"
         packed = " --pack lmdb" * pack_path(self.folder, "train").exists()
