@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,6 +27,7 @@ from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
 from utils.processes import count, rank
 from utils.temporal import TemporalSpec
+from utils.workers import begin_worker
 
 
 class ShortClipError(InputError, ValueError):
@@ -231,17 +230,6 @@ def worker_context() -> BaseContext:
 
 
 def start_worker(_: int) -> None:
-    """One thread for each worker: they already share the cores. It ends with the main process, and only then.
-
-    Ctrl-C, and the signals of a cluster that wants its machine back, go to the workers too; but the main process still
-    needs them, to finish the step at hand. If it is killed, nobody else tells them.
-    """
+    """One thread for each worker: they already share the cores. It ends with the main process, and only then."""
     cv2.setNumThreads(1)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    begin_worker((signal.SIGINT, signal.SIGTERM))

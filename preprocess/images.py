@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import signal
-import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -25,6 +23,7 @@ from dataset.frames import FrameError, check_same_size, frame_paths, read_image,
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpus import PreparationError
 from utils.files import write_json
+from utils.workers import begin_worker
 
 JPEG_QUALITY = 95
 Result = TypeVar("Result")
@@ -202,15 +201,7 @@ def _run(work: Callable[..., Outcome], items: Sequence[object], workers: int, ti
 
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    # Ctrl-C goes to every process: the main one says so, the workers finish the clip at hand.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # A main process that is killed closes no queue: its workers would wait for the next clip for ever.
-    multiprocessing.parent_process().join()
-    os._exit(1)
+    begin_worker((signal.SIGINT,))  # the main process says so, the workers finish the clip at hand
 
 
 def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int) -> Iterator[Result]:
