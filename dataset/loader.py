@@ -27,7 +27,7 @@ from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
 from utils.processes import count, rank
 from utils.temporal import TemporalSpec
-from utils.workers import begin_worker
+from utils.workers import begin_worker, kill_workers_at_exit
 
 
 class ShortClipError(InputError, ValueError):
@@ -222,6 +222,7 @@ def worker_context() -> BaseContext:
 
     Where there is a fork server it imports this module once, so that each worker starts at once.
     """
+    kill_workers_at_exit()
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

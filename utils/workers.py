@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Iterable
+
+
+def kill_workers_at_exit() -> None:
+    """To be called in the main process before it starts workers that ignore SIGTERM.
+
+    At its exit Python sends SIGTERM to the daemonic processes that still run and waits for them: for ever, if they
+    ignore it. What is registered later runs earlier, so they are gone by then.
+    """
+    atexit.unregister(_kill_workers)
+    atexit.register(_kill_workers)
+
+
+def _kill_workers() -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # PyTorch's handler would report each of them as a crash
+    for process in multiprocessing.active_children():
+        if process.daemon:
+            process.kill()
+            process.join()
 
 
 def begin_worker(ignored: Iterable[signal.Signals]) -> None:

@@ -188,3 +188,21 @@ def test_workers_end_with_a_main_process_that_is_killed(prepared):
     while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not Path(f"/proc/{worker}").exists()
+
+
+@pytest.mark.parametrize(("end", "status"), [("", 0), ("raise RuntimeError('at step 2')", 1)])
+def test_a_program_that_ends_while_its_workers_run_ends_them(prepared, end, status):
+    code = (
+        "import sys; from config.load import load_config; from dataset.loader import *\n"
+        "if __name__ == '__main__':\n"
+        "    settings = {'dataset': 'phoenix2014', 'prepared': sys.argv[1], 'num_worker': 2}\n"
+        "    config = load_config(None, settings | {'feeder_args.input_size': 64})[0]\n"
+        "    batches = iter(build_loader(config, load_manifest(config, 'train'), load_vocabulary(config), True))\n"
+        f"    next(batches); {end}\n"
+    )
+    words = [sys.executable, "-c", code, str(prepared)]
+    root = Path(__file__).parents[2]
+    program = subprocess.run(words, check=False, cwd=root, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert program.returncode == status
+    assert ("RuntimeError: at step 2" in program.stderr) == bool(end)
+    assert "DataLoader worker" not in program.stderr
