@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from config.schema import ModelArgs
+from config.schema import Config, ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
@@ -17,6 +17,7 @@ from modules.convolution import time_mask
 from modules.folding import fold_norms
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
+from utils.precision import select_dtype
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
 
@@ -79,6 +80,7 @@ class SLRModel(nn.Module):
         self.spec = TemporalSpec(conv_type)
         self.mask_padding = mask_padding
         self.frame_chunk = frame_chunk
+        self.autocast = torch.float32  # what training computes maps of frames in; weights stay float32
         self.conv2d = ResNet(backbone, width)
         conv_classifier = None if share_classifier else build_classifier(hidden_size, num_classes, weight_norm)
         self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
@@ -102,34 +104,46 @@ class SLRModel(nn.Module):
         padded = self._check(video, lengths)
         mask = self._mask(padded, video)  # (B, T)
         with_scales = self.training if with_scales is None else with_scales
-        features, levels = self._backbone(video, padded, mask, with_scales)  # (B, C, T)
+        with self._autocast():
+            features, levels = self._backbone(video, padded, mask, with_scales)  # (B, C, T)
+        features = features.to(self.temporal_dtype)
         steps = self.conv1d(features, None if mask is None else padded).permute(2, 0, 1)  # (T', B, hidden)
         conv_logits = (self.conv1d.fc or self.classifier)(steps)  # (T', B, V)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)  # (T', B, hidden)
         scale_logits = None
         if levels:
-            scale_logits = self.HFEAM(levels, self.classifier, video.shape[0], mask)
+            with self._autocast():
+                scale_logits = self.HFEAM(levels, self.classifier, video.shape[0], mask)
         return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
 
     def frame_features(self, video: Tensor, lengths: Tensor) -> Tensor:
         """What the backbone says of each frame: (B, T_pad, C), for the arguments of `forward`, padding included."""
         padded = self._check(video, lengths.cpu())
-        return self._backbone(video, padded, self._mask(padded, video), with_levels=False)[0].transpose(1, 2)
+        features, _ = self._backbone(video, padded, self._mask(padded, video), with_levels=False)  # (B, C, T)
+        return features.to(self.temporal_dtype).transpose(1, 2)
+
+    @property
+    def temporal_dtype(self) -> torch.dtype:
+        """What the layers after the backbone compute in."""
+        return self.temporal_model.rnn.weight_ih_l0.dtype
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.conv2d.alpha.device.type, self.autocast, enabled=self.autocast != torch.float32)
 
     def _mask(self, padded: Tensor, video: Tensor) -> Tensor | None:
         """(B, T), zero past each clip's end; None if no clip ends early or padding is not masked."""
         frames = video.shape[1]
         if not self.mask_padding or not (padded < frames).any():
             return None
-        return time_mask(padded, frames, video.device, self.conv2d.alpha.dtype)
+        return time_mask(padded, frames, video.device, self.temporal_dtype)
 
     def _backbone(
         self, video: Tensor, padded: Tensor, mask: Tensor | None, with_levels: bool
     ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
         """Features (B, C, T) and the levels for HFAM, none unless asked for; features that came in as they are."""
         if video.ndim == 3:
-            return video.to(self.conv2d.alpha.dtype).transpose(1, 2), []
+            return video.transpose(1, 2), []
         if not (self.training or with_levels or torch.is_grad_enabled()):
             return self._stream(video, padded if self.mask_padding else None), []
         x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
@@ -199,6 +213,20 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
     return model
 
 
-def fuse_for_inference(model: SLRModel) -> SLRModel:
-    """A copy of a network for recognition: BatchNorm is part of the convolutions; it cannot be trained, nor stored."""
-    return fold_norms(model)
+def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> SLRModel:
+    """A copy of a network for recognition, which cannot be trained, nor stored.
+
+    BatchNorm is part of the convolutions; the backbone computes in `dtype`, what follows it in float32.
+    """
+    fused = fold_norms(model)
+    fused.conv2d.to(dtype)
+    return fused
+
+
+def for_recognition(model: SLRModel, config: Config) -> SLRModel:
+    """`fuse_for_inference` as a configuration wants it, on the device of `model`."""
+    fused = fuse_for_inference(model, select_dtype(config.precision, model.conv2d.alpha.device))
+    fused.frame_chunk = config.frame_chunk
+    if config.compile:
+        fused.conv2d.compile_stages()
+    return fused

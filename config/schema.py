@@ -134,6 +134,9 @@ class Config:
     frame_rate: Rate = 25.0
     frame_chunk: Count = 0
     checkpoint_stages: bool = False
+    precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
+    compile: bool = False
+    freeze_bn: bool = False
     load_weights: str | None = None
     load_checkpoints: str | None = None
     resume: bool = False
@@ -153,6 +156,9 @@ class Config:
     def __post_init__(self) -> None:
         if self.phase == "features" and not self.model_args.mask_padding:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
+        starts_anew = not (self.load_weights or self.load_checkpoints or self.resume)
+        if self.phase == "train" and self.freeze_bn and self.model_args.pretrained == "none" and starts_anew:
+            raise ValueError("freeze_bn keeps statistics that were loaded: set model_args.pretrained or load_weights")
         if self.feeder_args.datatype == "features":
             if self.phase == "features":
                 raise ValueError("--phase features reads frames: set feeder_args.datatype to video")

@@ -17,7 +17,10 @@ from utils.log import LOGGER
 
 LAST, BEST = "last.pt", "best.pt"
 NEEDED = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "config", "glosses")
-LEARNING = {"dataset", "batch_size", "accumulate", "random_seed", "sync_batchnorm", "on_nonfinite", "on_bad_clip"}
+LEARNING = {
+    "dataset", "batch_size", "accumulate", "random_seed", "sync_batchnorm", "on_nonfinite", "on_bad_clip", "precision",
+    "freeze_bn",
+}  # fmt: skip
 SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool"}
 DECISIVE = LEARNING | SCORING
 """Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do."""

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader, load_manifest, load_vocabulary
-from slr_network import SLRModel, build_model, fuse_for_inference
+from slr_network import SLRModel, build_model, for_recognition
 from utils import processes
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
@@ -33,8 +33,7 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
     load_weights(model, content, name=str(weights))
     model = model.to(device)
-    network = fuse_for_inference(model)
-    network.frame_chunk = config.frame_chunk
+    network = for_recognition(model, config)
     out = folder / "features"
     (out / FeatureSource.FILE).unlink(missing_ok=True)
     processes.gather(None)  # none writes before the old ones are declared incomplete

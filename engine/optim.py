@@ -14,10 +14,12 @@ from slr_network import SLRModel
 
 
 def freeze_unused(model: SLRModel, config: Config) -> None:
-    """Leave out of the training what no loss term that has a weight depends on, and what features stand for."""
+    """Leave out of the training what is to stay, what no loss depends on, and what features stand for."""
     weights = config.loss_weights
     if config.feeder_args.datatype == "features":  # the backbone saw the frames
         model.conv2d.requires_grad_(False)
+    if config.freeze_bn:
+        model.conv2d.freeze_norms()
     if not weights.AuxCTC:
         model.HFEAM.requires_grad_(False)
     if not weights.SeqCTC:

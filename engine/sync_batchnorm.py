@@ -18,6 +18,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
         """(N, C, ...) -> the same."""
         if not self.training:
             return super().forward(x)
+        dtype, x = x.dtype, x.float()
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         local = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])  # (C + 1,)
@@ -31,7 +32,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        return centred * scale.view(shape) + self.bias.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Takes maps over time as well as over space."""
@@ -48,5 +49,6 @@ def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
                 if child not in synced:
                     synced[child] = SyncBatchNorm(child.num_features, child.eps, child.momentum).to(device)
                     synced[child].load_state_dict(child.state_dict())
+                    synced[child].weight, synced[child].bias = child.weight, child.bias  # frozen ones stay frozen
                 setattr(module, name, synced[child])
     return model

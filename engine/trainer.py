@@ -16,17 +16,15 @@ from config.schema import Config
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
 from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, load_resumable
 from engine.curves import Curves
-from engine.distributed import share
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
-from engine.optim import adopt, build_optimizer, build_scheduler, freeze_unused, restore
+from engine.optim import adopt, freeze_unused, restore
 from engine.run_folder import write_history
 from engine.train_state import EpochProgress, TrainState
-from engine.training_step import TrainingStep, grouped
+from engine.training_step import build_step, grouped
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from evaluation.history import EpochRecord
 from evaluation.report import describe, write_report
-from modules.losses import SLRCriterion
 from slr_network import build_model
 from utils import processes
 from utils.checkpoint import load_weights
@@ -64,7 +62,6 @@ class Trainer:
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
         freeze_unused(model, config)
-        model.conv2d.checkpoint_stages = config.checkpoint_stages
         self.model = model.to(device)
         clips = load_manifest(config, "train")
         self.frame_size = clips.frame_size
@@ -74,12 +71,7 @@ class Trainer:
         self.loader = build_loader(config, kept, self.vocabulary, training=True, pin_memory=device.type == "cuda")
         self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
         self.dev = evaluation_data(config, "dev", self.vocabulary)
-        network = share(self.model, device, config.sync_batchnorm)
-        optimizer = build_optimizer(self.model, config.optimizer_args)
-        scheduler = build_scheduler(optimizer, config.optimizer_args, self.steps)
-        criterion = SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding)
-        norm, skips = config.optimizer_args.max_gradient_norm, config.on_nonfinite == "skip"
-        self.step = TrainingStep(network, criterion, optimizer, scheduler, device, norm, skips)
+        self.step = build_step(config, self.model, device, self.steps)
         self.state, self.saving = TrainState(), 0.0
         self.changed: list[str] = []
         seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
@@ -154,7 +146,7 @@ class Trainer:
                 for message in unreadable:
                     LOGGER.info("another clip stands in for an unreadable one: %s", message)
                 progress = state.progress.after(result, len(batches), now - clock)
-                skipped = state.skipped + result.skipped + len(unreadable)
+                skipped = state.skipped + (result.skipped and not result.overflow) + len(unreadable)
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
                 self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
                 bar.update()
@@ -228,6 +220,7 @@ class Trainer:
                 "model_state_dict": self.model.state_dict(),
                 "optimizer_state_dict": self.step.optimizer.state_dict(),
                 "scheduler_state_dict": self.step.scheduler.state_dict(),
+                "scaler_state_dict": self.step.scaler.state_dict(),
                 "train_state": asdict(self.state),
                 "random_states": states[0],
                 "random_states_of_others": states[1:],
@@ -252,6 +245,7 @@ class Trainer:
             adopt(self.step.optimizer, self.step.scheduler, content, step)
         else:
             restore(self.step.optimizer, self.step.scheduler, content)
+        self.step.scaler.load_state_dict(content.get("scaler_state_dict") or self.step.scaler.state_dict())
         states = [content["random_states"], *content.get("random_states_of_others", [])]
         if len(states) == processes.count():
             restore_random_states(states[processes.rank()], self.device)

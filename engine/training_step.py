@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
+from math import isfinite
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LRScheduler
 
+from config.schema import Config
 from dataset.batch import Batch
+from engine.distributed import share
+from engine.optim import build_optimizer, build_scheduler
 from modules.losses import SLRCriterion
+from slr_network import SLRModel
 from utils import processes
 from utils.errors import InputError
 from utils.log import LOGGER
 from utils.memory import is_out_of_memory
+from utils.precision import select_dtype
 
 
 class NonFiniteLossError(InputError, RuntimeError):
@@ -38,6 +45,8 @@ class StepResult:
         gradient_norm: L2, before clipping.
         learning_rate: of the step.
         skipped: nothing was learnt, because the loss or its gradient is not finite.
+        overflow: ... the gradient, because the scaled loss was too large for float16. The scale is halved then: this
+            happens now and then, and at the beginning several times.
     """
 
     loss: float
@@ -45,6 +54,7 @@ class StepResult:
     gradient_norm: float
     learning_rate: float
     skipped: bool
+    overflow: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +68,7 @@ class TrainingStep:
         device: of the model.
         max_norm: gradients are scaled down to this L2 norm; 0 leaves them as they are.
         skip: leave out steps whose loss or gradient is not finite, instead of raising.
+        scaler: of the loss, for float16.
     """
 
     network: nn.Module
@@ -67,6 +78,7 @@ class TrainingStep:
     device: torch.device
     max_norm: float = 0.0
     skip: bool = False
+    scaler: torch.amp.GradScaler = field(default_factory=partial(torch.amp.GradScaler, "cpu", enabled=False))
 
     def __call__(self, batches: Sequence[Batch]) -> StepResult:
         """Learn from all clips of `batches`, one batch in memory after the other.
@@ -79,20 +91,25 @@ class TrainingStep:
         rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.zero_grad(set_to_none=True)
         terms = self._backward(batches)
-        norm = self._gradient_norm()
-        here = float(terms["total"])
-        finite = all(map(torch.isfinite, (terms["total"], norm)))
+        self.scaler.unscale_(self.optimizer)
+        result = torch.stack([terms["total"], self._gradient_norm()])
+        here, norm = result.tolist()  # nothing before this waits for the GPU
+        finite = isfinite(here) and isfinite(norm)
         loss, wrong = processes.mean([here, float(not finite)], self.device)
+        overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
-            self.optimizer.step()
+            self.scaler.step(self.optimizer)
+        elif overflow:
+            pass  # the scaler has seen it
         elif not self.skip:
-            raise NonFiniteLossError(explain(batches, terms, float(norm), finite))
+            raise NonFiniteLossError(explain(batches, terms, norm, finite))
         else:
-            LOGGER.info("a step was skipped: %s", explain(batches, terms, float(norm), finite))
+            LOGGER.info("a step was skipped: %s", explain(batches, terms, norm, finite))
             for buffer, before in zip(self.network.buffers(), statistics, strict=True):
                 buffer.copy_(before)
+        self.scaler.update()
         self.scheduler.step()
-        return StepResult(loss, terms, float(norm), rate, bool(wrong))
+        return StepResult(loss, terms, norm, rate, bool(wrong), overflow)
 
     def _backward(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """Gradients of the mean over all clips, left in the weights; the terms of the loss, detached."""
@@ -104,7 +121,7 @@ class TrainingStep:
             try:
                 with self.network.no_sync() if waits else nullcontext():
                     of_batch = self._loss(batch)
-                    (part * of_batch["total"]).backward()
+                    self.scaler.scale(part * of_batch["total"]).backward()
             except (RuntimeError, MemoryError) as error:
                 if is_out_of_memory(error):
                     raise TrainingMemoryError(out_of_memory(batch)) from error
@@ -134,6 +151,28 @@ class TrainingStep:
         if self.max_norm:
             nn.utils.clip_grads_with_norm_(weights, self.max_norm, norm)
         return norm
+
+
+def build_step(config: Config, model: SLRModel, device: torch.device, steps_per_epoch: int) -> TrainingStep:
+    """The step that a configuration describes, for a model on its device."""
+    model.conv2d.checkpoint_stages = config.checkpoint_stages
+    model.autocast = select_dtype(config.precision, device)
+    if config.compile:
+        if processes.count() > 1 and config.sync_batchnorm and not config.freeze_bn:
+            raise InputError("compile with several processes needs sync_batchnorm: false, or freeze_bn: true")
+        model.conv2d.compile()
+    network = share(model, device, config.sync_batchnorm)
+    optimizer = build_optimizer(model, config.optimizer_args)
+    return TrainingStep(
+        network,
+        SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding),
+        optimizer,
+        build_scheduler(optimizer, config.optimizer_args, steps_per_epoch),
+        device,
+        config.optimizer_args.max_gradient_norm,
+        config.on_nonfinite == "skip",
+        torch.amp.GradScaler(device.type, enabled=model.autocast == torch.float16),
+    )
 
 
 def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:

@@ -18,7 +18,7 @@ from evaluation.normalise import normalise
 from evaluation.recognise import HEADS, merge_repeats, recognise
 from evaluation.sclite import score_glosses
 from evaluation.wer import WerResult, score
-from slr_network import SLRModel
+from slr_network import SLRModel, for_recognition
 from utils import processes
 from utils.errors import InputError
 
@@ -137,7 +137,7 @@ def evaluate(
     """
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    here = recognise(model, data.loader, decoder, vocabulary, frame_seconds, data.split, config.frame_chunk)
+    here = recognise(for_recognition(model, config), data.loader, decoder, vocabulary, frame_seconds, data.split)
     spelt = joined(processes.gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):

@@ -15,7 +15,7 @@ from evaluation.ctm import CtmEntry, CtmWord
 from evaluation.decode import Decoder
 from evaluation.forced_alignment import force_align
 from evaluation.hypothesis import Hypothesis
-from slr_network import SLRModel, fuse_for_inference
+from slr_network import SLRModel
 from utils.errors import InputError
 
 HEADS = ("sequence", "conv")
@@ -27,24 +27,22 @@ class RecognitionError(InputError):
 
 @torch.inference_mode()
 def recognise(
-    model: SLRModel,
+    network: SLRModel,
     loader: DataLoader,
     decoder: Decoder,
     vocabulary: Vocabulary,
     frame_seconds: float,
     label: str = "",
-    frame_chunk: int = 0,
 ) -> dict[str, list[CtmEntry]]:
     """What the network reads in every clip of a loader.
 
     Args:
-        model: the network; it is left as it is, and its device is used.
+        network: as `for_recognition` gives it.
         loader: batches in the order of the references.
         decoder: posteriors to hypotheses.
         vocabulary: ids to glosses.
         frame_seconds: from one frame that the network sees to the next.
         label: of the progress bar.
-        frame_chunk: as for `SLRModel`.
 
     Returns:
         by head, an entry for each clip, glosses as CTC spells them: a gloss may equal its neighbour.
@@ -52,9 +50,7 @@ def recognise(
     Raises:
         RecognitionError: the network's output is not finite.
     """
-    device = model.conv2d.alpha.device
-    network = fuse_for_inference(model)
-    network.frame_chunk = frame_chunk
+    device = network.conv2d.alpha.device
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in tqdm(loader, desc=label, unit="batch", leave=False):
         output = network(batch.to(device).video, batch.lengths)
@@ -66,7 +62,7 @@ def recognise(
             hypotheses = decoder(posteriors, output.lengths)
             for index, clip_id in enumerate(batch.ids):
                 best, own = hypotheses[index][0], posteriors[index, : lengths[index]]  # own (T', V)
-                words = as_words(best, own, vocabulary, model.spec.stride, frames[index], frame_seconds)
+                words = as_words(best, own, vocabulary, network.spec.stride, frames[index], frame_seconds)
                 entries[head].append(CtmEntry(clip_id, words))
     return entries
 

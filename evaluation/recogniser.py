@@ -24,6 +24,7 @@ from evaluation.recognise import as_words, check_finite, merge_repeats
 from slr_network import SLRModel, build_model, fuse_for_inference
 from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
 from utils.device import select_device
+from utils.precision import select_dtype
 from utils.temporal import TemporalSpec
 
 PUBLISHED_FRAME_SIZE = 256  # of the frames that published networks saw; their checkpoints do not say it
@@ -103,7 +104,9 @@ class Recogniser:
         load_weights(model, content, name=str(path))
         model.frame_chunk = config.frame_chunk
         model = model.to(select_device(device)).eval()
-        return cls(TorchNetwork(model), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE))
+        return cls(
+            TorchNetwork(model, config.precision), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE)
+        )
 
     @property
     def transform(self) -> Transform:
@@ -161,13 +164,14 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """The network for one clip at a time, on the device of its weights."""
+    """The network for one clip at a time, on the device of its weights, in `precision` as for `select_dtype`."""
 
     model: SLRModel
+    precision: str = "fp32"
 
     @cached_property
     def _fused(self) -> SLRModel:
-        return fuse_for_inference(self.model)
+        return fuse_for_inference(self.model, select_dtype(self.precision, self.model.conv2d.alpha.device))
 
     def batch(self, video: np.ndarray) -> Batch:
         """Frames (T, 3, H, W) uint8 as a padded batch of one clip, on the device."""

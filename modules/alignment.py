@@ -42,7 +42,7 @@ class AlignmentAttention(nn.Module):
             average, maximum = y.mean((2, 3)), y.amax((2, 3))  # (B, C)
             temporal = self.temporal_att(y)
         else:
-            inside = mask[:, None, :, None]  # (B, 1, T, 1)
+            inside = mask[:, None, :, None].to(y.dtype)  # (B, 1, T, 1)
             average = (y * inside).sum((2, 3)) / (mask.sum(1)[:, None] * y.shape[3])
             maximum = y.masked_fill(inside == 0, -torch.inf).amax((2, 3))
             squeeze, norm, relu, excite, sigmoid = self.temporal_att
@@ -119,9 +119,14 @@ class FeatureAlignment(nn.Module):
         logits = []
         for level, head in zip(maps, heads, strict=True):
             features = head(frames_to_clips(level, batch), mask).mean(3)  # (B, C, T)
-            features = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
-            if mask is not None:
-                features = features * mask[:, None]
-            steps = self.tcn_layers(features)  # (B, hidden_size, T')
-            logits.append(classifier(steps.permute(2, 0, 1)))  # (T', B, V)
+            with torch.autocast(features.device.type, enabled=False):
+                logits.append(self._read(features.to(self.fc.weight.dtype), mask, classifier))
         return tuple(logits)
+
+    def _read(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
+        """Features of a level's frames (B, C, T) -> logits (T', B, V)."""
+        features = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
+        if mask is not None:
+            features = features * mask[:, None]
+        steps = self.tcn_layers(features)  # (B, hidden_size, T')
+        return classifier(steps.permute(2, 0, 1))

@@ -42,7 +42,7 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
 
     def images(start: int, stop: int) -> Tensor:
         frames = prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
-        return net.layer2(net.layer1(net.stem(frames)))
+        return net.first_stages(frames)
 
     x = in_chunks(images, len(first), chunk)  # (distinct frames, C, H, W)
     stages = (net.stf1, net.layer3), (net.stf2, net.layer4), (net.stf3, average)

@@ -55,7 +55,7 @@ class SpatioTemporalFusion(nn.Module):
     def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
         """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early."""
         clips = frames_to_clips(x, batch)  # (B, C, T, H*W)
-        inside = clips if mask is None else clips * mask[:, None, :, None]
+        inside = clips if mask is None else clips * mask[:, None, :, None].to(clips.dtype)
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
         return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
 
@@ -79,6 +79,7 @@ class SpatioTemporalFusion(nn.Module):
     def _combine(self, x: Tensor, temporal: Sequence[Tensor], weights: Tensor) -> Tensor:
         """`x + gate * fused`, from the temporal branches (B, C, T, H*W) and the branches' weights (B, 4, 1, 1)."""
         batch = weights.shape[0]
+        weights = weights.to(x.dtype)
         fused = temporal[0] * weights[:, :1]
         fused = torch.addcmul(fused, temporal[1], weights[:, 1:2])
         for k, conv in enumerate(self.s_convs, start=len(temporal)):

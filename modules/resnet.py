@@ -53,6 +53,7 @@ class ResNet(nn.Module):
         if width < 8 or width % 8:
             raise ValueError(f"width is {width}; it must be a positive multiple of 8")
         self.out_channels = 8 * width
+        self.frozen_norms = False  # True: BatchNorm uses and keeps the statistics it was loaded with
         self.checkpoint_stages = False  # True: training keeps no maps inside a stage, and computes them again
         self.alpha = nn.Parameter(torch.zeros(3))
         self.conv1 = SpatialConv(3, width, 7, stride=2, padding=3)
@@ -71,6 +72,31 @@ class ResNet(nn.Module):
         for module in self.modules():
             if isinstance(module, SpatialConv):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def train(self, mode: bool = True) -> ResNet:
+        """As `nn.Module.train`, but frozen norms stay in evaluation mode."""
+        super().train(mode)
+        if self.frozen_norms:
+            for norm in norms(self):
+                norm.eval()
+        return self
+
+    def freeze_norms(self) -> None:
+        """From now on no training changes a BatchNorm: neither its statistics nor its weights."""
+        self.frozen_norms = True
+        for norm in norms(self):
+            norm.requires_grad_(False)
+        self.train(self.training)
+
+    def compile_stages(self) -> None:
+        """For recognition: compile the stages when they first run."""
+        self.first_stages = torch.compile(self.first_stages)
+        self.layer3.compile()
+        self.layer4.compile()
+
+    def first_stages(self, x: Tensor) -> Tensor:
+        """What comes before the first STF: (N, 3, H, W) -> (N, 2*width, H/8, W/8)."""
+        return self.layer2(self.layer1(self.stem(x)))
 
     def stem(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, width, H/4, W/4); the maximum before ReLU, which then has a quarter of the values."""
@@ -110,12 +136,17 @@ class ResNet(nn.Module):
 @contextmanager
 def still(module: nn.Module) -> Iterator[None]:
     """While it is open, no BatchNorm of a module updates its running statistics."""
-    norms = [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
+    found = norms(module)
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in found]
+    for norm in found:
         norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
     try:
         yield
     finally:
-        for norm, (momentum, count) in zip(norms, before, strict=True):
+        for norm, (momentum, count) in zip(found, before, strict=True):
             norm.momentum, norm.num_batches_tracked = momentum, count
+
+
+def norms(module: nn.Module) -> list[nn.Module]:
+    """Every BatchNorm in a module."""
+    return [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from config.schema import ModelArgs
-from slr_network import SLRModel, build_model, fuse_for_inference
+from config.schema import Config, ModelArgs
+from slr_network import SLRModel, build_model, for_recognition, fuse_for_inference
 from utils.temporal import TemporalSpec
 
 SIZE = 64
@@ -205,3 +205,64 @@ def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
     for name, value in results[0].items():
         assert torch.allclose(value, results[1][name], rtol=1e-9, atol=1e-12), name
     assert results[0]["conv2d.bn1.num_batches_tracked"] == 1
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(torch.bfloat16, 0.85), (torch.float16, 0.98)])
+def test_maps_in_half_precision_give_nearly_the_same(dtype, least):
+    """Weights, temporal layers and logits stay float32; padding matters no more than in float32."""
+    video, lengths = batch_of([12, 5]), torch.tensor([12, 5])
+    gradients = []
+    for kind in (torch.float32, dtype):
+        model = small().train()
+        model.autocast = kind
+        seen = []
+        model.conv2d.stf2.register_forward_hook(lambda module, inputs, out, seen=seen: seen.append(out.dtype))
+        output = model(video, lengths)
+        assert seen == [kind]
+        assert {x.dtype for x in (output.sequence_logits, output.conv_logits, *output.scale_logits)} == {torch.float32}
+        sum(x.square().mean() for x in (output.sequence_logits, *output.scale_logits)).backward()
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    similarity = torch.nn.functional.cosine_similarity(*gradients, dim=0)
+    assert least < similarity < 1 - 1e-7
+    model.eval()
+    with torch.inference_mode():
+        whole = model(video, lengths).sequence_logits
+        half = fuse_for_inference(model, dtype)
+        assert half.conv2d.layer1[0].conv1.weight.dtype == dtype
+        together, single = half(video, lengths), half(alone(video, 1, 5), lengths[1:])
+    assert together.sequence_logits.dtype == torch.float32
+    assert 0 < (together.sequence_logits - whole).abs().max() < 0.05 * whole.abs().max()
+    own = single.sequence_logits[:, 0]
+    assert torch.allclose(together.sequence_logits[: len(own), 1], own, atol=1e-4)
+
+
+def test_frozen_norms_keep_what_they_were_loaded_with():
+    model = small().train()
+    model(batch_of([16]), torch.tensor([16]))
+    model.conv2d.freeze_norms()
+    kept = [part for part in model.conv2d.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    learnt = [p for part in kept for p in part.parameters()]
+    before = [buffer.clone() for part in kept for buffer in part.buffers()]
+    assert len(kept) == 32
+    assert not any(p.requires_grad for p in learnt)
+    for mode in (False, True):  # as an evaluation in between does
+        model.train(mode)
+        assert not any(part.training for part in kept)
+    assert model.conv1d.temporal_conv[0][1].training
+    output = model(batch_of([20]), torch.tensor([20]))
+    output.sequence_logits.square().sum().backward()
+    assert all(torch.equal(a, b) for a, b in zip(before, (x for p in kept for x in p.buffers()), strict=True))
+    assert model.conv2d.conv1.weight.grad.any()
+
+
+def test_compiled_stages_recognise_the_same():
+    model = small().eval()
+    video, lengths = batch_of([24, 9]), torch.tensor([24, 9])
+    config = Config(model_args=ModelArgs(), compile=True, frame_chunk=7)
+    with torch.inference_mode():
+        plain, compiled = fuse_for_inference(model), for_recognition(model, config)
+        assert compiled.frame_chunk == 7
+        for _ in range(2):  # the first call compiles
+            difference = compiled(video, lengths).sequence_logits - plain(video, lengths).sequence_logits
+            assert difference.abs().max() < 1e-4
+    assert compiled.conv2d.layer4._compiled_call_impl is not None

@@ -114,6 +114,9 @@ def test_values_that_contradict_each_other():
     assert "loss_weights: SeqCTC, ConvCTC and AuxCTC are all zero" in text
     assert "optimizer_args: nesterov needs a momentum" in text
     assert "feeder_args: min_frames 300 is above max_frames 230" in text
+    with pytest.raises(ConfigError, match="freeze_bn keeps statistics that were loaded"):
+        load_config(None, {"freeze_bn": True, "model_args.pretrained": "none"})
+    assert load_config(None, {"freeze_bn": True})[0].freeze_bn
 
 
 def test_a_run_is_no_corpus():

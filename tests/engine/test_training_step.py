@@ -96,6 +96,21 @@ def test_want_of_memory_names_the_clips_and_what_helps():
         large([batch(2)])
 
 
+def test_a_scale_that_overflows_is_halved_and_costs_a_step():
+    scaled = step(scaler=torch.amp.GradScaler("cpu", init_scale=2.0**10))
+    overflow = scaled([batch(1e37)])  # 2e37 * 1024 is more than float32 holds, as 65504 is for float16
+    assert overflow.overflow
+    assert overflow.skipped
+    assert float(scaled.network.weight) == 1
+    assert scaled.scaler.get_scale() == 2.0**9
+    result = scaled([batch(1, 5)])
+    assert not result.skipped
+    assert result.gradient_norm == pytest.approx(6)
+    assert float(scaled.network.weight) == pytest.approx(1 - 0.05 * 6)
+    with pytest.raises(NonFiniteLossError):
+        scaled([batch(float("nan"))])
+
+
 def test_batches_in_groups():
     assert list(grouped("abcdefg", 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert list(grouped("", 3)) == []

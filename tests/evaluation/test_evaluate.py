@@ -27,7 +27,7 @@ def config(**changes):
 
 @pytest.fixture
 def evaluated(monkeypatch, tmp_path):
-    def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label, _frame_chunk):
+    def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label):
         assert frame_seconds == pytest.approx(3 / 25)
         spelt = [
             CtmEntry(name, tuple(CtmWord(gloss, 0.1 * i, 0.1, 0.5) for i, gloss in enumerate(glosses)))
@@ -36,6 +36,7 @@ def evaluated(monkeypatch, tmp_path):
         return dict.fromkeys(HEADS, spelt)
 
     monkeypatch.setattr(module, "recognise", entries)
+    monkeypatch.setattr(module, "for_recognition", lambda model, config: model)
     data = EvaluationData("dev", None, REFERENCES, frozenset())
     return lambda **changes: evaluate(config(**changes), None, data, None, tmp_path)
 
