@@ -9,21 +9,20 @@ Linux counts it).
 from __future__ import annotations
 
 import argparse
-import multiprocessing
 import statistics
 import time
-from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torchvision
 from torch import Tensor, nn
 
 from benchmarks.export import enliven
+from benchmarks.memory import peak_mib
 from benchmarks.reference3d import Reference3d
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
+from utils.precision import computes_bfloat16
 from utils.table import table
 from utils.temporal import TemporalSpec
 
@@ -65,11 +64,16 @@ def recogniser(args: argparse.Namespace, way: str, frames: int, batch: int = 1) 
         return inferring(bare.eval(), x)
     if way == "3-D":
         return inferring(Reference3d(model, args.backbone).to(args.device).eval(), video, lengths)
-    network = model if way == "network, whole" else fuse_for_inference(model)
+    if way == "with HFAM":
+        return inferring(model, video, lengths, True)
+    network = fuse_for_inference(model, torch.bfloat16 if way == "fused, bf16" else torch.float32)
+    if way == "fused, all at once":
+        network.frame_chunk = frames
+    if way == "fused, compiled":
+        network.conv2d.compile_stages()
     if way == "fused, all frames different":
         video = torch.randint_like(video, 0, 256)
-    with_scales = True if way == "network, whole" else None
-    return inferring(network, video, lengths, with_scales)
+    return inferring(network, video, lengths, None)
 
 
 def inferring(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
@@ -83,14 +87,18 @@ def inferring(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
     return work
 
 
-RECOGNITION = ("3-D", "network, whole", "fused, in chunks", "fused, all frames different", "bare backbone")
-"""The first with HFAM, as the published code does, and the second with it too; the others without."""
+RECOGNITION = {
+    "3-D": None, "with HFAM": 1e-3, "fused, all at once": 1e-3, "fused, in chunks": 1e-3, "fused, compiled": 1e-3,
+    "fused, bf16": 0.1, "fused, all frames different": None, "bare backbone": None,
+}  # fmt: skip
+"""Ways to recognise, and how far their results may be from the first's, as a share of the largest value; None: they are
+others. The first two compute HFAM, as the published code does; the fused ones compute equal frames (padding) once.
+"""
 
 
 def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
     """A training step without the optimiser, in one of the ways of `TRAINING`."""
     model, (video, lengths) = build(args), clips(args, frames, batch)
-    network = {"3-D": lambda: Reference3d(model, args.backbone).to(args.device), "network": lambda: model}
     if way == "bare backbone":
         bare, x = floor(args, video)
 
@@ -101,7 +109,10 @@ def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> 
             return loss.detach()
 
         return bare_step
-    net, criterion = network[way]().train(), SLRCriterion(LOSSES)
+    net = Reference3d(model, args.backbone).to(args.device) if way == "3-D" else model
+    model.conv2d.checkpoint_stages = way == "network, checkpointed"
+    model.autocast = torch.bfloat16 if way == "network, bf16" else torch.float32
+    net, criterion = net.train(), SLRCriterion(LOSSES)
     labels = torch.arange(1, 3, device=args.device).repeat(batch)
 
     def step() -> Tensor:
@@ -116,7 +127,9 @@ def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> 
     return step
 
 
-TRAINING = ("3-D", "network", "bare backbone")
+TRAINING = {
+    "3-D": None, "network": 1e-3, "network, checkpointed": 1e-3, "network, bf16": 0.1, "bare backbone": None,
+}  # fmt: skip
 MAKERS = {"recognition": recogniser, "training": trainer}
 
 
@@ -134,59 +147,31 @@ def median_seconds(works: dict[str, Work], repeats: int, device: str) -> dict[st
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def peak_mib(args: argparse.Namespace, kind: str, way: str, frames: int, batch: int = 1) -> float:
-    """MiB that one call came to need beyond what network and clip do, measured in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_measure_peak, args=(sender, args, kind, way, frames, batch))
-    process.start()
-    sender.close()
-    try:
-        return receiver.recv()
-    except EOFError:
-        raise RuntimeError(f"{kind}, {way}, {frames} frames: the process that measured memory died") from None
-    finally:
-        process.join()
+def most_memory(args: argparse.Namespace, kind: str, way: str, frames: int, batch: int = 1) -> float:
+    """MiB that one call came to need beyond what network and clip do."""
+    plain = argparse.Namespace(**vars(args) | {"lively": False})
+    return peak_mib(MAKERS[kind], (plain, way, frames, batch), args.device, args.threads)
 
 
-def _measure_peak(
-    sender: Connection, args: argparse.Namespace, kind: str, way: str, frames: int,
-    batch: int,
-) -> None:  # fmt: skip
-    torch.set_num_threads(args.threads)
-    work = MAKERS[kind](argparse.Namespace(**vars(args) | {"lively": False}), way, frames, batch)
-    if args.device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        work()
-        sender.send((torch.cuda.max_memory_allocated() - before) / 2**20)
-        return
-    before = resident_kib("VmRSS")
-    work()
-    sender.send((resident_kib("VmHWM") - before) / 2**10)
-
-
-def resident_kib(key: str) -> int:
-    """Memory of this process: "VmRSS" now, "VmHWM" at most; `getrusage` would count its parent's maximum, too."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(key))
-
-
-def compare(args: argparse.Namespace, kind: str, ways: Sequence[str], frames: int) -> str:
-    """The table of a section, once the results were found equal."""
-    works = {way: MAKERS[kind](args, way, frames) for way in ways}
+def compare(args: argparse.Namespace, kind: str, ways: Mapping[str, float | None], frames: int) -> str:
+    """The table of a section, once the results were found equal; bf16 where the device has arithmetic for it."""
+    able = computes_bfloat16(torch.device(args.device))
+    works = {way: MAKERS[kind](args, way, frames) for way in ways if able or "bf16" not in way}
     expected = works["3-D"]()
-    for way in ways[1:2] + (ways[2:3] if kind == "recognition" else ()):
+    for way, tolerance in ways.items():
+        if tolerance is None or way not in works:
+            continue
         difference = float((works[way]() - expected).abs().max() / expected.abs().max())
         print(f"{kind}, {way}: differs from the 3-D one by {difference:.1e} of the largest value")
-        if difference > 1e-3:
+        if difference > tolerance:
             raise RuntimeError(f"{kind}, {way}: not the same network as the 3-D one")
     seconds = median_seconds(works, args.repeats, args.device)
     del works
     rows = []
     for way, taken in seconds.items():
         ratios = (f"{taken / seconds[other]:.2f}" for other in ("3-D", "bare backbone"))
-        rows.append((way, *ratios, f"{1e3 * taken / frames:.1f}", f"{peak_mib(args, kind, way, frames):.0f}"))
+        peak = "" if "compiled" in way else f"{most_memory(args, kind, way, frames):.0f}"  # compiling takes more
+        rows.append((way, *ratios, f"{1e3 * taken / frames:.1f}", peak))
     return table((kind, *HEADER[1:]), rows)
 
 
@@ -197,7 +182,7 @@ def growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
         work = {"fused": recogniser(args, "fused, in chunks", frames, batch)}
         each = median_seconds(work, 1 if frames * batch > 200 else args.repeats, args.device)["fused"] / frames / batch
         first = first or each
-        peak = peak_mib(args, "recognition", "fused, in chunks", frames, batch)
+        peak = most_memory(args, "recognition", "fused, in chunks", frames, batch)
         rows.append((f"{batch} x {frames}", f"{each / first:.2f}", f"{1e3 * each:.1f}", f"{peak:.0f}"))
     return table(("clips x frames", "of the first", "ms a frame", "peak MiB"), rows)
 

@@ -52,16 +52,24 @@ def test_the_reference_is_the_network(share_heads, training):
 
 
 def test_every_section_is_printed(capsys, monkeypatch):
-    monkeypatch.setattr(network, "peak_mib", lambda *_: 12.0)
+    monkeypatch.setattr(network, "most_memory", lambda *_: 12.0)
     network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))
     out = capsys.readouterr().out
-    for way in ("3-D", "fused, in chunks", "bare backbone", "1 x 9", "4 x 8"):
+    for way in (
+        "3-D",
+        "fused, in chunks",
+        "fused, compiled",
+        "network, checkpointed",
+        "bare backbone",
+        "1 x 9",
+        "4 x 8",
+    ):
         assert f"\n{way} " in out, way
 
 
 def test_memory_is_measured_in_a_process_of_its_own():
     args = parse_args(SMALL)
-    assert network.peak_mib(args, "recognition", "network, whole", 60) > 10
+    assert network.most_memory(args, "recognition", "with HFAM", 60) > 10
 
 
 def test_a_section_that_does_not_exist(capsys):
