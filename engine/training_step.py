@@ -102,9 +102,9 @@ class TrainingStep:
         elif overflow:
             pass  # the scaler has seen it
         elif not self.skip:
-            raise NonFiniteLossError(explain(batches, terms, norm, finite))
+            raise NonFiniteLossError(explain(batches, terms, norm))
         else:
-            LOGGER.info("a step was skipped: %s", explain(batches, terms, norm, finite))
+            LOGGER.info("a step was skipped: %s", explain(batches, terms, norm))
             for buffer, before in zip(self.network.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         self.scaler.update()
@@ -182,14 +182,17 @@ def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float, finite: bool) -> str:
-    """What is not finite, and on which clips."""
-    if finite:
-        return "the loss or its gradient is not finite in another process, whose message names the clips"
+def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) -> str:
+    """What is not finite, and on which clips; to be called by all processes, with what each had in the step.
+
+    The gradient is that of all of them: those whose own loss is not finite are named, or all if only the gradient is.
+    """
     named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
-    clips = ", ".join(describe(batch) for batch in batches)
+    own = f"{named} on {', '.join(map(describe, batches))}"
+    of_all = processes.gather((isfinite(terms["total"]), own))
+    guilty = [said for finite, said in of_all if not finite] or [said for _, said in of_all]
     return (
-        f"the loss or its gradient is not finite ({named}, gradient {norm:.4g}) on {clips}. A clip too short for its "
+        f"the loss or its gradient is not finite (gradient {norm:.4g}): {'; '.join(guilty)}. A clip too short for its "
         "label does that, and so does a learning rate that is too high; on_nonfinite=skip leaves such steps out"
     )
 

@@ -1,0 +1,27 @@
+"""Two processes on the CPU that train together, for tests."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import multiprocessing
+
+
+def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
+    """What `work(rank)` returns in each of two processes, as torchrun would start them; `work` can be pickled."""
+    with socket.create_server(("localhost", 0)) as listener:
+        port = listener.getsockname()[1]
+    multiprocessing.spawn(_begin, (port, work, str(folder)), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
+
+
+def _begin(rank: int, port: int, work: Callable[[int], Any], folder: str) -> None:
+    group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
+    os.environ |= group | {"LOCAL_RANK": str(rank)}
+    torch.set_num_threads(1)
+    torch.save(work(rank), f"{folder}/{rank}.pt")
