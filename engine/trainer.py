@@ -20,6 +20,7 @@ from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import adopt, freeze_unused, restore
 from engine.run_folder import write_history
+from engine.skips import check_skips, count_unreadable
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import build_step, grouped
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
@@ -28,13 +29,8 @@ from evaluation.report import describe, write_report
 from slr_network import build_model
 from utils import processes
 from utils.checkpoint import load_weights
-from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
-
-
-class TooManySkipsError(InputError, RuntimeError):
-    """More steps and clips were skipped than `max_skips` allows."""
 
 
 class Trainer:
@@ -142,11 +138,9 @@ class Trainer:
             for batches in grouped(self.loader, config.accumulate):
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
-                unreadable = [message for batch in batches for message in batch.unreadable]
-                for message in unreadable:
-                    LOGGER.info("another clip stands in for an unreadable one: %s", message)
+                unreadable = count_unreadable(batches) if config.on_bad_clip == "skip" else 0
                 progress = state.progress.after(result, len(batches), now - clock)
-                skipped = state.skipped + (result.skipped and not result.overflow) + len(unreadable)
+                skipped = state.skipped + (result.skipped and not result.overflow) + unreadable
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
                 self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
                 bar.update()
@@ -163,11 +157,7 @@ class Trainer:
     def _between_steps(self) -> None:
         """Save or stop, if it is time to."""
         config = self.config
-        if self.state.skipped > config.max_skips:
-            raise TooManySkipsError(
-                f"{self.state.skipped} steps and clips were skipped, more than max_skips {config.max_skips}: the log "
-                "names them"
-            )
+        check_skips(self.state.skipped, config.max_skips)
         self._stop_if_asked()
         if config.save_every_steps and self.state.step % config.save_every_steps == 0:
             self._save(LAST)

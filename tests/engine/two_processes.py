@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
+from engine.distributed import process_group
+
 
 def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `work(rank)` returns in each of two processes, as torchrun would start them; `work` can be pickled."""
@@ -24,4 +26,6 @@ def _begin(rank: int, port: int, work: Callable[[int], Any], folder: str) -> Non
     group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= group | {"LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
-    torch.save(work(rank), f"{folder}/{rank}.pt")
+    with process_group(torch.device("cpu")):
+        result = work(rank)
+    torch.save(result, f"{folder}/{rank}.pt")
