@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from types import FrameType
 
+from engine.interruption import SIGNALS, Interrupted
 from utils.files import write_json
 from utils.table import table
 
@@ -34,15 +37,50 @@ def train(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) -> dict[
 
     Raises:
         CalledProcessError: a run failed, and said why.
+        Interrupted: this was asked to stop, and the run under way has ended.
     """
     found = {}
     for seed in seeds:
         run = folder / f"seed_{seed}"
         own = [f"--work-dir={run}", f"--random-seed={seed}", "--resume=true", "--overwrite=false"]
-        subprocess.run([sys.executable, str(MAIN), *arguments, *own], check=True)
+        finish([sys.executable, str(MAIN), *arguments, *own])
         splits = json.loads((run / "report.json").read_text(encoding="utf-8"))["splits"]
         found[seed] = {split: content["wer"] for split, content in splits.items()}
     return found
+
+
+def finish(command: Sequence[str]) -> None:
+    """Run a command that saves what it has when it is asked to stop, and wait for it however long that takes.
+
+    SIGTERM is handed on. SIGINT is not: a terminal sends it to both, and a second one would end the command at once.
+
+    Raises:
+        CalledProcessError: it failed.
+        Interrupted: this process was asked to stop; the command has ended.
+    """
+    came: list[int] = []
+    running: list[subprocess.Popen[bytes]] = []
+
+    def receive(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        if number == signal.SIGTERM:
+            for program in running:
+                program.terminate()
+
+    before = {number: signal.signal(number, receive) for number in SIGNALS}
+    try:
+        program = subprocess.Popen(command)
+        running.append(program)
+        if signal.SIGTERM in came:  # before there was anything to hand it to
+            program.terminate()
+        status = program.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise Interrupted(came[-1])
+    if status:
+        raise subprocess.CalledProcessError(status, command)
 
 
 def summary(found: Mapping[int, Mapping[str, float]]) -> str:
@@ -75,7 +113,12 @@ def main(args: argparse.Namespace) -> None:
     try:
         found = train(args.seeds, args.work_dir, args.rest)
     except subprocess.CalledProcessError as error:
-        sys.exit(error.returncode)
+        sys.exit(error.returncode if error.returncode > 0 else 128 - error.returncode)
+    except Interrupted as stop:
+        print(
+            f"{stop}; the same command goes on with the seed under way and keeps those that are done", file=sys.stderr
+        )
+        sys.exit(stop.status)
     write_json(args.work_dir / "seeds.json", found)
     print(summary(found))
     print(f"\n{args.work_dir / 'seeds.json'}")

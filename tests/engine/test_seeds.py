@@ -1,11 +1,33 @@
 """Several seeds in one command."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from engine import seeds
 from tests.engine.test_resuming import TINY
+
+REPOSITORY = Path(__file__).parents[2]
+SLOW_TO_SAVE = """
+import signal, sys, time
+from pathlib import Path
+
+def save(number, _):
+    time.sleep(1)
+    Path("saved").write_text(str(number))
+    sys.exit(128 + number)
+
+signal.signal(signal.SIGINT, save)
+signal.signal(signal.SIGTERM, save)
+Path("begun").touch()
+time.sleep(60)
+"""
 
 
 def test_the_spread_between_seeds():
@@ -40,3 +62,25 @@ def test_what_main_refuses_ends_it_with_its_status(tmp_path, capfd):
     assert "did you mean num_epoch" in capfd.readouterr().err
     with pytest.raises(SystemExit):
         seeds.parse_args(["--seeds", "0", "0"])
+
+
+@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)])
+def test_a_run_is_given_the_time_to_save(tmp_path, number, to_all):
+    (tmp_path / "slow.py").write_text(SLOW_TO_SAVE)
+    begin = "from engine import seeds; seeds.MAIN = 'slow.py'; seeds.main(seeds.parse_args())"
+    program = subprocess.Popen(
+        [sys.executable, "-c", begin, "--seeds", "0", "1"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    (os.killpg if to_all else os.kill)(program.pid, number)
+    said = program.communicate(timeout=60)[1]
+    assert (tmp_path / "saved").read_text() == str(int(number))
+    assert program.returncode == 128 + number
+    assert f"interrupted by {number.name}; the same command goes on" in said
