@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -66,6 +67,11 @@ class Manifest:
     def clip_folder(self, clip: Clip) -> Path:
         """The folder of `clip`'s frames."""
         return self.home / clip.folder
+
+    def digest(self) -> str:
+        """SHA-256 of ids, frame counts and labels of the clips, in their order, on which training depends."""
+        content = [[clip.id, clip.num_frames, clip.glosses] for clip in self.clips]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def too_short(self, spec: TemporalSpec, interval: int = 1) -> list[Clip]:
         """Clips whose label needs more output steps than every `interval`-th of their frames gives."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from config.load import stored_config, to_dict
 from config.schema import Config
+from dataset.manifest import Manifest
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, save_checkpoint
 from utils.files import atomic_path
 from utils.log import LOGGER
@@ -90,13 +91,16 @@ def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]
     return content
 
 
-def check_changes(content: Mapping[str, Any], path: str | Path, config: Config, processes: int) -> list[str]:
-    """The decisive settings in which a run differs from the one in a checkpoint that it resumes.
+def check_changes(
+    content: Mapping[str, Any], path: str | Path, config: Config, clips: Manifest, processes: int
+) -> list[str]:
+    """The decisive settings, and the clips, in which a run differs from the one in a checkpoint that it resumes.
 
     Args:
-        content: of the checkpoint.
+        content: of the checkpoint; one of an older version does not say what its clips were.
         path: of it, for the message.
         config: of this run.
+        clips: to train on.
         processes: that train together.
 
     Raises:
@@ -106,10 +110,11 @@ def check_changes(content: Mapping[str, Any], path: str | Path, config: Config, 
     changed = changes(before, after)
     trained_by = content.get("processes", 1)
     changed += [f"processes: {trained_by} -> {processes}"] * (trained_by != processes)
+    changed += changed_clips(content, clips)
     if changed and not config.allow_changes:
         raise CheckpointError(
-            f"{path} was trained with other settings, so this would be another experiment: {'; '.join(changed)}. "
-            "Resume with the same, or with these and --allow-changes, or start a new run from its weights with "
+            f"{path} was trained with other settings or clips, so this would be another experiment: "
+            f"{'; '.join(changed)}. Resume with the same, or with these and --allow-changes, or start a new run from its weights with "
             "--load-weights"
         )
     return changed
@@ -123,6 +128,23 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "
             found += changes(before[key], value, f"{prefix}{key}.")
         elif (key in DECISIVE or prefix) and before[key] != value and (before[key], value) not in SAME_FRAMES:
             found.append(f"{prefix}{key}: {before[key]} -> {value}")
+    return found
+
+
+def describe_clips(clips: Manifest) -> dict[str, Any]:
+    """What a checkpoint says of the clips trained on."""
+    return {"clips": len(clips.clips), "digest": clips.digest()}
+
+
+def changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:
+    """How the clips differ from those that a checkpoint was trained on, as far as it says."""
+    here, found = describe_clips(clips), []
+    there, size = content.get("trained_on", here), content.get("frame_size", clips.frame_size)
+    if there != here:
+        numbers = f"{there['clips']} clips then, {here['clips']} now"
+        found.append(f"the training clips are others, in number, order, ids, lengths or labels: {numbers}")
+    if size != clips.frame_size:
+        found.append(f"the prepared frames' size: {size} -> {clips.frame_size}")
     return found
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from config.load import to_dict
 from config.schema import Config
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
-from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, load_resumable
+from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, describe_clips, load_resumable
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
@@ -60,11 +60,10 @@ class Trainer:
         freeze_unused(model, config)
         self.model = model.to(device)
         clips = load_manifest(config, "train")
-        self.frame_size = clips.frame_size
         interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
-        kept = trainable(clips, model.spec, interval, skip)
-        self.left_out = len(clips.clips) - len(kept.clips)
-        self.loader = build_loader(config, kept, self.vocabulary, training=True, pin_memory=device.type == "cuda")
+        self.clips = trainable(clips, model.spec, interval, skip)
+        self.left_out = len(clips.clips) - len(self.clips.clips)
+        self.loader = build_loader(config, self.clips, self.vocabulary, training=True, pin_memory=device.type == "cuda")
         self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
         self.dev = evaluation_data(config, "dev", self.vocabulary)
         self.step = build_step(config, self.model, device, self.steps)
@@ -73,7 +72,7 @@ class Trainer:
         seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
-        check_features(config, self.model, self.frame_size)
+        check_features(config, self.model, self.clips.frame_size)
 
     def train(self, folder: Path) -> TrainState:
         """Train until `num_epoch`, evaluating on the way and saving everything into `folder`.
@@ -217,14 +216,15 @@ class Trainer:
                 "processes": processes.count(),
                 "config": to_dict(self.config),
                 "glosses": list(self.vocabulary.glosses),
-                "frame_size": self.frame_size,
+                "frame_size": self.clips.frame_size,
+                "trained_on": describe_clips(self.clips),
             }
             self.checkpoints.save(content, names)
         self.saving += time.monotonic() - begun
 
     def _resume(self, path: str) -> None:
         content = load_resumable(path, self.vocabulary.glosses)
-        self.changed = check_changes(content, path, self.config, processes.count())
+        self.changed = check_changes(content, path, self.config, self.clips, processes.count())
         load_weights(self.model, content, name=path)
         self.state = TrainState.from_dict(content["train_state"])
         if self.changed:

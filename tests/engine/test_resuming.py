@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ import pytest
 import torch
 
 from config.load import load_config
-from engine.checkpoints import Checkpoints, load_resumable
+from dataset.manifest import Manifest
+from engine.checkpoints import Checkpoints, check_changes, load_resumable
 from engine.interruption import Interrupted, Interruption
 from engine.run import run
 from engine.training_step import TrainingStep
@@ -178,6 +181,29 @@ def test_changed_settings_are_taken_only_if_allowed_and_then_said(whole, prepare
     others = changed | {"optimizer_args.optimizer": "SGD", "batch_size": 4}
     run(settings(prepared, tmp_path / "other", allow_changes=True, **others))
     assert load_checkpoint(tmp_path / "other/last.pt")["train_state"]["step"] == 2 * 2 + 2  # of four clips each
+
+
+def test_other_clips_are_noticed(whole, prepared, tmp_path):
+    resumed = {"load_checkpoints": str(whole / "last.pt"), "num_epoch": 3}
+    shutil.copytree(prepared, tmp_path / "prepared")
+    manifest = Manifest.load(prepared / "train.json")
+    first, *others = manifest.clips
+    longer, relabelled = replace(first, num_frames=first.num_frames + 1), replace(first, glosses=others[0].glosses)
+    moved = replace(first, folder=f"./{first.folder}", signer="another")
+    for clips, now in ([first, *others[:-1]], 7), ([longer, *others], 8), ([relabelled, *others], 8):
+        replace(manifest, clips=tuple(clips)).save(tmp_path / "prepared/train.json")
+        with pytest.raises(CheckpointError, match=rf"8 clips then, {now} now\. Resume .*--allow-changes"):
+            run(settings(tmp_path / "prepared", tmp_path / "run", **resumed))
+    replace(manifest, frame_size=96).save(tmp_path / "prepared/train.json")
+    with pytest.raises(CheckpointError, match=r"experiment: the prepared frames' size: 72 -> 96\. Resume"):
+        run(settings(tmp_path / "prepared", tmp_path / "run", **resumed))
+    content, config = load_checkpoint(whole / "last.pt"), settings(prepared, tmp_path / "run")
+    fewer, same = replace(manifest, clips=tuple(others)), replace(manifest, clips=(moved, *others))
+    assert check_changes(content, "last.pt", config, same, processes=1) == []
+    (change,) = check_changes(content, "last.pt", replace(config, allow_changes=True), fewer, processes=1)
+    assert change.endswith("8 clips then, 7 now")
+    del content["trained_on"]  # as an older version saved it
+    assert check_changes(content, "last.pt", config, fewer, processes=1) == []
 
 
 def test_only_the_newest_extra_checkpoints_are_kept(prepared, tmp_path):
