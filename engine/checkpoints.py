@@ -114,8 +114,8 @@ def check_changes(
     if changed and not config.allow_changes:
         raise CheckpointError(
             f"{path} was trained with other settings or clips, so this would be another experiment: "
-            f"{'; '.join(changed)}. Resume with the same, or with these and --allow-changes, or start a new run from its weights with "
-            "--load-weights"
+            f"{'; '.join(changed)}. Resume with the same, or with these and --allow-changes, or start a new run from "
+            "its weights with --load-weights"
         )
     return changed
 
