@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 
 from utils.log import LOGGER
@@ -21,8 +23,13 @@ def select_dtype(precision: str, device: torch.device) -> torch.dtype:
     dtype = DTYPES[precision]
     emulated = device.type == "cpu" if precision == "fp16" else precision == "bf16" and not computes_bfloat16(device)
     if emulated:
-        LOGGER.info("warning: %s has no arithmetic for %s and emulates it: fp32 is faster", device, precision)
+        _say_emulated(device, precision)
     return dtype
+
+
+@cache  # once is enough
+def _say_emulated(device: torch.device, precision: str) -> None:
+    LOGGER.info("warning: %s has no arithmetic for %s and emulates it: fp32 is faster", device, precision)
 
 
 def computes_bfloat16(device: torch.device) -> bool:
