@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 
 import torch
 
+from utils.files import set_aside, write_json
 from utils.processes import count
 
 REPOSITORY = Path(__file__).parents[1]
@@ -36,6 +39,21 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": count(),
     }
+
+
+def add_start(path: Path, start: Mapping[str, Any]) -> None:
+    """Write `start` into the file at `path`, whose `starts` has one such record for each time the run was started.
+
+    The one record of an older version's file becomes the first; a file that holds neither is set aside.
+    """
+    earlier: list[Any] = []
+    if path.is_file():
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            earlier = content["starts"] if "starts" in content else [dict(content)]
+        except (TypeError, ValueError):
+            set_aside(path)
+    write_json(path, {"starts": [*earlier, start]})
 
 
 def _version(package: str) -> str | None:

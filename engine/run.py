@@ -14,7 +14,7 @@ from config.schema import Config
 from engine.checkpoints import BEST, LAST
 from engine.distributed import own_device, process_group
 from engine.features import extract
-from engine.provenance import provenance
+from engine.provenance import add_start, provenance
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
 from engine.train_state import TrainState
@@ -28,7 +28,6 @@ from evaluation.sclite import score_glosses
 from utils import processes
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
-from utils.files import write_json
 from utils.log import LOGGER, start_log
 
 
@@ -100,7 +99,7 @@ def open_own_folder(config: Config, device: torch.device) -> Path:
     if processes.rank() == 0:
         folder = open_run_folder(config)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
-        write_json(folder / name, provenance(device))
+        add_start(folder / name, provenance(device))
     processes.gather(None)
     start_log(folder / "log.txt" if processes.rank() == 0 else None, quiet=processes.rank() > 0)
     return folder

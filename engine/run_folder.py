@@ -8,11 +8,14 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from config.load import to_yaml
+from config.load import ConfigError, read_yaml, to_dict, to_yaml
 from config.schema import Config
 from evaluation.history import EpochRecord
 from utils.errors import InputError
-from utils.files import write_text
+from utils.files import set_aside, write_text
+
+STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "work_dir"}
+"""Keys that say how and where a training begins or goes on, not what it is."""
 
 
 class RunFolderError(InputError, ValueError):
@@ -51,14 +54,30 @@ def check_run_folder(config: Config) -> bool:
 
 
 def open_run_folder(config: Config) -> Path:
-    """Make `work_dir` ready for this run, as `check_run_folder` says, and write its configuration into it."""
+    """Make `work_dir` ready for this run, as `check_run_folder` says, and write its configuration into it.
+
+    That of a training which goes on with other settings is kept as config-1.yaml, config-2.yaml, ...
+    """
     folder = Path(config.work_dir)
     if check_run_folder(config):
         folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
     folder.mkdir(parents=True, exist_ok=True)
-    name = "config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml"
-    write_text(folder / name, to_yaml(config))
+    path = folder / ("config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml")
+    if config.phase == "train" and differs(path, config):
+        set_aside(path)
+    write_text(path, to_yaml(config))
     return folder
+
+
+def differs(path: Path, config: Config) -> bool:
+    """Whether there is a configuration in the file at `path`, and another one, however it was started."""
+    if not path.is_file():
+        return False
+    try:
+        held = read_yaml(path)
+    except ConfigError:
+        return True
+    return any(held.get(key) != value for key, value in to_dict(config).items() if key not in STARTING)
 
 
 def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:

@@ -266,7 +266,7 @@ def test_curves_for_tensorboard(trained):
 
 
 def test_what_a_run_was_made_with(trained):
-    content = json.loads((trained / "run.json").read_text())
+    (content,) = json.loads((trained / "run.json").read_text())["starts"]
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     ).stdout.strip()

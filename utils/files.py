@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def set_aside(path: Path) -> None:
+    """Rename NAME.json to NAME-1.json, or to the next number that is free."""
+    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
+    path.rename(next(other for other in numbered if not other.exists()))
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -20,6 +20,7 @@ from config.load import load_config
 from dataset.manifest import Manifest
 from engine.checkpoints import Checkpoints, check_changes, load_resumable
 from engine.interruption import Interrupted, Interruption
+from engine.provenance import add_start
 from engine.run import run
 from engine.training_step import TrainingStep
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -181,6 +182,33 @@ def test_changed_settings_are_taken_only_if_allowed_and_then_said(whole, prepare
     others = changed | {"optimizer_args.optimizer": "SGD", "batch_size": 4}
     run(settings(prepared, tmp_path / "other", allow_changes=True, **others))
     assert load_checkpoint(tmp_path / "other/last.pt")["train_state"]["step"] == 2 * 2 + 2  # of four clips each
+
+
+def test_every_start_is_written_down_and_no_configuration_is_lost(whole, prepared, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(whole, folder)
+    run(settings(prepared, folder, resume=True))
+    assert not (folder / "config-1.yaml").exists()  # nothing but how it was started is new
+    for number, seed in enumerate((1, 2), start=1):
+        before = (folder / "config.yaml").read_text()
+        run(settings(prepared, folder, resume=True, allow_changes=True, random_seed=seed))
+        assert (folder / f"config-{number}.yaml").read_text() == before
+        assert f"random_seed: {seed}\n" in (folder / "config.yaml").read_text()
+    starts = json.loads((folder / "run.json").read_text())["starts"]
+    assert len(starts) == 4
+    assert starts[0] == json.loads((whole / "run.json").read_text())["starts"][0]
+    assert starts[0]["command"] != starts[1]["command"]  # of the first process, and of this one
+
+
+def test_records_of_starts_that_another_version_left_or_nobody_can_read(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text('{"command": ["main.py"]}')
+    add_start(path, {"command": ["again"]})
+    assert json.loads(path.read_text()) == {"starts": [{"command": ["main.py"]}, {"command": ["again"]}]}
+    path.write_text("half a fi")
+    add_start(path, {"command": ["third"]})
+    assert json.loads(path.read_text()) == {"starts": [{"command": ["third"]}]}
+    assert (tmp_path / "run-1.json").read_text() == "half a fi"
 
 
 def test_other_clips_are_noticed(whole, prepared, tmp_path):
