@@ -220,6 +220,7 @@ class Trainer:
                 "trained_on": describe_clips(self.clips),
             }
             self.checkpoints.save(content, names)
+        processes.gather(None)  # a process that left before would have the first one killed while it writes
         self.saving += time.monotonic() - begun
 
     def _resume(self, path: str) -> None:
