@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -98,7 +98,8 @@ class TrainingStep:
         loss, wrong = processes.mean([here, float(not finite)], self.device)
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
-            self.scaler.step(self.optimizer)
+            with explained(batches):
+                self.scaler.step(self.optimizer)
         elif overflow:
             pass  # the scaler has seen it
         elif not self.skip:
@@ -118,14 +119,9 @@ class TrainingStep:
         for number, batch in enumerate(batches, start=1):
             waits = isinstance(self.network, DistributedDataParallel) and number < len(batches)
             part = len(batch.ids) / clips
-            try:
-                with self.network.no_sync() if waits else nullcontext():
-                    of_batch = self._loss(batch)
-                    self.scaler.scale(part * of_batch["total"]).backward()
-            except (RuntimeError, MemoryError) as error:
-                if is_out_of_memory(error):
-                    raise TrainingMemoryError(out_of_memory(batch)) from error
-                raise
+            with explained([batch]), self.network.no_sync() if waits else nullcontext():
+                of_batch = self._loss(batch)
+                self.scaler.scale(part * of_batch["total"]).backward()
             for name, term in of_batch.items():
                 terms[name] = terms.get(name, 0.0) + part * term.detach()
         return terms
@@ -197,12 +193,19 @@ def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) 
     )
 
 
-def out_of_memory(batch: Batch) -> str:
-    """What to do about a batch that does not fit."""
-    return (
-        f"memory ran out on {describe(batch)}, {batch.video.shape[1]} frames each with padding; lower batch_size and "
-        "raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
-    )
+@contextmanager
+def explained(batches: Sequence[Batch]) -> Iterator[None]:
+    """Raise TrainingMemoryError where memory runs out while it is entered: names the clips and what to do."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        frames = max(batch.video.shape[1] for batch in batches)
+        raise TrainingMemoryError(
+            f"memory ran out on {', '.join(map(describe, batches))}, {frames} frames each with padding; lower "
+            "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
+        ) from error
 
 
 def describe(batch: Batch) -> str:

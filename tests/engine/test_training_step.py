@@ -111,6 +111,18 @@ def test_a_scale_that_overflows_is_halved_and_costs_a_step():
         scaled([batch(float("nan"))])
 
 
+def test_want_of_memory_for_the_optimiser_is_named_too():
+    class Greedy(torch.optim.SGD):
+        def step(self):
+            torch.empty(10**15)
+
+    model = Slope()
+    optimizer = Greedy(model.parameters(), lr=0.1)
+    greedy = TrainingStep(model, criterion, optimizer, LambdaLR(optimizer, lambda _: 1), torch.device("cpu"))
+    with pytest.raises(TrainingMemoryError, match=r"on clip2 \(7 frames, 3 glosses\), clip3 \(.*set checkpoint_stages"):
+        greedy([batch(2), batch(3)])
+
+
 def test_batches_in_groups():
     assert list(grouped("abcdefg", 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert list(grouped("", 3)) == []
