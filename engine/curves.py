@@ -53,15 +53,18 @@ class Curves:
         self._clips, self._seconds = 0, 0.0
 
     def add_evaluation(
-        self, epoch: int, result: Evaluation, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary
+        self, step: int, result: Evaluation, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary
     ) -> None:  # fmt: skip
-        """Note the WER of each head on dev, and draw how the network aligns the first clip."""
+        """Note the WER of each head on dev after a step, and draw how the network aligns the first clip.
+
+        At epochs' numbers, which are lower than steps', points would outlive the resuming that forgets them.
+        """
         if self.writer is None:
             return
         for head, counts in result.results.items():
-            self.writer.add_scalar(f"WER/dev-{head}", counts.wer, epoch)
+            self.writer.add_scalar(f"WER/dev-{head}", counts.wer, step)
         picture = draw_alignment(model, data.loader, vocabulary)
-        self.writer.add_image("alignment/dev", picture, epoch, dataformats="HWC")
+        self.writer.add_image("alignment/dev", picture, step, dataformats="HWC")
         self.writer.flush()
 
 

@@ -95,7 +95,7 @@ class Trainer:
             for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
                 record = self._train_epoch(epoch)
                 evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
-                self._finish_epoch(record, self._evaluate_epoch(epoch) if evaluated else None)
+                self._finish_epoch(record, self._evaluate_epoch() if evaluated else None)
             self._stop_if_asked()
         return self.state
 
@@ -173,12 +173,10 @@ class Trainer:
         minutes = round(left * progress.seconds / progress.steps / 60)
         return f"{minutes // 60}:{minutes % 60:02d} h"
 
-    def _evaluate_epoch(self, epoch: int) -> Evaluation:
+    def _evaluate_epoch(self) -> Evaluation:
         """Evaluate on dev."""
         with self.interruption.at_once():
-            result = evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
-            self.curves.add_evaluation(epoch, result, self.model, self.dev, self.vocabulary)
-        return result
+            return evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
 
     def _finish_epoch(self, record: EpochRecord, result: Evaluation | None) -> None:
         """Save what came out of an epoch, then write it down."""
@@ -194,6 +192,7 @@ class Trainer:
             self.checkpoints.prune()
             write_history(self.folder, self.state.history)
         if result:
+            self.curves.add_evaluation(self.state.step, result, self.model, self.dev, self.vocabulary)
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
             weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
             if processes.rank() == 0:

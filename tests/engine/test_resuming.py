@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from config.load import load_config
 from dataset.manifest import Manifest
@@ -106,6 +107,16 @@ def test_a_stop_after_any_step_changes_nothing(whole, prepared, tmp_path, monkey
     assert_same_training(tmp_path / "run", whole)
 
 
+def test_no_point_of_a_curve_comes_twice(prepared, tmp_path):
+    folder = tmp_path / "run"
+    run(settings(prepared, folder, save_interval=1, log_interval=1))
+    run(settings(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), log_interval=1))
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("loss/total")] == list(range(1, 9))
+    assert [event.step for event in events.Scalars("WER/dev-sequence")] == [4, 8]
+    assert [picture.step for picture in events.Images("alignment/dev")] == [4, 8]
+
+
 def test_a_stop_during_the_evaluation_loses_nothing(whole, prepared, tmp_path, monkeypatch):
     def stop(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
@@ -132,9 +143,10 @@ def test_a_kill_at_any_moment_changes_nothing(whole, prepared, tmp_path, seed):
     deadline = time.monotonic() + 120
     while not (folder / "last.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(rng.uniform(0, 2))
+    assert (folder / "last.pt").exists()
+    time.sleep(rng.uniform(0, 1))
     program.kill()
-    program.wait()
+    assert program.wait() == -signal.SIGKILL
     subprocess.run(killed, cwd=REPOSITORY, env=environment(), check=True, capture_output=True)
     assert_same_training(folder, whole)
     assert not list(folder.glob(".*.pt"))
