@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 
+from engine.distributed import share
 from engine.training_step import NonFiniteLossError, TrainingStep
+from slr_network import SLRModel
 from tests.engine.test_training_step import Slope, batch, criterion
 from tests.engine.two_processes import in_two
 from utils.log import LOGGER
@@ -54,3 +58,35 @@ def test_the_process_whose_loss_is_not_finite_is_the_one_whose_clips_are_named(t
         1 - 0.1 * 2 * (1 + 3) / 2
     )  # of the second step, the mean of both processes' clips
     assert first["seen"] == 1  # of the second step alone
+
+
+def with_and_without_checkpoints(rank: int) -> list[dict]:
+    torch.manual_seed(0)
+    model = SLRModel(5, backbone="resnet18", width=16, hidden_size=8, dropout=0.0)
+    shared = share(model, CPU, sync_batchnorm=True).train()
+    start = copy.deepcopy(shared.state_dict())
+    clips = torch.randint(256, (2, 2, 44, 3, 64, 64), dtype=torch.uint8)[rank]  # other clips in each process
+    found = []
+    for stages in (False, True):
+        shared.load_state_dict(start)
+        shared.zero_grad(set_to_none=True)
+        model.conv2d.checkpoint_stages = stages
+        output = shared(clips, torch.tensor([32, 32]))
+        heads = (output.sequence_logits, output.conv_logits, *output.scale_logits)
+        torch.stack([logits.square().mean() for logits in heads]).sum().backward()
+        gradients = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+        found.append({"gradients": gradients, "buffers": {name: of.clone() for name, of in model.named_buffers()}})
+    return found
+
+
+def test_maps_computed_again_give_the_same_gradients_and_statistics_of_both_processes(tmp_path):
+    results = in_two(with_and_without_checkpoints, tmp_path)
+    for kept, again in results:
+        for kind in ("gradients", "buffers"):
+            for name, value in kept[kind].items():
+                torch.testing.assert_close(again[kind][name], value, rtol=1e-4, atol=1e-6, msg=name)
+    (first, _), (second, _) = results
+    for name, value in first["gradients"].items():
+        assert torch.equal(value, second["gradients"][name]), name
+    assert first["gradients"]["conv2d.conv1.weight"].abs().max() > 1e-4
+    assert int(first["buffers"]["conv2d.bn1.num_batches_tracked"]) == 1
