@@ -117,6 +117,23 @@ def test_no_point_of_a_curve_comes_twice(prepared, tmp_path):
     assert [picture.step for picture in events.Images("alignment/dev")] == [4, 8]
 
 
+def test_the_scale_of_the_loss_is_resumed(prepared, tmp_path, monkeypatch):
+    """In float32, where a scale must be that large to overflow; float16 takes minutes on a CPU."""
+    scaler = torch.amp.GradScaler
+    monkeypatch.setattr(torch.amp, "GradScaler", lambda device, enabled: scaler(device, init_scale=2.0**123))
+    folder = tmp_path / "run"
+    run(settings(prepared, folder, save_interval=1))
+    shutil.copyfile(folder / "last.pt", tmp_path / "whole.pt")
+    run(settings(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), save_interval=1))
+    resumed, whole = load_checkpoint(folder / "last.pt"), load_checkpoint(tmp_path / "whole.pt")
+    halved = 123 - np.log2(whole["scaler_state_dict"]["scale"])
+    assert halved == sum(record["skipped"] for record in whole["train_state"]["history"]) > 0
+    assert whole["train_state"]["skipped"] == 0  # max_skips does not count them
+    assert resumed["scaler_state_dict"] == whole["scaler_state_dict"]
+    for key, weight in whole["model_state_dict"].items():
+        assert torch.equal(resumed["model_state_dict"][key], weight), key
+
+
 def test_a_stop_during_the_evaluation_loses_nothing(whole, prepared, tmp_path, monkeypatch):
     def stop(*arguments):
         os.kill(os.getpid(), signal.SIGINT)
