@@ -27,7 +27,7 @@ from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
 from utils.processes import count, rank
 from utils.temporal import TemporalSpec
-from utils.workers import begin_worker, kill_workers_at_exit
+from utils.workers import begin_fork_server, begin_worker, kill_workers_at_exit
 
 
 class ShortClipError(InputError, ValueError):
@@ -227,6 +227,7 @@ def worker_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
+    begin_fork_server()
     return context
 
 

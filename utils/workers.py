@@ -8,6 +8,21 @@ import os
 import signal
 import threading
 from collections.abc import Iterable
+from multiprocessing import forkserver, resource_tracker
+
+
+def begin_fork_server() -> None:
+    """Start the process that forks workers, if it does not run yet, so that no SIGINT or SIGTERM ever ends it.
+
+    A terminal or a cluster sends them to it too, while the main process still needs it. Signals that are blocked here
+    remain blocked in what is started here; they reach the main process as soon as it has been started.
+    """
+    resource_tracker.ensure_running()  # else the fork server starts it, which unblocks them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def kill_workers_at_exit() -> None:

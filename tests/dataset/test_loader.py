@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from dataset.loader import (
     load_manifest,
     load_vocabulary,
     trainable,
+    worker_context,
 )
 from dataset.manifest import Clip, Manifest
 from dataset.vocabulary import UnknownGlossError, Vocabulary
@@ -206,3 +208,15 @@ def test_a_program_that_ends_while_its_workers_run_ends_them(prepared, end, stat
     assert program.returncode == status
     assert ("RuntimeError: at step 2" in program.stderr) == bool(end)
     assert "DataLoader worker" not in program.stderr
+
+
+def test_workers_can_be_started_after_a_signal_to_all_processes():
+    context = worker_context()
+    server = forkserver._forkserver._forkserver_pid
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(server, number)
+    worker = context.Process(target=os.getpid)
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert forkserver._forkserver._forkserver_pid == server
