@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from torch import multiprocessing, nn
+from torch import nn
 
 from engine.distributed import own_device, several
 from engine.sync_batchnorm import SyncBatchNorm, synchronise
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import EvaluationError, joined
+from tests.engine.two_processes import in_two
 from utils import processes
 from utils.checkpoint import load_checkpoint
 
@@ -109,9 +110,7 @@ def test_one_process_writes_and_the_others_are_silent(runs):
         assert len((folder / "dev.txt").read_text().splitlines()) == 1
 
 
-def normalise_in_group(rank: int, port: int, folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
-    dist.init_process_group("gloo")
+def normalise_in_group(rank: int) -> list:
     layer, x, weights = example()
     synced = synchronise(nn.Sequential(layer), torch.device("cpu"))[0].train()
     part = x[2 * rank : 2 * rank + 2].clone().requires_grad_()
@@ -121,8 +120,7 @@ def normalise_in_group(rank: int, port: int, folder: str) -> None:
     dist.all_reduce(synced.bias.grad)
     content = [out.detach(), part.grad, synced.running_mean, synced.running_var, synced.weight.grad, synced.bias.grad]
     content.append(torch.tensor(processes.mean([float(rank), 3.0], torch.device("cpu"))))
-    torch.save([*content, processes.gather({"rank": rank})], f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+    return [*content, processes.gather({"rank": rank})]
 
 
 def example() -> tuple[nn.BatchNorm2d, torch.Tensor, torch.Tensor]:
@@ -138,8 +136,7 @@ def test_synchronised_normalisation_is_that_of_all_clips_together(tmp_path):
     whole = x.clone().requires_grad_()
     out = layer.train()(whole)
     (out * weights).sum().backward()
-    multiprocessing.spawn(normalise_in_group, (29511, str(tmp_path)), nprocs=2)
-    parts = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
+    parts = in_two(normalise_in_group, tmp_path)
     for index, expected in enumerate((out, whole.grad)):
         assert torch.allclose(torch.cat([part[index] for part in parts]), expected, atol=1e-5)
     for part in parts:
