@@ -28,10 +28,8 @@ from benchmarks.reference3d import Reference3d
 from dataset.loader import build_loader, load_manifest
 from engine.export import Network, convert, random_clip
 from evaluation.ctm import CtmEntry
-from evaluation.decode import make_decoder
-from evaluation.evaluate import EvaluationData, count, evaluation_data, merged, normalised
+from evaluation.evaluate import EvaluationData, count, evaluation_data, normalised
 from evaluation.onnx_network import INPUT, OnnxNetwork
-from evaluation.recognise import as_words, check_finite
 from evaluation.recogniser import Recogniser
 from evaluation.wer import CELLS, WerResult, cells
 from utils.table import table
@@ -106,21 +104,12 @@ def plain(recogniser: Recogniser) -> Network:
 
 def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) -> WerResult:
     """Recognise and score a split by the rules of the evaluation, with a network in the place of the recogniser's."""
-    config = recogniser.config
-    decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    stride = TemporalSpec(config.model_args.conv_type).stride
-    seconds = config.feeder_args.frame_interval / config.frame_rate
-    clips, entries = data.loader.dataset, []
+    reader, clips, entries = replace(recogniser, network=network), data.loader.dataset, []
     for index in tqdm(range(len(clips)), desc=data.split, unit="clip", leave=False):
         sample = clips[0, index]  # as the evaluation sees it, without padding
-        logits = network(sample.video)  # (T', V)
-        check_finite(logits, sample.id)
-        posteriors = torch.from_numpy(logits).softmax(-1).numpy()
-        best = decoder(posteriors[None], np.array([len(posteriors)]))[0][0]
-        words = as_words(best, posteriors, recogniser.vocabulary, stride, len(sample.video), seconds)
-        entries.append(CtmEntry(sample.id, words))
-    spelt = merged(entries) if config.merge_repeats else entries
-    return count(config, data.references, normalised(spelt, config.normalise))
+        entries.append(CtmEntry(sample.id, reader.read(sample.video, sample.id).words))
+    config = recogniser.config
+    return count(config, data.references, normalised(entries, config.normalise))
 
 
 def training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:

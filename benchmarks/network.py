@@ -73,7 +73,7 @@ def recogniser(args: argparse.Namespace, way: str, frames: int, batch: int = 1) 
         network.conv2d.compile_stages()
     if way == "fused, all frames different":
         video = torch.randint_like(video, 0, 256)
-    return inferring(network, video, lengths, None)
+    return inferring(network, video, lengths)
 
 
 def inferring(network: nn.Module, *inputs: Tensor | bool | None) -> Work:

@@ -146,20 +146,24 @@ class Recogniser:
                 f"frames are {frames.dtype} {frames.shape}; they must be uint8 (T, H, W, 3), RGB from 0 to 255, at "
                 "least one"
             )
-        seen = self.crop(frames)
-        logits = self.network(seen)  # (T', V)
-        check_finite(logits, "this clip")
-        posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
-        return self._read(posteriors, len(seen))
+        return self.read(self.crop(frames))
 
-    def _read(self, posteriors: np.ndarray, frames: int) -> Recognition:
+    def read(self, seen: np.ndarray, name: str = "this clip") -> Recognition:
+        """Read one clip as the network sees it, (T, 3, S, S) uint8, which `crop` gives; `name` is for the error.
+
+        Raises:
+            RecognitionError: the network's output is not finite.
+        """
         config = self.config
+        logits = self.network(seen)  # (T', V)
+        check_finite(logits, name)
+        posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
         hypotheses = self._decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
         seconds = config.feeder_args.frame_interval / config.frame_rate
-        words = as_words(hypotheses[0], posteriors, self.vocabulary, stride, frames, seconds)
+        words = as_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
-        return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, frames)
+        return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen))
 
 
 @dataclass(frozen=True)
