@@ -37,7 +37,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 
 def set_aside(path: Path) -> None:
-    """Rename NAME.json to NAME-1.json, or to the next number that is free."""
+    """Rename NAME.SUFFIX to NAME-1.SUFFIX, or to the next number that is free."""
     numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
     path.rename(next(other for other in numbered if not other.exists()))
 
