@@ -12,7 +12,7 @@ from config.schema import Config, ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
-from modules.clip_stream import clip_features
+from modules.clip_stream import clip_features, distinct_frames
 from modules.convolution import time_mask
 from modules.folding import fold_norms
 from modules.resnet import ResNet
@@ -146,8 +146,12 @@ class SLRModel(nn.Module):
             return video.transpose(1, 2), []
         if not (self.training or with_levels or torch.is_grad_enabled()):
             return self._stream(video, padded if self.mask_padding else None), []
-        x = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
-        features, levels = self.conv2d(x, video.shape[0], mask)
+        frames, source = video.flatten(0, 1), None  # (B*T, 3, H, W)
+        if self.training and frames.device.type == "cpu":  # to compare them, elsewhere, it would wait for the device
+            first, source = distinct_frames(frames)
+            frames = frames[first]
+        x = self.normalise(frames).contiguous(memory_format=torch.channels_last)
+        features, levels = self.conv2d(x, video.shape[0], mask, source)
         return features, levels if with_levels else []
 
     def _stream(self, video: Tensor, padded: Tensor | None) -> Tensor:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from modules.batch_norm import BatchNorm, Repeats, normalise
 from modules.convolution import SpatialConv
 from modules.fusion import SpatioTemporalFusion
+from modules.recompute import norms, recomputed
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
@@ -21,21 +21,38 @@ class BasicBlock(nn.Module):
     def __init__(self, in_channels: int, channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = SpatialConv(in_channels, channels, 3, stride, padding=1)
-        self.bn1 = nn.BatchNorm2d(channels)
+        self.bn1 = BatchNorm(channels)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = SpatialConv(channels, channels, 3, padding=1)
-        self.bn2 = nn.BatchNorm2d(channels)
+        self.bn2 = BatchNorm(channels)
         self.downsample = None
         if stride != 1 or in_channels != channels:
             self.downsample = nn.Sequential(
-                SpatialConv(in_channels, channels, 1, stride), nn.BatchNorm2d(channels)
+                SpatialConv(in_channels, channels, 1, stride), BatchNorm(channels)
             )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, H, W) -> (N, channels, H/stride, W/stride)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
-        out = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(out)) + shortcut)
+    def forward(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
+        """(N, C, H, W) -> (N, channels, H/stride, W/stride); `repeats`: frames that count more than once."""
+        shortcut = x
+        if self.downsample is not None:
+            conv, norm = self.downsample
+            shortcut = normalise(norm, conv(x), repeats)
+
+        def second_convolution(maps: Tensor) -> Tensor:
+            return self.conv2(self.relu(normalise(self.bn1, maps, repeats)))
+
+        out = recomputed(self, second_convolution, self.conv1(x))
+        return self.relu(normalise(self.bn2, out, repeats) + shortcut)
+
+
+class Layer(nn.Sequential):
+    """Blocks, one after the other."""
+
+    def forward(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
+        """As `BasicBlock.forward`."""
+        for block in self:
+            x = block(x, repeats)
+        return x
 
 
 class ResNet(nn.Module):
@@ -57,7 +74,7 @@ class ResNet(nn.Module):
         self.checkpoint_stages = False  # True: training keeps no maps inside a stage, and computes them again
         self.alpha = nn.Parameter(torch.zeros(3))
         self.conv1 = SpatialConv(3, width, 7, stride=2, padding=3)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         channels = width
@@ -65,7 +82,7 @@ class ResNet(nn.Module):
             out = width * 2**i
             layers = [BasicBlock(channels, out, 1 if i == 0 else 2)]
             layers += [BasicBlock(out, out, 1) for _ in range(blocks - 1)]
-            setattr(self, f"layer{i + 1}", nn.Sequential(*layers))
+            setattr(self, f"layer{i + 1}", Layer(*layers))
             if i > 0:
                 setattr(self, f"stf{i}", SpatioTemporalFusion(out))
             channels = out
@@ -94,59 +111,58 @@ class ResNet(nn.Module):
         self.layer3.compile()
         self.layer4.compile()
 
-    def first_stages(self, x: Tensor) -> Tensor:
-        """What comes before the first STF: (N, 3, H, W) -> (N, 2*width, H/8, W/8)."""
-        return self.layer2(self.layer1(self.stem(x)))
+    def first_stages(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
+        """What comes before the first STF: (N, 3, H, W) -> (N, 2*width, H/8, W/8); `repeats` as in `BasicBlock`."""
+        x = self._stage(lambda frames: self.layer1(self.stem(frames, repeats), repeats), x)
+        return self._stage(lambda maps: self.layer2(maps, repeats), x)
 
-    def stem(self, x: Tensor) -> Tensor:
+    def stem(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
         """(N, 3, H, W) -> (N, width, H/4, W/4); the maximum before ReLU, which then has a quarter of the values."""
-        return self.relu(self.maxpool(self.bn1(self.conv1(x))))
 
-    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        def pooled(maps: Tensor) -> Tensor:
+            return self.relu(self.maxpool(normalise(self.bn1, maps, repeats)))
+
+        return recomputed(self, pooled, self.conv1(x))
+
+    def forward(
+        self, x: Tensor, batch: int, mask: Tensor | None = None, source: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
         """Features of every frame.
 
         Args:
-            x: frames (B*T, 3, H, W), channels-last.
+            x: frames (B*T, 3, H, W), channels-last; with `source` the N distinct ones of them.
             batch: B.
             mask: (B, T), zero past each clip's end; None if no clip ends early.
+            source: (B*T,), each frame's place in x: equal frames are computed once before STF sees their neighbours.
 
         Returns:
             features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their STF, (B*T, C, H, W) each.
         """
-        x = self._stage(lambda maps: self.layer1(self.stem(maps)), x)
-        levels = []
-        for i, (layer, fusion) in enumerate(
-            ((self.layer2, self.stf1), (self.layer3, self.stf2), (self.layer4, self.stf3))
-        ):
-            x = self._stage(layer, x)
-            levels.append(x)
-            x = self._stage(lambda maps, i=i, fusion=fusion: maps + self.alpha[i] * fusion(maps, batch, mask), x)
+        if source is None:
+            x = self.first_stages(x)
+        elif self.counts_frames:
+            x = take(self.first_stages(x, Repeats.of(source)), source)
+        else:
+            x = self.first_stages(take(x, source))
+        levels = [x]
+        for i, (fusion, layer) in enumerate(((self.stf1, self.layer3), (self.stf2, self.layer4), (self.stf3, None))):
+            x = recomputed(self, lambda maps, i=i, fusion=fusion: maps + self.alpha[i] * fusion(maps, batch, mask), x)
+            if layer is not None:
+                x = self._stage(layer, x)
+                levels.append(x)
         features = x.mean((2, 3))  # (B*T, C)
         return features.view(batch, -1, self.out_channels).transpose(1, 2), levels
 
+    @property
+    def counts_frames(self) -> bool:
+        """Whether a frame can count more than once: not where processes share their statistics, nor compiled."""
+        return not torch.compiler.is_compiling() and all(isinstance(norm, BatchNorm) for norm in norms(self.layer1))
+
     def _stage(self, stage: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """`stage(x)`; with `checkpoint_stages` what it computes on the way is computed again for the gradients."""
-        if not (self.checkpoint_stages and self.training and torch.is_grad_enabled()):
-            return stage(x)
-        return checkpoint(
-            stage, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), still(self))
-        )
+        return recomputed(self, stage, x) if self.checkpoint_stages else stage(x)
 
 
-@contextmanager
-def still(module: nn.Module) -> Iterator[None]:
-    """While it is open, no BatchNorm of a module updates its running statistics."""
-    found = norms(module)
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in found]
-    for norm in found:
-        norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
-    try:
-        yield
-    finally:
-        for norm, (momentum, count) in zip(found, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, count
-
-
-def norms(module: nn.Module) -> list[nn.Module]:
-    """Every BatchNorm in a module."""
-    return [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+def take(x: Tensor, source: Tensor) -> Tensor:
+    """`x[source]` of maps (N, C, H, W), channels-last; the gradient comes faster than that of indexing."""
+    return x.permute(0, 2, 3, 1).index_select(0, source).permute(0, 3, 1, 2)

@@ -207,6 +207,46 @@ def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
     assert results[0]["conv2d.bn1.num_batches_tracked"] == 1
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_training_computes_padding_once_with_the_same_result(monkeypatch, shared):
+    """Gradients and running statistics; where processes share their statistics, all frames are computed."""
+    spec, lengths = TemporalSpec(), torch.tensor([16, 7])
+    clips = torch.randint(0, 256, (2, 16, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
+    total = spec.padded_length(16)
+    rows = zip(clips, lengths.tolist(), strict=True)
+    video = torch.stack([clip[:n][spec.pad(n, total)] for clip, n in rows])  # (B, T_pad, 3, 64, 64)
+    results = []
+    for once in (False, True):
+        model = small(dropout=0.0).double().train()
+        model.conv2d.alpha.data.fill_(0.5)
+        if shared:
+            model.conv2d.layer1[0].bn1 = torch.nn.BatchNorm2d(16).double()
+        seen = []
+        model.conv2d.conv1.register_forward_hook(lambda module, inputs, out, seen=seen: seen.append(len(out)))
+        with monkeypatch.context() as patch:
+            if not once:
+                patch.setattr(type(model.conv2d), "counts_frames", False)
+            output = model(video, lengths)
+        assert seen == [23 if once and not shared else 2 * total]
+        sum(value.square().sum() for value in (output.sequence_logits, *output.scale_logits)).backward()
+        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+        results.append(gradients | dict(model.named_buffers()))
+    assert results[0].keys() == results[1].keys()
+    for name, value in results[0].items():
+        assert torch.allclose(value, results[1][name], rtol=1e-7, atol=1e-9), name
+    assert results[1]["conv2d.bn1.num_batches_tracked"] == 1
+
+
+def test_training_computes_what_is_cheap_again():
+    """Norms of the stem and within blocks, and STF, run twice and keep nothing but their input; convolutions once."""
+    model, calls = small().train(), []
+    parts = ("bn1", "layer1.0.bn1", "layer4.1.bn1", "stf1.s_convs.0.0", "conv1", "layer1.0.conv1", "layer1.0.conv2")
+    for name in parts:
+        model.conv2d.get_submodule(name).register_forward_hook(lambda *_, name=name: calls.append(name))
+    model.conv2d(torch.rand(8, 3, SIZE, SIZE), 1)[0].sum().backward()
+    assert [calls.count(name) for name in parts] == [2, 2, 2, 2, 1, 1, 1]
+
+
 @pytest.mark.parametrize(("dtype", "least"), [(torch.bfloat16, 0.85), (torch.float16, 0.98)])
 def test_maps_in_half_precision_give_nearly_the_same(dtype, least):
     """Weights, temporal layers and logits stay float32; padding matters no more than in float32."""
