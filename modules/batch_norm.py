@@ -1,7 +1,9 @@
-"""BatchNorm over frames of which some stand for several equal ones."""
+"""BatchNorm over frames of which some stand for several equal ones, and what is done to every BatchNorm at once."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +33,10 @@ class Repeats:
         places = extra.nonzero()[:, 0]
         return cls(places, extra[places], len(source))
 
+    def values(self, x: Tensor) -> int:
+        """Values of a channel of maps (N, C, H, W), those of equal frames counted each."""
+        return self.frames * x.shape[2] * x.shape[3]
+
 
 class BatchNorm(nn.BatchNorm2d):
     """BatchNorm2d to which a frame can count more than once."""
@@ -40,7 +46,7 @@ class BatchNorm(nn.BatchNorm2d):
         if repeats is None or not self.training:
             return super().forward(x)
         out, mean, variance = _Normalise.apply(x, self.weight, self.bias, repeats, self.eps)
-        values = repeats.frames * x.shape[2] * x.shape[3]
+        values = repeats.values(x)
         with torch.no_grad():
             self.num_batches_tracked += 1
             share = 1 / int(self.num_batches_tracked) if self.momentum is None else self.momentum
@@ -49,9 +55,28 @@ class BatchNorm(nn.BatchNorm2d):
         return out
 
 
-def normalise(norm: nn.Module, x: Tensor, repeats: Repeats | None) -> Tensor:
+def apply_norm(norm: nn.Module, x: Tensor, repeats: Repeats | None) -> Tensor:
     """What a norm makes of x; only a `BatchNorm` can be given `repeats`."""
     return norm(x) if repeats is None else norm(x, repeats)
+
+
+@contextmanager
+def still(module: nn.Module) -> Iterator[None]:
+    """While it is open, no BatchNorm of a module updates its running statistics."""
+    found = norms(module)
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in found]
+    for norm in found:
+        norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
+    try:
+        yield
+    finally:
+        for norm, (momentum, count) in zip(found, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
+
+
+def norms(module: nn.Module) -> list[nn.Module]:
+    """Every BatchNorm in a module."""
+    return [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
 
 
 class _Normalise(torch.autograd.Function):
@@ -62,14 +87,14 @@ class _Normalise(torch.autograd.Function):
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, repeats: Repeats, eps: float
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         """(N, C, H, W) -> normalised ones, and the mean and the variance of all frames, (C,) each."""
-        here, pixels = x.shape[0], x.shape[2] * x.shape[3]
+        values = repeats.values(x)
         ignored = weight.new_zeros(2, len(weight))  # says what type the statistics have
         own_mean, own_variance = torch.batch_norm_update_stats(x, *ignored, 0.0)  # of the N, (C,)
         off = x[repeats.places] - own_mean[:, None, None]  # (K, C, H, W)
-        extra = repeats.extra.to(off.dtype)[:, None, None, None]
-        shift = (extra * off).sum((0, 2, 3)) / (repeats.frames * pixels)
-        more = (extra * off.square()).sum((0, 2, 3)) / (repeats.frames * pixels)
-        mean, variance = own_mean + shift, own_variance * (here / repeats.frames) + more - shift.square()
+        extra = repeats.extra[:, None, None, None]
+        shift = (extra * off).sum((0, 2, 3)) / values
+        more = (extra * off.square()).sum((0, 2, 3)) / values
+        mean, variance = own_mean + shift, own_variance * (len(x) / repeats.frames) + more - shift.square()
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps))
         ctx.repeats, ctx.eps = repeats, eps
         ctx.mark_non_differentiable(mean, variance)
@@ -82,17 +107,13 @@ class _Normalise(torch.autograd.Function):
         PyTorch computes that with a count of one for each and N for all; what it lacks is added.
         """
         x, weight, mean, inverse = ctx.saved_tensors
-        repeats, share = ctx.repeats, x.shape[0] / ctx.repeats.frames
-        values = repeats.frames * x.shape[2] * x.shape[3]
+        repeats, share = ctx.repeats, len(x) / ctx.repeats.frames
         dx, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient, x, weight * share, None, None, mean, inverse, True, ctx.eps, [True, True, True]
         )
-        scale, of_bias_, of_weight_, mean_, inverse_ = (
-            part[:, None, None] for part in (weight * inverse, of_bias, of_weight, mean, inverse)
-        )
+        scale, mean, inverse, p, s = (v[:, None, None] for v in (weight * inverse, mean, inverse, of_weight, of_bias))
         dx.addcmul_(gradient, ((1 - share) * scale).to(dx.dtype))
-        normalised = (x[repeats.places] - mean_) * inverse_  # (K, C, H, W)
-        extra = repeats.extra.to(normalised.dtype)[:, None, None, None]
-        less = extra / values * scale * (of_bias_ + normalised * of_weight_)
+        normalised = (x[repeats.places] - mean) * inverse  # (K, C, H, W)
+        less = scale / repeats.values(x) * repeats.extra[:, None, None, None] * (s + normalised * p)
         dx.index_add_(0, repeats.places, less.to(dx.dtype), alpha=-1)
         return dx, of_weight, of_bias, None, None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from modules.batch_norm import still
 
 
 def recomputed(module: nn.Module, part: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -21,22 +23,3 @@ def recomputed(module: nn.Module, part: Callable[[Tensor], Tensor], x: Tensor) -
     return checkpoint(
         part, x, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: (nullcontext(), still(module))
     )
-
-
-@contextmanager
-def still(module: nn.Module) -> Iterator[None]:
-    """While it is open, no BatchNorm of a module updates its running statistics."""
-    found = norms(module)
-    before = [(norm.momentum, norm.num_batches_tracked) for norm in found]
-    for norm in found:
-        norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
-    try:
-        yield
-    finally:
-        for norm, (momentum, count) in zip(found, before, strict=True):
-            norm.momentum, norm.num_batches_tracked = momentum, count
-
-
-def norms(module: nn.Module) -> list[nn.Module]:
-    """Every BatchNorm in a module."""
-    return [part for part in module.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]

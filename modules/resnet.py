@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from modules.batch_norm import BatchNorm, Repeats, normalise
+from modules.batch_norm import BatchNorm, Repeats, apply_norm, norms
 from modules.convolution import SpatialConv
 from modules.fusion import SpatioTemporalFusion
-from modules.recompute import norms, recomputed
+from modules.recompute import recomputed
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
@@ -36,13 +36,13 @@ class BasicBlock(nn.Module):
         shortcut = x
         if self.downsample is not None:
             conv, norm = self.downsample
-            shortcut = normalise(norm, conv(x), repeats)
+            shortcut = apply_norm(norm, conv(x), repeats)
 
         def second_convolution(maps: Tensor) -> Tensor:
-            return self.conv2(self.relu(normalise(self.bn1, maps, repeats)))
+            return self.conv2(self.relu(apply_norm(self.bn1, maps, repeats)))
 
         out = recomputed(self, second_convolution, self.conv1(x))
-        return self.relu(normalise(self.bn2, out, repeats) + shortcut)
+        return self.relu(apply_norm(self.bn2, out, repeats) + shortcut)
 
 
 class Layer(nn.Sequential):
@@ -120,7 +120,7 @@ class ResNet(nn.Module):
         """(N, 3, H, W) -> (N, width, H/4, W/4); the maximum before ReLU, which then has a quarter of the values."""
 
         def pooled(maps: Tensor) -> Tensor:
-            return self.relu(self.maxpool(normalise(self.bn1, maps, repeats)))
+            return self.relu(self.maxpool(apply_norm(self.bn1, maps, repeats)))
 
         return recomputed(self, pooled, self.conv1(x))
 

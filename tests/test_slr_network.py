@@ -188,6 +188,21 @@ def test_build_model_follows_the_configuration():
     assert "HFEAM.stse3.fc.0.weight" in model.state_dict()
 
 
+def learnt(model: SLRModel, video: torch.Tensor, lengths: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Gradients and running statistics of one step in training, by name."""
+    output = model(video, lengths)
+    sum(value.square().sum() for value in (output.sequence_logits, *output.scale_logits)).backward()
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    return gradients | dict(model.named_buffers())
+
+
+def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor], rtol: float, atol: float) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert torch.allclose(value, found[name], rtol=rtol, atol=atol), name
+    assert found["conv2d.bn1.num_batches_tracked"] == 1
+
+
 def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
     video, lengths = batch_of([16, 8]), torch.tensor([16, 8])
     results = []
@@ -196,29 +211,19 @@ def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
         model.conv2d.checkpoint_stages = again
         calls = []
         model.conv2d.layer2[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
-        output = model(video, lengths)
-        sum(value.square().sum() for value in (output.sequence_logits, *output.scale_logits)).backward()
+        results.append(learnt(model, video, lengths))
         assert len(calls) == 1 + again
-        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        results.append(gradients | dict(model.named_buffers()))
-    assert results[0].keys() == results[1].keys()
-    for name, value in results[0].items():
-        assert torch.allclose(value, results[1][name], rtol=1e-9, atol=1e-12), name
-    assert results[0]["conv2d.bn1.num_batches_tracked"] == 1
+    kept, again = results
+    assert_equal(again, kept, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_training_computes_padding_once_with_the_same_result(monkeypatch, shared):
-    """Gradients and running statistics; where processes share their statistics, all frames are computed."""
-    spec, lengths = TemporalSpec(), torch.tensor([16, 7])
-    clips = torch.randint(0, 256, (2, 16, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-    total = spec.padded_length(16)
-    rows = zip(clips, lengths.tolist(), strict=True)
-    video = torch.stack([clip[:n][spec.pad(n, total)] for clip, n in rows])  # (B, T_pad, 3, 64, 64)
+    """Gradients and running statistics; where a norm cannot count frames, as a shared one, all are computed."""
+    video, lengths = batch_of([16, 7]), torch.tensor([16, 7])
     results = []
     for once in (False, True):
-        model = small(dropout=0.0).double().train()
-        model.conv2d.alpha.data.fill_(0.5)
+        model = small().double().train()
         if shared:
             model.conv2d.layer1[0].bn1 = torch.nn.BatchNorm2d(16).double()
         seen = []
@@ -226,15 +231,10 @@ def test_training_computes_padding_once_with_the_same_result(monkeypatch, shared
         with monkeypatch.context() as patch:
             if not once:
                 patch.setattr(type(model.conv2d), "counts_frames", False)
-            output = model(video, lengths)
-        assert seen == [23 if once and not shared else 2 * total]
-        sum(value.square().sum() for value in (output.sequence_logits, *output.scale_logits)).backward()
-        gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-        results.append(gradients | dict(model.named_buffers()))
-    assert results[0].keys() == results[1].keys()
-    for name, value in results[0].items():
-        assert torch.allclose(value, results[1][name], rtol=1e-7, atol=1e-9), name
-    assert results[1]["conv2d.bn1.num_batches_tracked"] == 1
+            results.append(learnt(model, video, lengths))
+        assert seen == [16 + 7 if once and not shared else video.shape[0] * video.shape[1]]
+    every, once = results
+    assert_equal(once, every, rtol=1e-7, atol=1e-9)
 
 
 def test_training_computes_what_is_cheap_again():
