@@ -6,8 +6,8 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-CORPUS := dataset/synthetic
-PREPARED := preprocess/synthetic
+CORPUS := dataset/quickstart
+PREPARED := preprocess/quickstart
 RENDER := $(wildcard dataset/synthetic*.py)
 
 .PHONY: quickstart demo test lint install
