@@ -105,7 +105,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, default=Path("work_dir/quickstart"), help="its folder (%(default)s)")
-    parser.add_argument("--corpus", type=Path, default=Path("dataset/synthetic"), help="its corpus (%(default)s)")
+    parser.add_argument("--corpus", type=Path, default=Path("dataset/quickstart"), help="its corpus (%(default)s)")
     parser.add_argument("--splits", nargs="+", default=["dev", "test"], help="default: dev test")
     return parser.parse_args(arguments)
 
