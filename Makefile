@@ -8,7 +8,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 CORPUS := dataset/quickstart
 PREPARED := preprocess/quickstart
-RENDER := $(wildcard dataset/synthetic*.py)
+RENDER := $(wildcard dataset/synthetic/*.py)
 
 .PHONY: quickstart demo test lint install
 

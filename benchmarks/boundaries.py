@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.synthetic import BOUNDARIES
+from dataset.synthetic.generate import BOUNDARIES
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.wer import align
 from utils.errors import InputError

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from dataset.synthetic import plan_clip, plan_corpus, render_clip
-from dataset.synthetic_layouts import Clip
-from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
-from dataset.synthetic_signers import SIGNERS, draw_recording
+from dataset.synthetic.generate import plan_clip, plan_corpus, render_clip
+from dataset.synthetic.layouts import Clip
+from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
+from dataset.synthetic.signers import SIGNERS, draw_recording
 from dataset.video import fit
 from evaluation.cam import record
 from evaluation.cam_request import LAYERS, METHODS

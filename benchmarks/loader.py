@@ -33,7 +33,7 @@ from dataset.batch import Sample
 from dataset.frames import frame_paths, resize_frame
 from dataset.loader import ClipDataset, build_loader
 from dataset.manifest import Clip, Manifest
-from dataset.synthetic import plan_corpus, render_clip
+from dataset.synthetic.generate import plan_corpus, render_clip
 from dataset.vocabulary import Vocabulary
 from preprocess.images import JPEG_QUALITY
 from preprocess.pack import pack

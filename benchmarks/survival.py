@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dataset.synthetic import generate
+from dataset.synthetic.generate import generate
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
 from utils.table import table

@@ -20,7 +20,7 @@ import onnx
 import torch
 
 from config.load import load_config
-from dataset.legacy_vocabulary import load_dictionary
+from dataset.legacy import load_dictionary
 from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.onnx_network import INPUT, OUTPUT, load_onnx, metadata
 from evaluation.recogniser import Recogniser, TorchNetwork

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 
 from config.load import load_config
-from dataset.legacy_vocabulary import load_dictionary
+from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.onnx_network import load_onnx
 from evaluation.outputs import Outputs

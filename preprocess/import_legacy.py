@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dataset.legacy_vocabulary import load_dictionary
+from dataset.legacy import load_dictionary
 from dataset.manifest import Clip, Manifest
 from evaluation.ctm import Reference, write_stm
 from evaluation.normalise import normalise

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from config.load import load_config, to_dict
-from dataset.synthetic import generate
+from dataset.synthetic.generate import generate
 from dataset.vocabulary import Vocabulary
 from preprocess.prepare import prepare
 from slr_network import build_model

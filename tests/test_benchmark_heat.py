@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-import dataset.synthetic_render
+import dataset.synthetic.render
 from benchmarks import heat
-from dataset.synthetic import plan_corpus, render_clip
+from dataset.synthetic.generate import plan_corpus, render_clip
 from evaluation.cam_request import LAYERS, METHODS
 
 
@@ -15,7 +15,7 @@ from evaluation.cam_request import LAYERS, METHODS
 def test_the_boxes_hold_the_hands_and_little_else(number, monkeypatch):
     clip = plan_corpus(12, (6, 0, 0), 3)[number]
     boxes, whole = heat.hand_boxes(clip, 3), list(render_clip(clip, 3))
-    monkeypatch.setattr(dataset.synthetic_render, "draw_hand", lambda *_: None)
+    monkeypatch.setattr(dataset.synthetic.render, "draw_hand", lambda *_: None)
     without = list(render_clip(clip, 3))
     assert len(boxes) == len(whole)
     for pair, frame, rest in list(zip(boxes, whole, without, strict=True))[::5]:

@@ -9,7 +9,7 @@ import pytest
 
 from config.load import load_config
 from dataset.loader import build_loader, load_manifest, load_vocabulary
-from dataset.synthetic import generate
+from dataset.synthetic.generate import generate
 from preprocess import doctor
 from preprocess import prepare as preparation
 from tests.preprocess import tiny_corpora as tiny

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from dataset.legacy_vocabulary import load_dictionary
+from dataset.legacy import load_dictionary
 from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.legacy_pickle import LegacyFileError
 

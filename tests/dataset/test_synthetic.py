@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dataset.manifest import Manifest
-from dataset.synthetic import (
+from dataset.synthetic.generate import (
     BOUNDARIES,
     generate,
     gloss_boundaries,
@@ -22,9 +22,9 @@ from dataset.synthetic import (
     plan_corpus,
     render_clip,
 )
-from dataset.synthetic_hand import HANDSHAPES
-from dataset.synthetic_layouts import LAYOUTS, CSLDaily
-from dataset.synthetic_lexicon import (
+from dataset.synthetic.hand import HANDSHAPES
+from dataset.synthetic.layouts import LAYOUTS, CSLDaily
+from dataset.synthetic.lexicon import (
     FORM_FIELDS,
     LEXICON,
     MAX_GLOSSES,
@@ -34,8 +34,8 @@ from dataset.synthetic_lexicon import (
     PLACES,
     Sign,
 )
-from dataset.synthetic_motion import MOVEMENTS, plan_motion
-from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER
+from dataset.synthetic.motion import MOVEMENTS, plan_motion
+from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER
 from evaluation.ctm import read_stm
 from preprocess.corpora import CORPORA
 from preprocess.prepare import prepare

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.synthetic import generate
+from dataset.synthetic.generate import generate
 from preprocess import doctor
 from preprocess.corpora import CORPORA
 from preprocess.corpus import Corpus, Recording

@@ -10,10 +10,8 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import signal
-import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dataset.synthetic_grammar import draw_sentences
-from dataset.synthetic_layouts import LAYOUTS, SPLITS, Clip, Layout
-from dataset.synthetic_lexicon import MAX_GLOSSES, signs
-from dataset.synthetic_motion import FPS, Motion, plan_motion
-from dataset.synthetic_render import HEIGHT, WIDTH, Renderer
-from dataset.synthetic_signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
+from dataset.synthetic.grammar import draw_sentences
+from dataset.synthetic.layouts import LAYOUTS, SPLITS, Clip, Layout
+from dataset.synthetic.lexicon import MAX_GLOSSES, signs
+from dataset.synthetic.motion import FPS, Motion, plan_motion
+from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
+from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
 from utils.cores import available_cores
 from utils.files import write_json
 
@@ -176,12 +174,3 @@ def main(args: argparse.Namespace) -> None:
         frames = [length for clip, length in lengths.items() if clip.split == split]
         print(f"{split}: {len(frames)} sentences, {sum(frames)} frames")
     print(f"{args.layout} layout in {args.out}")
-
-
-if __name__ == "__main__":
-    try:
-        main(parse_args())
-    except (ValueError, OSError, BrokenProcessPool) as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("interrupted: the folder is incomplete, remove it before the next try")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dataset.synthetic_canvas import Canvas, shade
-from dataset.synthetic_face import Head
-from dataset.synthetic_hand import PALM_LENGTH, draw_hand, hand_outline
-from dataset.synthetic_motion import ANGLE, DOMINANT, OTHER, SHAPE, SIZE, TURN
-from dataset.synthetic_signers import Recording, Signer
+from dataset.synthetic.canvas import Canvas, shade
+from dataset.synthetic.face import Head
+from dataset.synthetic.hand import PALM_LENGTH, draw_hand, hand_outline
+from dataset.synthetic.motion import ANGLE, DOMINANT, OTHER, SHAPE, SIZE, TURN
+from dataset.synthetic.signers import Recording, Signer
 
 WIDTH, HEIGHT = 210, 260
 OVERSAMPLE = 2

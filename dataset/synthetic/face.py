@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataset.synthetic_canvas import Canvas, shade
-from dataset.synthetic_motion import face_height
-from dataset.synthetic_signers import Signer
+from dataset.synthetic.canvas import Canvas, shade
+from dataset.synthetic.motion import face_height
+from dataset.synthetic.signers import Signer
 
 
 class Head:

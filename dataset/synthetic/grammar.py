@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dataset.synthetic_lexicon import Sign
+from dataset.synthetic.lexicon import Sign
 
 Sentence = tuple[str, ...]
 

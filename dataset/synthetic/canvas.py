@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from dataset.synthetic_hand import SHIFT, fixed
-from dataset.synthetic_signers import Colour
+from dataset.synthetic.hand import SHIFT, fixed
+from dataset.synthetic.signers import Colour
 
 
 def shade(colour: Colour, factor: float) -> Colour:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from dataset.synthetic_lexicon import LEXICON
+from dataset.synthetic.lexicon import LEXICON
 from utils.files import write_text
 
 SPLITS = ("train", "dev", "test")

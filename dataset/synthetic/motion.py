@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dataset.synthetic_hand import HANDSHAPES
-from dataset.synthetic_lexicon import LEXICON, ORIENTATIONS, PLACES, Place, Sign
-from dataset.synthetic_signers import Signer
+from dataset.synthetic.hand import HANDSHAPES
+from dataset.synthetic.lexicon import LEXICON, ORIENTATIONS, PLACES, Place, Sign
+from dataset.synthetic.signers import Signer
 
 FPS = 25
 # A hand as one vector: x y z of the palm (canonical pixels), angle (degrees), turn, size, then the handshape (5 x 5).
