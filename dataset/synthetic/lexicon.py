@@ -31,7 +31,7 @@ class Orientation:
 class Sign:
     """One gloss and its form.
 
-    `handshape` names an entry of `synthetic_hand.HANDSHAPES`, `movement` one of `synthetic_motion.MOVEMENTS`.
+    `handshape` names an entry of `hand.HANDSHAPES`, `movement` one of `motion.MOVEMENTS`.
     `hands` is "one", "two" (the other hand mirrors) or "base" (the other hand is held flat below the first).
     """
 
