@@ -13,7 +13,7 @@ from heapq import nlargest
 
 import numpy as np
 
-from evaluation.confidence import confidences
+from evaluation.ctc.confidence import confidences
 from evaluation.decode import BeamDecoder
 from utils.cores import available_cores
 from utils.table import table

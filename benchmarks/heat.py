@@ -25,7 +25,7 @@ from dataset.synthetic.signers import SIGNERS, draw_recording
 from dataset.video import fit
 from evaluation.cam import record
 from evaluation.cam_request import LAYERS, METHODS
-from evaluation.forced_alignment import Span
+from evaluation.ctc.forced_alignment import Span
 from evaluation.heat import align, combined
 from evaluation.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model

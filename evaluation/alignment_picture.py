@@ -12,7 +12,7 @@ from matplotlib.font_manager import FontProperties
 from torch.utils.data import DataLoader
 
 from dataset.vocabulary import Vocabulary
-from evaluation.forced_alignment import force_align
+from evaluation.ctc.forced_alignment import force_align
 from slr_network import SLRModel
 from utils.fonts import find_font
 from utils.temporal import TemporalSpec

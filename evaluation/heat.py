@@ -12,7 +12,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.cam import Recording, record
 from evaluation.cam_clip import ShownClip
 from evaluation.cam_request import REFERENCE, CamError, HeatRequest, nearest
-from evaluation.forced_alignment import Span, force_align
+from evaluation.ctc.forced_alignment import Span, force_align
 from evaluation.recogniser import Recogniser, TorchNetwork
 
 BRIGHTEST = 99.5

@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from dataset.vocabulary import Vocabulary
+from evaluation.ctc.forced_alignment import force_align
+from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.ctm import CtmEntry, CtmWord
 from evaluation.decode import Decoder
-from evaluation.forced_alignment import force_align
-from evaluation.hypothesis import Hypothesis
 from slr_network import SLRModel
 from utils.errors import InputError
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dataset.vocabulary import Vocabulary
+from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.ctm import CtmWord
-from evaluation.hypothesis import Hypothesis
 from evaluation.recognise import RecognitionError, as_words, check_finite, merge_repeats
 
 VOCABULARY = Vocabulary(["REGEN", "SONNE"])

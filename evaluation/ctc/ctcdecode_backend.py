@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluation.hypothesis import BeamOptions, Hypothesis, as_nbest
-from evaluation.posteriors import checked_sequences
+from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, as_nbest
+from evaluation.ctc.posteriors import checked_sequences
 from utils.cores import available_cores
 from utils.errors import InputError
 

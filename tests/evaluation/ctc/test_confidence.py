@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.confidence import confidences
+from evaluation.ctc.confidence import confidences
 
 
 def logs(*probabilities):

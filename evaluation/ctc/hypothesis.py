@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evaluation.confidence import confidences
+from evaluation.ctc.confidence import confidences
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Hypothesis:
     it was most probable, the first on ties. In a beam search the tokens compete for steps independently, so the steps
     need not rise from token to token.
 
-    `confidences` has for each token its share of the n-best list (`evaluation.confidence`), in [0, 1]; it is None for
+    `confidences` has for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; it is None for
     the greedy decoder, which knows one hypothesis only and so nothing about its rivals.
     """
 

@@ -8,7 +8,7 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 
-from evaluation.forced_alignment import BLANK_SHARE, _viterbi, force_align
+from evaluation.ctc.forced_alignment import BLANK_SHARE, _viterbi, force_align
 
 
 def spelling(path, blank=0):

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.ctcdecode_backend import BackendError, CtcdecodeDecoder
+from evaluation.ctc.ctcdecode_backend import BackendError, CtcdecodeDecoder
+from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.decode import BeamDecoder, GreedyDecoder, make_decoder
-from evaluation.hypothesis import Hypothesis
 from utils.errors import InputError
 
 PARITY = Path(__file__).parents[1] / "data" / "parity"
