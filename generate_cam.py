@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.video import CROPS
-from evaluation.cam_request import LAYERS, METHODS, HeatRequest, Source
+from evaluation.heat.request import LAYERS, METHODS, HeatRequest, Source
 from test_one_video import LANGUAGES
 from utils.errors import InputError
 
@@ -56,7 +56,7 @@ def main(args: argparse.Namespace) -> None:
     try:
         request = HeatRequest(args.layer, args.target, args.method)
         source = Source(args.video_path, args.dataset or "", args.split, args.select_id, args.config)
-        from evaluation.draw_heat import Reading, draw_heat  # noqa: PLC0415  brings PyTorch: not for a typing error
+        from evaluation.heat.generate import Reading, draw_heat  # noqa: PLC0415  brings PyTorch: not for a typing error
         from evaluation.one_video import load_recogniser  # noqa: PLC0415
 
         reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)

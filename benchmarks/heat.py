@@ -23,10 +23,10 @@ from dataset.synthetic.layouts import Clip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, draw_recording
 from dataset.video import fit
-from evaluation.cam import record
-from evaluation.cam_request import LAYERS, METHODS
 from evaluation.ctc.forced_alignment import Span
-from evaluation.heat import align, combined
+from evaluation.heat.explain import align, combined
+from evaluation.heat.gradcam import record
+from evaluation.heat.request import LAYERS, METHODS
 from evaluation.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.errors import InputError

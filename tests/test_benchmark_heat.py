@@ -8,7 +8,7 @@ import pytest
 import dataset.synthetic.render
 from benchmarks import heat
 from dataset.synthetic.generate import plan_corpus, render_clip
-from evaluation.cam_request import LAYERS, METHODS
+from evaluation.heat.request import LAYERS, METHODS
 
 
 @pytest.mark.parametrize("number", [0, 4])

@@ -130,7 +130,7 @@ def test_too_little_memory_on_the_device(refused, dev, monkeypatch):
     def exhausted(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("evaluation.heat.record", exhausted)
+    monkeypatch.setattr("evaluation.heat.explain.record", exhausted)
     assert "take a later layer" in refused("--video_path", dev.clip_folder(dev.clips[0]))
 
 
@@ -174,5 +174,5 @@ def test_want_of_memory_is_a_message(refused, dev, monkeypatch):
     def full(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("evaluation.draw_heat.explain", full)
+    monkeypatch.setattr("evaluation.heat.generate.explain", full)
     assert "take a later layer or fewer frames" in refused("--dataset", "phoenix2014", "--select_id", dev.clips[0].id)

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from dataset.video import Video, find_clips, open_video
-from evaluation.cam_clip import find_clip, show_video
-from evaluation.cam_request import CamError, HeatRequest, Source
-from evaluation.heat import explain
-from evaluation.heat_map import FRAMES, SHEET, VIDEO, write_all
+from evaluation.heat.clip import find_clip, show_video
+from evaluation.heat.draw import FRAMES, SHEET, VIDEO, write_all
+from evaluation.heat.explain import explain
+from evaluation.heat.request import CamError, HeatRequest, Source
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading
 from utils.memory import is_out_of_memory

@@ -13,7 +13,7 @@ from dataset.loader import load_manifest
 from dataset.manifest import Clip, Manifest
 from dataset.sampling import at_rate, evenly, every_frame
 from dataset.video import Video, fit
-from evaluation.cam_request import CamError, Source, nearest
+from evaluation.heat.request import CamError, Source, nearest
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading, about_frames, about_picture
 

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from dataset.batch import Collate, Sample
-from evaluation.cam import contrast, evaluating, gradcam, gradcam_plus_plus, record, watched
-from evaluation.cam_request import LAYERS, METHODS, CamError, HeatRequest
+from evaluation.heat.gradcam import contrast, evaluating, gradcam, gradcam_plus_plus, record, watched
+from evaluation.heat.request import LAYERS, METHODS, CamError, HeatRequest
 from slr_network import SLRModel
 
 FRAMES, SIDE = 9, 64

@@ -10,11 +10,11 @@ import torch
 
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
-from evaluation.cam_clip import ShownClip, seen_region, show_video
-from evaluation.cam_request import CamError, HeatRequest
-from evaluation.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
-from evaluation.heat import HeatMap, combined, explain, locate, scaled
-from evaluation.heat_map import COLOURS, UNSEEN, overlay, write_all
+from evaluation.heat.clip import ShownClip, seen_region, show_video
+from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
+from evaluation.heat.draw import COLOURS, UNSEEN, overlay, write_all
+from evaluation.heat.explain import HeatMap, combined, explain, locate, scaled
+from evaluation.heat.request import CamError, HeatRequest
 from evaluation.recogniser import Recogniser
 from evaluation.transcribe import Reading
 from utils.fonts import find_font

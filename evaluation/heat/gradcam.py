@@ -68,7 +68,7 @@ def record(model: SLRModel, batch: Batch, layer: str) -> Recording:
     Args:
         model: the network.
         batch: one clip on the network's device.
-        layer: one of `evaluation.cam_request.LAYERS`.
+        layer: one of `evaluation.heat.request.LAYERS`.
     """
     number = int(layer[-1])
     fused = layer.startswith("stf")

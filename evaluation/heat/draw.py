@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from evaluation.cam_clip import Region, ShownClip
-from evaluation.contact_sheet import ContactSheet
 from evaluation.ctm import CtmWord
-from evaluation.heat import HeatMap
+from evaluation.heat.clip import Region, ShownClip
+from evaluation.heat.contact_sheet import ContactSheet
+from evaluation.heat.explain import HeatMap
 from evaluation.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, OverlayError, open_writer
 from utils.files import atomic_path
 from utils.fonts import Font, find_font

@@ -13,7 +13,7 @@ LAYERS = ("layer1", "layer2", "layer3", "layer4", "stf1", "stf2", "stf3")
 """`layerN` is what ResNet's stage N gives; `stfN` what goes on from stage N + 1 once its fusion has been added."""
 
 METHODS = ("contrast", "gradcam", "gradcam++")
-"""See `evaluation.cam`."""
+"""See `evaluation.heat.gradcam`."""
 
 HYPOTHESIS, REFERENCE, GLOSS = "hypothesis", "reference", "gloss:"
 

@@ -9,10 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.vocabulary import Vocabulary
-from evaluation.cam import Recording, record
-from evaluation.cam_clip import ShownClip
-from evaluation.cam_request import REFERENCE, CamError, HeatRequest, nearest
 from evaluation.ctc.forced_alignment import Span, force_align
+from evaluation.heat.clip import ShownClip
+from evaluation.heat.gradcam import Recording, record
+from evaluation.heat.request import REFERENCE, CamError, HeatRequest, nearest
 from evaluation.recogniser import Recogniser, TorchNetwork
 
 BRIGHTEST = 99.5
