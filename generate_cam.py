@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
         request = HeatRequest(args.layer, args.target, args.method)
         source = Source(args.video_path, args.dataset or "", args.split, args.select_id, args.config)
         from evaluation.heat.generate import Reading, draw_heat  # noqa: PLC0415  brings PyTorch: not for a typing error
-        from evaluation.one_video import load_recogniser  # noqa: PLC0415
+        from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415
 
         reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)
         recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)

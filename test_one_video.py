@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from dataset.video import CROPS, find_clips
-from evaluation.outputs import NAME, Outputs
-from evaluation.transcript import FORMATS
+from evaluation.inference.outputs import NAME, Outputs
+from evaluation.inference.transcript import FORMATS
 from utils.errors import InputError
 
 LANGUAGES = {"phoenix": "phoenix2014", "phoenix-t": "phoenix2014-T", "csl-daily": "CSL-Daily", "csl": "CSL"}
@@ -67,7 +67,7 @@ def main(args: argparse.Namespace) -> None:
         clips = find_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
         outputs.check(clips, args.video_path)
-        from evaluation.one_video import Reading, load_recogniser, read_clips  # noqa: PLC0415  brings PyTorch
+        from evaluation.inference.read_clips import Reading, load_recogniser, read_clips  # noqa: PLC0415  brings PyTorch
 
         reading = Reading(args.max_frames_num, args.window, args.fps, args.crop)
         recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)

@@ -20,7 +20,7 @@ import torch
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
 from engine.export import FORMATS, Network, compare, convert, random_clip
-from evaluation.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
+from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.table import table
 

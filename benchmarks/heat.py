@@ -27,7 +27,7 @@ from evaluation.ctc.forced_alignment import Span
 from evaluation.heat.explain import align, combined
 from evaluation.heat.gradcam import record
 from evaluation.heat.request import LAYERS, METHODS
-from evaluation.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.errors import InputError
 from utils.table import table

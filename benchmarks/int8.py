@@ -29,8 +29,8 @@ from dataset.loader import build_loader, load_manifest
 from engine.export import Network, convert, random_clip
 from evaluation.ctm import CtmEntry
 from evaluation.evaluate import EvaluationData, count, evaluation_data, normalised
-from evaluation.onnx_network import INPUT, OnnxNetwork
-from evaluation.recogniser import Recogniser
+from evaluation.inference.onnx_network import INPUT, OnnxNetwork
+from evaluation.inference.recogniser import Recogniser
 from evaluation.wer import CELLS, WerResult, cells
 from utils.table import table
 from utils.temporal import TemporalSpec

@@ -22,8 +22,8 @@ import torch
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from engine.clip_network import ClipNetwork, ScanClipNetwork
-from evaluation.onnx_network import INPUT, OUTPUT, load_onnx, metadata
-from evaluation.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.onnx_network import INPUT, OUTPUT, load_onnx, metadata
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.table import table

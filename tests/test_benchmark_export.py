@@ -7,7 +7,7 @@ import torch
 from benchmarks.export import enliven, measure, seconds
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
-from evaluation.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import build_model
 
 

@@ -10,7 +10,7 @@ import torch
 from benchmarks import int8
 from benchmarks.int8 import INT8, ONNX, PLAIN, PYTORCH, Clips, networks, parse_args, training_clips, word_errors
 from evaluation.evaluate import evaluate, evaluation_data
-from evaluation.recogniser import Recogniser
+from evaluation.inference.recogniser import Recogniser
 from utils.temporal import TemporalSpec
 
 

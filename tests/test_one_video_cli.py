@@ -18,8 +18,8 @@ from dataset.manifest import Manifest
 from dataset.video import open_video
 from engine.export import export
 from evaluation.ctm import read_ctm
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import transcribe
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import transcribe
 from utils.checkpoint import load_checkpoint, save_checkpoint
 
 REPOSITORY = Path(__file__).parents[1]
@@ -180,7 +180,7 @@ def test_a_truncated_file_is_read_only_if_allowed(run, refused, movie, tmp_path)
 
 
 def test_what_cannot_be_done_is_said_before_anything_is_read(refused, movie, tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.one_video.load_recogniser", None)  # never got to
+    monkeypatch.setattr("evaluation.inference.read_clips.load_recogniser", None)  # never got to
     assert refused(tmp_path / "nowhere.mp4") == f"error: there is no file or folder {tmp_path / 'nowhere.mp4'}"
     (tmp_path / "empty").mkdir()
     assert "holds neither images nor videos" in refused(tmp_path / "empty")
@@ -243,7 +243,7 @@ def test_what_was_read_is_kept_whatever_happens_to_the_rest(run, refused, movie,
                 raise error
             return real(recogniser, video, reading, name)
 
-        monkeypatch.setattr("evaluation.one_video.transcribe", transcribe)
+        monkeypatch.setattr("evaluation.inference.read_clips.transcribe", transcribe)
 
     real = transcribe
     for error, said in (
@@ -337,7 +337,7 @@ def test_interrupting_needs_no_traceback(refused, clip, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("evaluation.one_video.load_recogniser", interrupt)
+    monkeypatch.setattr("evaluation.inference.read_clips.load_recogniser", interrupt)
     assert refused(clip) == "interrupted"
 
 

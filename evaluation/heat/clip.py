@@ -14,8 +14,8 @@ from dataset.manifest import Clip, Manifest
 from dataset.sampling import at_rate, evenly, every_frame
 from dataset.video import Video, fit
 from evaluation.heat.request import CamError, Source, nearest
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import Reading, about_frames, about_picture
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import Reading, about_frames, about_picture
 
 SHOWN = 480  # pixels: the longer side of the pictures, large enough for a hand to be seen in them
 

@@ -13,7 +13,7 @@ from evaluation.ctm import CtmWord
 from evaluation.heat.clip import Region, ShownClip
 from evaluation.heat.contact_sheet import ContactSheet
 from evaluation.heat.explain import HeatMap
-from evaluation.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, OverlayError, open_writer
+from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, OverlayError, open_writer
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 

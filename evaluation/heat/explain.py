@@ -13,7 +13,7 @@ from evaluation.ctc.forced_alignment import Span, force_align
 from evaluation.heat.clip import ShownClip
 from evaluation.heat.gradcam import Recording, record
 from evaluation.heat.request import REFERENCE, CamError, HeatRequest, nearest
-from evaluation.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
 
 BRIGHTEST = 99.5
 """Percentile of the heat above zero that is shown as hot: a few outstanding places must not make all else cold."""

@@ -10,8 +10,8 @@ from evaluation.heat.clip import find_clip, show_video
 from evaluation.heat.draw import FRAMES, SHEET, VIDEO, write_all
 from evaluation.heat.explain import explain
 from evaluation.heat.request import CamError, HeatRequest, Source
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import Reading
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import Reading
 from utils.memory import is_out_of_memory
 
 

@@ -17,8 +17,8 @@ from dataset.vocabulary import Vocabulary
 from engine import export as module
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
 from engine.export import FORMATS, LENGTHS, OLDEST, compare, convert, main, parse_args, random_clip
-from evaluation.onnx_network import OnnxError, load_onnx
-from evaluation.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.onnx_network import OnnxError, load_onnx
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.checkpoint import save_checkpoint
 

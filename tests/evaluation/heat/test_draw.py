@@ -15,8 +15,8 @@ from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactShee
 from evaluation.heat.draw import COLOURS, UNSEEN, overlay, write_all
 from evaluation.heat.explain import HeatMap, combined, explain, locate, scaled
 from evaluation.heat.request import CamError, HeatRequest
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import Reading
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import Reading
 from utils.fonts import find_font
 
 

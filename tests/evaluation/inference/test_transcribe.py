@@ -10,9 +10,9 @@ import pytest
 from config.load import load_config
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import Reading, ReadingError, transcribe
-from evaluation.windows import WindowError
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import Reading, ReadingError, transcribe
+from evaluation.inference.windows import WindowError
 
 COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
 STEP = 4  # frames an output step

@@ -8,7 +8,7 @@ import pytest
 from pympi.Elan import Eaf
 
 from evaluation.ctm import CtmWord, FormatError, read_ctm
-from evaluation.transcript import FORMATS, Guess, Transcript, TranscriptError, check_format, save, save_all
+from evaluation.inference.transcript import FORMATS, Guess, Transcript, TranscriptError, check_format, save, save_all
 
 WORDS = (
     CtmWord("MORGEN", 0.2, 0.44, 0.98),

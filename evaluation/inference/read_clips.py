@@ -10,11 +10,11 @@ import cv2
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
-from evaluation.onnx_network import load_onnx
-from evaluation.outputs import Outputs
-from evaluation.recogniser import Recogniser
-from evaluation.transcribe import Reading, transcribe
-from evaluation.transcript import Transcript, save_all
+from evaluation.inference.onnx_network import load_onnx
+from evaluation.inference.outputs import Outputs
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.transcribe import Reading, transcribe
+from evaluation.inference.transcript import Transcript, save_all
 from utils.checkpoint import CheckpointError
 from utils.errors import InputError
 from utils.memory import is_out_of_memory

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.ctm import CtmWord
-from evaluation.windows import cut, stitch, window_spans
+from evaluation.inference.windows import cut, stitch, window_spans
 
 
 def words(*spans: tuple[str, float, float]) -> list[CtmWord]:

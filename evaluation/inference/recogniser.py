@@ -132,7 +132,7 @@ class Recogniser:
 
         Args:
             frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a video file or folder of images of
-                that rate; all of it is read at once (`evaluation.transcribe` samples or cuts what is long).
+                that rate; all of it is read at once (`evaluation.inference.transcribe` samples or cuts what is long).
 
         Raises:
             FrameError: the file or folder cannot be read, or the array is of another kind.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.video import Video
-from evaluation.overlay import SUFFIX, write_overlay
-from evaluation.transcript import Transcript, TranscriptError, check_ctm_ids, check_format, save
+from evaluation.inference.overlay import SUFFIX, write_overlay
+from evaluation.inference.transcript import Transcript, TranscriptError, check_ctm_ids, check_format, save
 
 NAME = "{name}"
 """Stands for the name of the clip in the name of a file."""

@@ -10,10 +10,10 @@ from tqdm import tqdm
 from dataset.sampling import Sampling, at_rate, evenly, every_frame
 from dataset.video import Video, fit
 from evaluation.ctm import CtmWord
+from evaluation.inference.recogniser import Recogniser, Recognition
+from evaluation.inference.transcript import Guess, Transcript
+from evaluation.inference.windows import cut, stitch, window_spans
 from evaluation.recognise import merge_repeats
-from evaluation.recogniser import Recogniser, Recognition
-from evaluation.transcript import Guess, Transcript
-from evaluation.windows import cut, stitch, window_spans
 from utils.errors import InputError
 from utils.temporal import TemporalSpec
 

@@ -13,7 +13,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from config.load import stored_config, to_dict
 from dataset.vocabulary import Vocabulary
-from evaluation.recogniser import Recogniser
+from evaluation.inference.recogniser import Recogniser
 from utils.errors import InputError
 from utils.temporal import TemporalSpec
 

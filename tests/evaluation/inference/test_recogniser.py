@@ -10,7 +10,7 @@ from dataset.frames import FrameError, read_frames
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmEntry, read_ctm
-from evaluation.recogniser import Recogniser
+from evaluation.inference.recogniser import Recogniser
 from preprocess.corpora import CORPORA
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 

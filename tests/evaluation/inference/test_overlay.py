@@ -8,7 +8,7 @@ import pytest
 from dataset.frames import FrameError
 from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
-from evaluation.overlay import OverlayError, write_overlay
+from evaluation.inference.overlay import OverlayError, write_overlay
 from utils.fonts import Font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
@@ -95,7 +95,7 @@ def test_nothing_recognised_and_a_single_frame(tmp_path):
 
 
 def test_characters_without_a_font_are_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.overlay.find_font", lambda text: Font(None, "下雨"))
+    monkeypatch.setattr("evaluation.inference.overlay.find_font", lambda text: Font(None, "下雨"))
     warning = write_overlay(film(tmp_path / "clip.mp4", 3), WORDS, tmp_path / "out.mp4")
     assert warning.startswith("no font here has all of 下雨; install one")
     assert (tmp_path / "out.mp4").is_file()
@@ -117,7 +117,7 @@ def test_a_failure_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(FrameError, match=r"1.png is 65x64 pixels"):
         write_overlay(video, WORDS, tmp_path / "out" / "out.mp4")
     assert list((tmp_path / "out").iterdir()) == []
-    monkeypatch.setattr("evaluation.overlay.CODEC", "nope")
+    monkeypatch.setattr("evaluation.inference.overlay.CODEC", "nope")
     with pytest.raises(OverlayError, match=r"cannot write .* with the codec nope"):
         write_overlay(film(tmp_path / "clip.mp4", 3), WORDS, tmp_path / "out" / "out.mp4")
     assert list((tmp_path / "out").iterdir()) == []
@@ -127,7 +127,7 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     """OpenCV goes on as if nothing were the matter."""
     video = film(tmp_path / "clip.mp4", 3)
     writer = Mock(isOpened=Mock(return_value=True))
-    monkeypatch.setattr("evaluation.overlay.open_writer", lambda *_: writer)
+    monkeypatch.setattr("evaluation.inference.overlay.open_writer", lambda *_: writer)
     with pytest.raises(OverlayError, match="cannot be written whole; is the disk full"):
         write_overlay(video, WORDS, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
