@@ -22,8 +22,8 @@ from engine.trainer import Trainer
 from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
 from evaluation.evaluate import Evaluation
-from evaluation.history import EpochRecord
-from evaluation.report import summary, write_report
+from evaluation.reporting.history import EpochRecord
+from evaluation.reporting.report import summary, write_report
 from evaluation.sclite import score_glosses
 from utils import processes
 from utils.checkpoint import load_checkpoint

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from config.load import ConfigError, read_yaml, to_dict, to_yaml
 from config.schema import Config
-from evaluation.history import EpochRecord
+from evaluation.reporting.history import EpochRecord
 from utils.errors import InputError
 from utils.files import set_aside, write_text
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from engine.training_step import StepResult
-from evaluation.history import EpochRecord
+from evaluation.reporting.history import EpochRecord
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from engine.skips import check_skips, count_unreadable
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import build_step, grouped
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
-from evaluation.history import EpochRecord
-from evaluation.report import describe, write_report
+from evaluation.reporting.history import EpochRecord
+from evaluation.reporting.report import describe, write_report
 from slr_network import build_model
 from utils import processes
 from utils.checkpoint import load_weights

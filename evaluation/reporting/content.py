@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference
-from evaluation.history import EpochRecord
 from evaluation.reporting.analysis import confusions, deleted, inserted, per_length, per_signer, unseen
+from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.statistics import bootstrap_interval
 from evaluation.wer import Alignment, SentenceCounts, WerResult, align, counts
 from utils.errors import InputError

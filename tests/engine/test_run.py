@@ -7,7 +7,7 @@ from engine.checkpoints import changes
 from engine.run import best_checkpoint
 from engine.run_folder import RunFolderError, check_run_folder
 from engine.train_state import TrainState
-from evaluation.history import EpochRecord
+from evaluation.reporting.history import EpochRecord
 from utils.checkpoint import save_checkpoint
 
 

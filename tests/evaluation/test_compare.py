@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from evaluation.compare import main, p_text, parse_args
-from evaluation.report import write_report
 from evaluation.reporting.comparison import ComparisonError, GlossChange, compare
 from evaluation.reporting.content import ReportError, read_report
+from evaluation.reporting.report import write_report
 from tests.evaluation.tiny_evaluation import CONFIG, SENTENCES, evaluation
 
 BETTER = {"one": "A B C", "two": "A", "three": "B C Y D", "four": "D D", "five": "B E B"}

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evaluation.history import EpochRecord
 from evaluation.reporting.content import NAME, interval, report
+from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.page import span
 from evaluation.reporting.report_html import as_html
 from evaluation.wer import CELLS, cells

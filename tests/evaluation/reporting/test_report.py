@@ -11,13 +11,13 @@ import pytest
 
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import Scoring
-from evaluation.history import EpochRecord
 from evaluation.normalise import RULE_SETS
-from evaluation.report import describe, summary, write_report
 from evaluation.reporting.analysis import confusion_matrix, length_bins, per_length, unseen
 from evaluation.reporting.charts import learning_curve
 from evaluation.reporting.content import ReportError, read_report, report
+from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.page import Column, columns, percent, span
+from evaluation.reporting.report import describe, summary, write_report
 from evaluation.reporting.report_html import CONVENTIONS, as_html
 from evaluation.wer import SentenceCounts, WerResult, score
 from tests.evaluation.tiny_evaluation import CONFIG, SENTENCES, evaluation, words
