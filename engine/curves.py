@@ -11,8 +11,8 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from dataset.vocabulary import Vocabulary
+from engine.alignment_picture import draw_alignment
 from engine.training_step import StepResult
-from evaluation.alignment_picture import draw_alignment
 from evaluation.evaluate import Evaluation, EvaluationData
 from slr_network import SLRModel
 from utils import processes
