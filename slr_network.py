@@ -12,9 +12,9 @@ from config.schema import Config, ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
-from modules.clip_stream import clip_features, distinct_frames
 from modules.convolution import time_mask
 from modules.folding import fold_norms
+from modules.frame_chunks import clip_features, distinct_frames
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
 from utils.precision import select_dtype

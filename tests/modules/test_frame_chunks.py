@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from modules.clip_stream import clip_features, default_chunk, distinct_frames, in_chunks
 from modules.folding import fold_norms
+from modules.frame_chunks import clip_features, default_chunk, distinct_frames, in_chunks
 from modules.resnet import ResNet
 
 
