@@ -14,7 +14,7 @@ from shlex import quote
 
 from dataset.manifest import Manifest
 from dataset.packed import pack_path
-from preprocess.corpora import CORPORA
+from preprocess.corpora.registry import CORPORA
 from preprocess.examination import prepared, source
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, format_findings
 from preprocess.options import FRAME_SIZE, default_output, default_root

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from dataset.frames import FrameError, check_same_size, frame_paths, read_image, resize_frame
 from dataset.video import VIDEO_SUFFIXES, open_video
-from preprocess.corpus import PreparationError
+from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
 from utils.workers import begin_worker
 

@@ -15,10 +15,10 @@ from dataset.legacy import load_dictionary
 from dataset.manifest import Clip, Manifest
 from evaluation.ctm import Reference, write_stm
 from evaluation.normalise import normalise
-from preprocess.corpus import PreparationError, Recording, check_unique, make_recording
+from preprocess.corpora.corpus import PreparationError, Recording, check_unique, make_recording
+from preprocess.corpora.phoenix import REFERENCE_RULES, clip_folder
 from preprocess.images import count_clips
 from preprocess.options import FRAME_SIZE, default_output, positive
-from preprocess.phoenix import REFERENCE_RULES, clip_folder
 from preprocess.prepare import clear
 from preprocess.summary import format_summary
 from utils.errors import InputError

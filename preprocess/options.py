@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from preprocess.corpora import CORPORA
+from preprocess.corpora.registry import CORPORA
 from utils.cores import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from dataset.frames import FrameError, frame_paths
 from dataset.manifest import Clip, Manifest
 from dataset.packed import INDEX, VERSION, Pack, PackedClip, PackError, clip_key, data_key, pack_path, seal
-from preprocess.corpus import PreparationError
+from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
 

@@ -15,8 +15,8 @@ from dataset.manifest import Clip, Manifest
 from dataset.vocabulary import Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
-from preprocess.corpora import CORPORA, read_corpus
-from preprocess.corpus import Corpus, PreparationError, Recording
+from preprocess.corpora.corpus import Corpus, PreparationError, Recording
+from preprocess.corpora.registry import CORPORA, read_corpus
 from preprocess.images import ClipImages, count_clips, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, default_output, parse_args
 from preprocess.pack import drop_stale, pack, report

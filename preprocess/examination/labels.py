@@ -9,7 +9,7 @@ from config.load import corpora, load_config
 from config.schema import Config
 from dataset.manifest import Clip, Manifest
 from evaluation.ctm import FormatError, check_gloss, fold_case
-from preprocess.corpus import Recording
+from preprocess.corpora.corpus import Recording
 from preprocess.examination.finding import Finding, Verdict, counted, examples, judge, listed
 from utils.temporal import TemporalSpec
 

@@ -11,12 +11,12 @@ from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import read_stm
 from evaluation.normalise import normalise
-from preprocess.corpus import Corpus
+from preprocess.corpora.corpus import Corpus
+from preprocess.corpora.phoenix import REFERENCE_RULES
 from preprocess.examination.clips import look_at_clips
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, examples, explain, judge
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
 from preprocess.examination.labels import check_lengths, check_seen, training_config
-from preprocess.phoenix import REFERENCE_RULES
 
 SPLITS = ("train", "dev", "test")
 DICTIONARY = "gloss_dict.txt"

@@ -11,9 +11,9 @@ import cv2
 from dataset.frames import IMAGE_SUFFIXES, FrameError, resize_frame
 from dataset.manifest import Clip, Manifest
 from evaluation.normalise import normalise
-from preprocess.corpora import read_corpus
-from preprocess.corpus import Corpus, Recording
-from preprocess.csl_daily import read_lengths
+from preprocess.corpora.corpus import Corpus, Recording
+from preprocess.corpora.csl_daily import read_lengths
+from preprocess.corpora.registry import read_corpus
 from preprocess.examination.clips import first_frame, look_at_clips
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, explain, judge
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes

@@ -37,7 +37,7 @@ from dataset.synthetic.lexicon import (
 from dataset.synthetic.motion import MOVEMENTS, plan_motion
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER
 from evaluation.ctm import read_stm
-from preprocess.corpora import CORPORA
+from preprocess.corpora.registry import CORPORA
 from preprocess.prepare import prepare
 from utils.temporal import TemporalSpec
 

@@ -13,8 +13,8 @@ import pytest
 
 from dataset.synthetic.generate import generate
 from preprocess import doctor
-from preprocess.corpora import CORPORA
-from preprocess.corpus import Corpus, Recording
+from preprocess.corpora.corpus import Corpus, Recording
+from preprocess.corpora.registry import CORPORA
 from preprocess.examination import source
 from preprocess.examination.finding import Finding, Verdict, format_findings
 from preprocess.examination.source import RELEASED_SIZES

@@ -9,7 +9,7 @@ from dataset.manifest import Manifest
 from dataset.packed import Pack, pack_path
 from preprocess import pack as pack_module
 from preprocess import prepare as prepare_module
-from preprocess.corpus import PreparationError
+from preprocess.corpora.corpus import PreparationError
 from preprocess.pack import pack
 from preprocess.prepare import prepare
 

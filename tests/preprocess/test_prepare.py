@@ -13,8 +13,8 @@ import pytest
 from dataset.frames import frame_paths, read_frames, read_image
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
-from preprocess.corpora import CORPORA
-from preprocess.corpus import PreparationError
+from preprocess.corpora.corpus import PreparationError
+from preprocess.corpora.registry import CORPORA
 from preprocess.options import REPOSITORY, parse_args
 from preprocess.prepare import main, prepare
 from tests.preprocess import tiny_corpora as tiny

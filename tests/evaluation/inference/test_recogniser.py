@@ -11,7 +11,7 @@ from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.inference.recogniser import Recogniser
-from preprocess.corpora import CORPORA
+from preprocess.corpora.registry import CORPORA
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 REPOSITORY = Path(__file__).parents[2]

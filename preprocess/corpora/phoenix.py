@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from preprocess.corpus import (
+from preprocess.corpora.corpus import (
     Corpus,
     Recording,
     Source,

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from preprocess.corpora import CORPORA
-from preprocess.corpus import Corpus, PreparationError
+from preprocess.corpora.corpus import Corpus, PreparationError
+from preprocess.corpora.registry import CORPORA
 from tests.preprocess import tiny_corpora as tiny
 
 PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"

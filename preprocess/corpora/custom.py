@@ -10,8 +10,8 @@ from pathlib import Path
 
 from dataset.video import VIDEO_SUFFIXES
 from evaluation.ctm import FormatError, check_gloss, fold_case
-from preprocess.corpus import Corpus, PreparationError, Recording, make_recording, sorted_glosses
-from preprocess.custom_split import SPLITS, draw_split
+from preprocess.corpora.corpus import Corpus, PreparationError, Recording, make_recording, sorted_glosses
+from preprocess.corpora.custom_split import SPLITS, draw_split
 
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-from preprocess.corpus import PreparationError, Recording
+from preprocess.corpora.corpus import PreparationError, Recording
 
 SPLITS = ("train", "dev", "test")
 HELD_OUT = 0.1  # of the clips, for dev and for test each

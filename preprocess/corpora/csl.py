@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
-from preprocess.corpus import (
+from preprocess.corpora.corpus import (
     Corpus,
     PreparationError,
     Recording,

@@ -9,9 +9,9 @@ import pytest
 
 from dataset.frames import read_frames
 from dataset.manifest import Manifest
-from preprocess.corpus import PreparationError, Recording
-from preprocess.custom import read_custom
-from preprocess.custom_split import draw_split
+from preprocess.corpora.corpus import PreparationError, Recording
+from preprocess.corpora.custom import read_custom
+from preprocess.corpora.custom_split import draw_split
 from preprocess.prepare import prepare
 from tests.preprocess import tiny_corpora as tiny
 

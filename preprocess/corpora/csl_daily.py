@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dataset.video import VIDEO_SUFFIXES
-from preprocess.corpus import (
+from preprocess.corpora.corpus import (
     Corpus,
     PreparationError,
     Recording,
