@@ -82,7 +82,7 @@ def main(args: argparse.Namespace) -> None:
         # They bring PyTorch, for which neither --help nor a typing error waits.
         from engine.distributed import several, start_processes  # noqa: PLC0415
         from engine.run import run  # noqa: PLC0415
-        from utils.processes import local_rank  # noqa: PLC0415
+        from utils.ranks import local_rank  # noqa: PLC0415
 
         if len(several(config.device)) > 1 and local_rank() is None:
             start_processes(several(config.device), [__file__, *args.words])

@@ -17,7 +17,7 @@ from modules.folding import fold_norms
 from modules.frame_chunks import clip_features, distinct_frames
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
-from utils.precision import select_dtype
+from utils.device import select_dtype
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
 

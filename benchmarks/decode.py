@@ -15,8 +15,8 @@ import numpy as np
 
 from evaluation.ctc.confidence import confidences
 from evaluation.decode import BeamDecoder
-from utils.cores import available_cores
 from utils.table import table
+from utils.workers import available_cores
 
 KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
 """What is added to the logit of what is signed at a step, and the greatest part of it that a rival class gets."""

@@ -22,7 +22,7 @@ from benchmarks.memory import peak_mib
 from benchmarks.reference3d import Reference3d
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
-from utils.precision import computes_bfloat16
+from utils.device import computes_bfloat16
 from utils.table import table
 from utils.temporal import TemporalSpec
 

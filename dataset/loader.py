@@ -25,7 +25,7 @@ from dataset.packed import Pack, pack_path
 from dataset.transforms import Plan, Transform
 from dataset.vocabulary import UnknownGlossError, Vocabulary
 from utils.errors import InputError
-from utils.processes import count, rank
+from utils.ranks import rank, world_size
 from utils.temporal import TemporalSpec
 from utils.workers import begin_fork_server, begin_worker, kill_workers_at_exit
 
@@ -194,7 +194,7 @@ def build_loader(
         dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed, pack, lenient)
         collate = Collate(spec)
         lengths = dataset.lengths
-    batch_size, processes = config.batch_size if training else config.test_batch_size, count()
+    batch_size, processes = config.batch_size if training else config.test_batch_size, world_size()
     order = EpochSampler(len(dataset), training, config.random_seed)
     if training and feeder.bucket:
         order = BucketSampler(lengths, len(dataset), batch_size * processes, config.random_seed)

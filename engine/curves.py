@@ -15,7 +15,7 @@ from engine.alignment_picture import draw_alignment
 from engine.training_step import StepResult
 from evaluation.evaluate import Evaluation, EvaluationData
 from slr_network import SLRModel
-from utils import processes
+from utils import ranks
 
 
 class Curves:
@@ -29,7 +29,7 @@ class Curves:
 
     def __init__(self, folder: Path, step: int, interval: int) -> None:
         self.interval = interval
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1) if processes.rank() == 0 else None
+        self.writer = SummaryWriter(str(folder), purge_step=step + 1) if ranks.rank() == 0 else None
         self._clips, self._seconds = 0, 0.0
 
     def __enter__(self) -> Curves:
@@ -41,7 +41,7 @@ class Curves:
 
     def add_step(self, step: int, result: StepResult, clips: int, seconds: float) -> None:
         """Note a step of so many clips of this process; every `interval` steps there is a point of each curve."""
-        self._clips += clips * processes.count()
+        self._clips += clips * ranks.world_size()
         self._seconds += seconds
         if self.writer is None or step % self.interval:
             return

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from engine.sync_batchnorm import synchronise
 from utils.device import DeviceError, select_device
-from utils.processes import count, local_rank
+from utils.ranks import local_rank, world_size
 
 PATIENCE = timedelta(hours=2)  # with a process that evaluates or writes while the others wait
 
@@ -73,7 +73,7 @@ def process_group(device: torch.device) -> Iterator[None]:
 
 def share(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:
     """What to call in place of `model` when training: its gradients become the mean of all processes'."""
-    if count() == 1:
+    if world_size() == 1:
         return model
     if sync_batchnorm:
         synchronise(model, device)

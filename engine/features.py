@@ -12,7 +12,7 @@ from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader, load_manifest, load_vocabulary
 from slr_network import SLRModel, build_model, for_recognition
-from utils import processes
+from utils import ranks
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
@@ -36,15 +36,15 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
     network = for_recognition(model, config)
     out = folder / "features"
     (out / FeatureSource.FILE).unlink(missing_ok=True)
-    processes.gather(None)  # none writes before the old ones are declared incomplete
+    ranks.all_gather(None)  # none writes before the old ones are declared incomplete
     for split in ("train", "dev", "test"):
         if split == "test" and not (Path(config.prepared) / "test.json").is_file():
             continue
         manifest = load_manifest(config, split)
         _extract_split(network, build_loader(config, manifest, vocabulary, training=False), out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
-    processes.gather(None)  # all have written their share
-    if processes.rank() == 0:
+    ranks.all_gather(None)  # all have written their share
+    if ranks.rank() == 0:
         feature_source(config, model, manifest.frame_size).save(out)
     return out
 

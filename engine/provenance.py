@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from utils.files import set_aside, write_json
-from utils.processes import count
+from utils.ranks import world_size
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "numba")
@@ -37,7 +37,7 @@ def provenance(device: torch.device) -> dict[str, Any]:
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "processes": count(),
+        "processes": world_size(),
     }
 
 

@@ -25,7 +25,7 @@ from evaluation.evaluate import Evaluation
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import summary, write_report
 from evaluation.sclite import score_glosses
-from utils import processes
+from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
 from utils.log import LOGGER, start_log
@@ -81,10 +81,10 @@ def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
         return []
     if trainer:
         weights = train(trainer, folder)
-        processes.gather(None)
+        ranks.all_gather(None)
     evaluations = test(config, weights, folder, device)
     LOGGER.info("\n%s", summary(evaluations))
-    if processes.rank():
+    if ranks.rank():
         return evaluations
     history = trainer.state.history if trainer else history_of(weights)
     page = write_report(folder, evaluations, to_dict(config), history, str(weights))
@@ -94,14 +94,14 @@ def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
 
 def open_own_folder(config: Config, device: torch.device) -> Path:
     """The run's folder, with its log begun and what it is made with written down."""
-    processes.gather(None)  # every process has looked at it before the first one changes it
+    ranks.all_gather(None)  # every process has looked at it before the first one changes it
     folder = Path(config.work_dir)
-    if processes.rank() == 0:
+    if ranks.rank() == 0:
         folder = open_run_folder(config)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
         add_start(folder / name, provenance(device))
-    processes.gather(None)
-    start_log(folder / "log.txt" if processes.rank() == 0 else None, quiet=processes.rank() > 0)
+    ranks.all_gather(None)
+    start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
     return folder
 
 

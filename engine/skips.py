@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataset.batch import Batch
-from utils import processes
+from utils import ranks
 from utils.errors import InputError
 from utils.log import LOGGER
 
@@ -17,7 +17,7 @@ class TooManySkipsError(InputError, RuntimeError):
 def count_unreadable(batches: Sequence[Batch]) -> int:
     """Clips that could not be read in a step, in all processes, each of which is to call this; they are logged."""
     own = [message for batch in batches for message in batch.unreadable]
-    everywhere = [message for messages in processes.gather(own) for message in messages]
+    everywhere = [message for messages in ranks.all_gather(own) for message in messages]
     for message in everywhere:
         LOGGER.info("another clip stands in for an unreadable one: %s", message)
     return len(everywhere)

@@ -27,7 +27,7 @@ from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import describe, write_report
 from slr_network import build_model
-from utils import processes
+from utils import ranks
 from utils.checkpoint import load_weights
 from utils.log import LOGGER
 from utils.seed import random_states, restore_random_states, seed_everything
@@ -69,7 +69,7 @@ class Trainer:
         self.step = build_step(config, self.model, device, self.steps)
         self.state, self.saving = TrainState(), 0.0
         self.changed: list[str] = []
-        seed_everything(config.random_seed + processes.rank())  # dropout differs among the processes
+        seed_everything(config.random_seed + ranks.rank())  # dropout differs among the processes
         if config.load_checkpoints:
             self._resume(config.load_checkpoints)
         check_features(config, self.model, self.clips.frame_size)
@@ -83,7 +83,7 @@ class Trainer:
         config = self.config
         self.folder = folder
         self.checkpoints = Checkpoints(folder, config.keep)
-        if processes.rank() == 0:
+        if ranks.rank() == 0:
             self.checkpoints.sweep()
             write_history(folder, self.state.history)
         self._log_start()
@@ -100,7 +100,7 @@ class Trainer:
         return self.state
 
     def _log_start(self) -> None:
-        config, count = self.config, processes.count()
+        config, count = self.config, ranks.world_size()
         clips, glosses = len(self.loader.dataset), len(self.vocabulary)
         weights = sum(p.numel() for p in self.model.parameters()) / 1e6
         LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, glosses, weights)
@@ -130,7 +130,7 @@ class Trainer:
             initial=self.state.progress.steps,
             unit="step",
             leave=False,
-            disable=processes.rank() > 0 or None,
+            disable=ranks.rank() > 0 or None,
         )
         clock = time.monotonic()
         with bar:
@@ -162,7 +162,7 @@ class Trainer:
             self._save(LAST)
 
     def _stop_if_asked(self) -> None:
-        if any(processes.mean([self.interruption.requested], self.device)):
+        if any(ranks.all_reduce_mean([self.interruption.requested], self.device)):
             self._save(LAST)
             raise Interrupted(self.interruption.requested or signal.SIGTERM)
 
@@ -188,22 +188,22 @@ class Trainer:
         interval = self.config.save_interval
         extra = [f"epoch_{record.epoch}.pt"] * bool(interval and record.epoch % interval == 0)
         self._save(*[BEST] * best, *extra, LAST)
-        if processes.rank() == 0:
+        if ranks.rank() == 0:
             self.checkpoints.prune()
             write_history(self.folder, self.state.history)
         if result:
             self.curves.add_evaluation(self.state.step, result, self.model, self.dev, self.vocabulary)
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
             weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
-            if processes.rank() == 0:
+            if ranks.rank() == 0:
                 write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
 
     def _save(self, *names: str) -> None:
         """Write a checkpoint under these names; to be called by all processes."""
         begun = time.monotonic()
         self.state = replace(self.state, seconds=self._before + begun - self._started)
-        states = processes.gather(random_states(self.device))
-        if processes.rank() == 0:
+        states = ranks.all_gather(random_states(self.device))
+        if ranks.rank() == 0:
             content = {
                 "model_state_dict": self.model.state_dict(),
                 "optimizer_state_dict": self.step.optimizer.state_dict(),
@@ -212,19 +212,19 @@ class Trainer:
                 "train_state": asdict(self.state),
                 "random_states": states[0],
                 "random_states_of_others": states[1:],
-                "processes": processes.count(),
+                "processes": ranks.world_size(),
                 "config": to_dict(self.config),
                 "glosses": list(self.vocabulary.glosses),
                 "frame_size": self.clips.frame_size,
                 "trained_on": describe_clips(self.clips),
             }
             self.checkpoints.save(content, names)
-        processes.gather(None)  # a process that left before would have the first one killed while it writes
+        ranks.all_gather(None)  # a process that left before would have the first one killed while it writes
         self.saving += time.monotonic() - begun
 
     def _resume(self, path: str) -> None:
         content = load_resumable(path, self.vocabulary.glosses)
-        self.changed = check_changes(content, path, self.config, self.clips, processes.count())
+        self.changed = check_changes(content, path, self.config, self.clips, ranks.world_size())
         load_weights(self.model, content, name=path)
         self.state = TrainState.from_dict(content["train_state"])
         if self.changed:
@@ -237,5 +237,5 @@ class Trainer:
             restore(self.step.optimizer, self.step.scheduler, content)
         self.step.scaler.load_state_dict(content.get("scaler_state_dict") or self.step.scaler.state_dict())
         states = [content["random_states"], *content.get("random_states_of_others", [])]
-        if len(states) == processes.count():
-            restore_random_states(states[processes.rank()], self.device)
+        if len(states) == ranks.world_size():
+            restore_random_states(states[ranks.rank()], self.device)

@@ -20,11 +20,10 @@ from engine.distributed import share
 from engine.optim import build_optimizer, build_scheduler
 from modules.losses import SLRCriterion
 from slr_network import SLRModel
-from utils import processes
-from utils.errors import InputError
+from utils import ranks
+from utils.device import select_dtype
+from utils.errors import InputError, is_out_of_memory
 from utils.log import LOGGER
-from utils.memory import is_out_of_memory
-from utils.precision import select_dtype
 
 
 class NonFiniteLossError(InputError, RuntimeError):
@@ -95,7 +94,7 @@ class TrainingStep:
         result = torch.stack([terms["total"], self._gradient_norm()])
         here, norm = result.tolist()  # nothing before this waits for the GPU
         finite = isfinite(here) and isfinite(norm)
-        loss, wrong = processes.mean([here, float(not finite)], self.device)
+        loss, wrong = ranks.all_reduce_mean([here, float(not finite)], self.device)
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
             with explained(batches):
@@ -154,7 +153,7 @@ def build_step(config: Config, model: SLRModel, device: torch.device, steps_per_
     model.conv2d.checkpoint_stages = config.checkpoint_stages
     model.autocast = select_dtype(config.precision, device)
     if config.compile:
-        if processes.count() > 1 and config.sync_batchnorm and not config.freeze_bn:
+        if ranks.world_size() > 1 and config.sync_batchnorm and not config.freeze_bn:
             raise InputError("compile with several processes needs sync_batchnorm: false, or freeze_bn: true")
         model.conv2d.compile()
     network = share(model, device, config.sync_batchnorm)
@@ -185,7 +184,7 @@ def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) 
     """
     named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
     own = f"{named} on {', '.join(map(describe, batches))}"
-    of_all = processes.gather((isfinite(terms["total"]), own))
+    of_all = ranks.all_gather((isfinite(terms["total"]), own))
     guilty = [said for finite, said in of_all if not finite] or [said for _, said in of_all]
     return (
         f"the loss or its gradient is not finite (gradient {norm:.4g}): {'; '.join(guilty)}. A clip too short for its "

@@ -13,7 +13,7 @@ from evaluation.ctc.ctcdecode_backend import CtcdecodeDecoder
 from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, as_nbest
 from evaluation.ctc.posteriors import checked_sequences
 from evaluation.ctc.prefix_search import Trie, search
-from utils.cores import available_cores
+from utils.workers import available_cores
 
 SMALLEST = np.finfo(np.float32).tiny  # stands for p = 0
 

@@ -19,7 +19,7 @@ from evaluation.recognise import HEADS, merge_repeats, recognise
 from evaluation.sclite import score_glosses
 from evaluation.wer import WerResult, score
 from slr_network import SLRModel, for_recognition
-from utils import processes
+from utils import ranks
 from utils.errors import InputError
 
 
@@ -138,12 +138,12 @@ def evaluate(
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     here = recognise(for_recognition(model, config), data.loader, decoder, vocabulary, frame_seconds, data.split)
-    spelt = joined(processes.gather(here), data.references)
+    spelt = joined(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):
         entries[head] = merged(spelt[head]) if config.merge_repeats else tuple(spelt[head])
         files[head] = folder / f"output-hypothesis-{data.split}{suffix}.ctm"
-        if processes.rank() == 0:
+        if ranks.rank() == 0:
             write_ctm(files[head], entries[head])
         hypotheses[head] = normalised(entries[head], config.normalise)
         results[head] = count(config, data.references, hypotheses[head])

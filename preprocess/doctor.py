@@ -18,7 +18,7 @@ from preprocess.corpora.registry import CORPORA
 from preprocess.examination import prepared, source
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, format_findings
 from preprocess.options import FRAME_SIZE, default_output, default_root
-from utils.cores import available_cores
+from utils.workers import available_cores
 
 MEND = "mend this, then run the doctor again"
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from preprocess.corpora.registry import CORPORA
-from utils.cores import available_cores
+from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_SIZE = 256

@@ -1,5 +1,21 @@
-"""The base of all errors that come from input, not from the program."""
+"""The base of all errors that come from input, not from the program; and telling want of memory from other errors."""
+
+from __future__ import annotations
+
+import re
+
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory", re.IGNORECASE
+)
 
 
 class InputError(Exception):
     """Something given by the user is wrong: the message names the value and the remedy, and needs no traceback."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out: of numpy, PyTorch (any device), OpenCV or onnxruntime.
+
+    Only numpy has a type of its own for it everywhere; the others are told by what they say.
+    """
+    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))

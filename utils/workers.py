@@ -1,4 +1,4 @@
-"""What every worker process needs, whoever starts it."""
+"""Worker processes: how many there may be, and what each of them needs, whoever starts it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import signal
 import threading
 from collections.abc import Iterable
 from multiprocessing import forkserver, resource_tracker
+
+
+def available_cores() -> int:
+    """Cores that this process may run on, which containers and schedulers may have made fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def begin_fork_server() -> None:

@@ -26,8 +26,8 @@ from dataset.synthetic.lexicon import MAX_GLOSSES, signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
-from utils.cores import available_cores
 from utils.files import write_json
+from utils.workers import available_cores
 
 BOUNDARIES = "gloss-boundaries.json"
 """{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's

@@ -12,8 +12,8 @@ import torch
 
 from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, as_nbest
 from evaluation.ctc.posteriors import checked_sequences
-from utils.cores import available_cores
 from utils.errors import InputError
+from utils.workers import available_cores
 
 FIRST_LABEL = 0x10000  # from here on, a million code points without a surrogate, which C++ could not be given
 IMPOSSIBLE = 1e38  # ctcdecode's -log 0 is the largest float32; any path that can be has less

@@ -17,8 +17,8 @@ class Hypothesis:
     it was most probable, the first on ties. In a beam search the tokens compete for steps independently, so the steps
     need not rise from token to token.
 
-    `confidences` has for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; it is None for
-    the greedy decoder, which knows one hypothesis only and so nothing about its rivals.
+    `confidences` has for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; it is None
+    for the greedy decoder, which knows one hypothesis only and so nothing about its rivals.
     """
 
     tokens: tuple[int, ...]

@@ -12,7 +12,7 @@ from evaluation.heat.explain import explain
 from evaluation.heat.request import CamError, HeatRequest, Source
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import Reading
-from utils.memory import is_out_of_memory
+from utils.errors import is_out_of_memory
 
 
 def draw_heat(

@@ -16,8 +16,7 @@ from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import Reading, transcribe
 from evaluation.inference.transcript import Transcript, save_all
 from utils.checkpoint import CheckpointError
-from utils.errors import InputError
-from utils.memory import is_out_of_memory
+from utils.errors import InputError, is_out_of_memory
 from utils.table import table
 
 FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export

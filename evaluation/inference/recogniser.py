@@ -23,8 +23,7 @@ from evaluation.decode import Decoder, make_decoder
 from evaluation.recognise import as_words, check_finite, merge_repeats
 from slr_network import SLRModel, build_model, fuse_for_inference
 from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
-from utils.device import select_device
-from utils.precision import select_dtype
+from utils.device import select_device, select_dtype
 from utils.temporal import TemporalSpec
 
 PUBLISHED_FRAME_SIZE = 256  # of the frames that published networks saw; their checkpoints do not say it

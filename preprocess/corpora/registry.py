@@ -1,7 +1,7 @@
 """The corpora that can be prepared.
 
-To add one, write `read_<corpus>(root: Path) -> Corpus` beside the others (`preprocess/corpora/csl.py` is the shortest; the
-helpers are in `preprocess/corpora/corpus.py`) and enter it here under the name that `--dataset` takes.
+To add one, write `read_<corpus>(root: Path) -> Corpus` beside the others (`csl.py` is the shortest; the helpers are in
+`corpus.py`) and enter it here under the name that `--dataset` takes.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from engine.sync_batchnorm import SyncBatchNorm, synchronise
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import EvaluationError, joined
 from tests.engine.two_processes import in_two
-from utils import processes
+from utils import ranks
 from utils.checkpoint import load_checkpoint
 
 REPOSITORY = Path(__file__).parents[2]
@@ -119,8 +119,8 @@ def normalise_in_group(rank: int) -> list:
     dist.all_reduce(synced.weight.grad)
     dist.all_reduce(synced.bias.grad)
     content = [out.detach(), part.grad, synced.running_mean, synced.running_var, synced.weight.grad, synced.bias.grad]
-    content.append(torch.tensor(processes.mean([float(rank), 3.0], torch.device("cpu"))))
-    return [*content, processes.gather({"rank": rank})]
+    content.append(torch.tensor(ranks.all_reduce_mean([float(rank), 3.0], torch.device("cpu"))))
+    return [*content, ranks.all_gather({"rank": rank})]
 
 
 def example() -> tuple[nn.BatchNorm2d, torch.Tensor, torch.Tensor]:
@@ -163,7 +163,7 @@ def test_the_device_of_each_process(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert own_device("cpu,cpu").type == "cpu"
     assert own_device("cpu").type == "cpu"
-    assert processes.local_rank() == 1
+    assert ranks.local_rank() == 1
 
 
 def test_devices_that_cannot_be_used_together(prepared, tmp_path):

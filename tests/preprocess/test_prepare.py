@@ -18,7 +18,7 @@ from preprocess.corpora.registry import CORPORA
 from preprocess.options import REPOSITORY, parse_args
 from preprocess.prepare import main, prepare
 from tests.preprocess import tiny_corpora as tiny
-from utils.cores import available_cores
+from utils.workers import available_cores
 
 BUILDERS = tiny.BUILDERS
 SIZE = 64

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.memory import is_out_of_memory
+from utils.errors import is_out_of_memory
 
 
 @pytest.mark.parametrize("ask", [lambda: torch.empty(10**15), lambda: np.empty(10**15)])

@@ -7,9 +7,8 @@ import logging
 import pytest
 import torch
 
-from utils import precision
+from utils.device import select_dtype
 from utils.log import LOGGER
-from utils.precision import select_dtype
 
 CPU = torch.device("cpu")
 
@@ -32,12 +31,12 @@ def test_auto_takes_bfloat16_where_the_device_computes_it(monkeypatch, able, dty
 def test_what_is_asked_for_is_taken_and_emulation_is_said(monkeypatch, caplog, name, able, dtype, warns):
     monkeypatch.setattr(precision, "computes_bfloat16", lambda device: able)
     monkeypatch.setattr(LOGGER, "propagate", True)
-    precision._say_emulated.cache_clear()
+    device._say_emulated.cache_clear()
     with caplog.at_level(logging.INFO):
         assert select_dtype(name, CPU) == dtype
     assert (f"cpu has no arithmetic for {name}" in caplog.text) == warns
 
 
 def test_this_processor_is_known():
-    assert isinstance(precision.computes_bfloat16(CPU), bool)
-    assert not precision.computes_bfloat16(torch.device("mps"))
+    assert isinstance(device.computes_bfloat16(CPU), bool)
+    assert not device.computes_bfloat16(torch.device("mps"))

@@ -15,7 +15,7 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
@@ -26,19 +26,19 @@ def local_rank() -> int | None:
     return None if number is None else int(number)
 
 
-def gather(value: Any) -> list[Any]:
+def all_gather(value: Any) -> list[Any]:
     """What each process gives, in their order, for all of them; plain values and tensors on the CPU."""
-    if count() == 1:
+    if world_size() == 1:
         return [value]
-    out: list[Any] = [None] * count()
+    out: list[Any] = [None] * world_size()
     dist.all_gather_object(out, value)
     return out
 
 
-def mean(values: Sequence[float], device: torch.device) -> list[float]:
+def all_reduce_mean(values: Sequence[float], device: torch.device) -> list[float]:
     """The mean over the processes of each of these numbers."""
-    if count() == 1:
+    if world_size() == 1:
         return list(values)
     total = torch.tensor(values, dtype=torch.float32, device=device)
     dist.all_reduce(total)
-    return (total / count()).tolist()
+    return (total / world_size()).tolist()
