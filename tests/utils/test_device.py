@@ -7,6 +7,7 @@ import logging
 import pytest
 import torch
 
+from utils import device
 from utils.device import select_dtype
 from utils.log import LOGGER
 
@@ -15,7 +16,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
 def test_auto_takes_bfloat16_where_the_device_computes_it(monkeypatch, able, dtype):
-    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: able)
+    monkeypatch.setattr(device, "computes_bfloat16", lambda _: able)
     assert select_dtype("auto", CPU) == dtype
 
 
@@ -29,7 +30,7 @@ def test_auto_takes_bfloat16_where_the_device_computes_it(monkeypatch, able, dty
     ],
 )
 def test_what_is_asked_for_is_taken_and_emulation_is_said(monkeypatch, caplog, name, able, dtype, warns):
-    monkeypatch.setattr(precision, "computes_bfloat16", lambda device: able)
+    monkeypatch.setattr(device, "computes_bfloat16", lambda _: able)
     monkeypatch.setattr(LOGGER, "propagate", True)
     device._say_emulated.cache_clear()
     with caplog.at_level(logging.INFO):
