@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dataset.manifest import SPLITS
 from dataset.video import CROPS
 from evaluation.heat.request import LAYERS, METHODS, HeatRequest, Source
 from test_one_video import LANGUAGES
@@ -35,7 +36,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     source = parser.add_mutually_exclusive_group(required=True)
     add("video_path", source, type=Path, metavar="PATH", help="video, or folder of a clip's images")
     add("dataset", source, metavar="NAME", help="a prepared corpus, instead of a video")
-    add("split", default="dev", choices=("train", "dev", "test"), help="its part (%(default)s)")
+    add("split", default="dev", choices=SPLITS, help="its part (%(default)s)")
     add("select_id", default="0", metavar="ID", help="its clip: id, or number in the split from 0 (%(default)s)")
     add("config", metavar="FILE", help="where the corpus is, if not where the checkpoint's own configuration says")
     add("layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")

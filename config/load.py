@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.schema import IGNORED_KEYS, Config
 from utils.errors import InputError
+from utils.text import did_you_mean, plural
 
 FOLDER = Path(__file__).parent
 
@@ -63,7 +63,7 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
     elif not {"prepared", "normalise"} <= given.keys():
         known = ", ".join(sorted(corpora()))
         mistakes.append(
-            f"dataset: there is no corpus {dataset} (config/ has {known}){suggestion(str(dataset), corpora())}; "
+            f"dataset: there is no corpus {dataset} (config/ has {known}){did_you_mean(str(dataset), corpora())}; "
             "a corpus of your own needs `prepared` and `normalise`"
         )
     given, notes = drop_ignored(given)
@@ -72,7 +72,7 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
     except ValidationError as error:
         mistakes += [explain(detail) for detail in error.errors()]
     if mistakes:
-        head = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)} in the configuration{where}:"
+        head = f"{plural(len(mistakes), 'mistake')} in the configuration{where}:"
         raise ConfigError("\n  ".join([head, *mistakes]))
     return config, notes
 
@@ -162,12 +162,6 @@ def drop_ignored(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, 
     return kept, notes
 
 
-def suggestion(name: str, choices: Sequence[str]) -> str:
-    """ "; did you mean X?" or nothing."""
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
 def explain(detail: Mapping[str, Any]) -> str:
     """One of pydantic's error records as a sentence."""
     path = [str(part) for part in detail["loc"]]
@@ -175,7 +169,7 @@ def explain(detail: Mapping[str, Any]) -> str:
     if detail["type"] == "unexpected_keyword_argument":
         keys = [key for key, _ in leaf_keys()]
         siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [".".join(path[:-1])]] if path[:-1] else keys
-        near = suggestion(dotted, siblings) or suggestion(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
+        near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
         return f"{dotted}: unknown key{near}"
     sections = ("dataclass_type", "dataclass_exact_type")
     if detail["type"] in sections:

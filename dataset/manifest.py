@@ -13,6 +13,9 @@ from utils.errors import InputError
 from utils.files import write_json
 from utils.temporal import TemporalSpec
 
+SPLITS = ("train", "dev", "test")
+"""The parts of a corpus, in the order in which they are prepared and reported; some corpora have no test."""
+
 
 class ManifestError(InputError, ValueError):
     """A manifest is missing or malformed."""

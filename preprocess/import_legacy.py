@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset.legacy import load_dictionary
-from dataset.manifest import Clip, Manifest
+from dataset.manifest import SPLITS, Clip, Manifest
 from evaluation.ctm import Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import PreparationError, Recording, check_unique, make_recording
@@ -24,7 +24,6 @@ from preprocess.summary import format_summary
 from utils.errors import InputError
 from utils.legacy_pickle import load_legacy_npy
 
-SPLITS = ("train", "dev", "test")
 FRAME_FOLDERS = (
     "",
     "features/fullFrame-256x256px",

@@ -19,13 +19,12 @@ import lmdb
 from tqdm import tqdm
 
 from dataset.frames import FrameError, frame_paths
-from dataset.manifest import Clip, Manifest
+from dataset.manifest import SPLITS, Clip, Manifest
 from dataset.packed import INDEX, VERSION, Pack, PackedClip, PackError, clip_key, data_key, pack_path, seal
 from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
 
-SPLITS = ("train", "dev", "test")
 PAGE = 1 << 16  # the largest page of any system that LMDB runs on
 
 

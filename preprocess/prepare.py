@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.manifest import Clip, Manifest
+from dataset.manifest import SPLITS, Clip, Manifest
 from dataset.vocabulary import Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
@@ -21,8 +21,6 @@ from preprocess.images import ClipImages, count_clips, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, default_output, parse_args
 from preprocess.pack import drop_stale, pack, report
 from preprocess.summary import format_summary
-
-SPLITS = ("train", "dev", "test")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from dataset.manifest import SPLITS
 from dataset.synthetic.grammar import draw_sentences
-from dataset.synthetic.layouts import LAYOUTS, SPLITS, Clip, Layout
+from dataset.synthetic.layouts import LAYOUTS, Clip, Layout
 from dataset.synthetic.lexicon import MAX_GLOSSES, signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer

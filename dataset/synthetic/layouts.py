@@ -12,10 +12,10 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
+from dataset.manifest import SPLITS
 from dataset.synthetic.lexicon import LEXICON
 from utils.files import write_text
 
-SPLITS = ("train", "dev", "test")
 _CHINESE = {sign.gloss: sign.chinese for sign in LEXICON}
 # Sensor noise leaves nothing to find for a search of repetitions: entropy coding alone is smaller and faster.
 _PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dataset.manifest import SPLITS
 from dataset.video import VIDEO_SUFFIXES
 from preprocess.corpora.corpus import (
     Corpus,
@@ -19,7 +20,6 @@ from preprocess.corpora.corpus import (
     sorted_glosses,
 )
 
-SPLITS = ("train", "dev", "test")
 WRONG_NAME, RIGHT_NAME = "S000005_P0004_T00", "S000007_P0003_T00"
 
 CSL_DAILY = Source(

@@ -8,10 +8,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from dataset.manifest import SPLITS
 from dataset.video import VIDEO_SUFFIXES
 from evaluation.ctm import FormatError, check_gloss, fold_case
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording, make_recording, sorted_glosses
-from preprocess.corpora.custom_split import SPLITS, draw_split
+from preprocess.corpora.custom_split import draw_split
 
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"

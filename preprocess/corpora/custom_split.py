@@ -6,9 +6,9 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import PreparationError, Recording
 
-SPLITS = ("train", "dev", "test")
 HELD_OUT = 0.1  # of the clips, for dev and for test each
 LARGEST_SIGNER = 0.2  # of the clips: signers with more stay in train
 FEWEST_SIGNERS = 5

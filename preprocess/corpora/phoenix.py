@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import (
     Corpus,
     Recording,
@@ -16,7 +17,6 @@ from preprocess.corpora.corpus import (
     sorted_glosses,
 )
 
-SPLITS = ("train", "dev", "test")
 LEFT_OUT_SIGNER = "Signer05"
 BROKEN_RECORDING = "13April_2011_Wednesday_tagesschau_default-14"
 SIMPLIFIED = {"train": "phoenix2014-sentence"}

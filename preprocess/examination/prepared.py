@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from config.schema import Config
-from dataset.manifest import Manifest
+from dataset.manifest import SPLITS, Manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import read_stm
 from evaluation.normalise import normalise
@@ -18,7 +18,6 @@ from preprocess.examination.finding import Finding, Verdict, attempt, counted, e
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
 from preprocess.examination.labels import check_lengths, check_seen, training_config
 
-SPLITS = ("train", "dev", "test")
 DICTIONARY = "gloss_dict.txt"
 AGAIN = "prepare again (how is said below); finished clips are kept"
 CHECKS = ("clip folders", "frame counts", "images", "image sizes", "dictionary", "references", "label lengths")
