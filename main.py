@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from config.load import leaf_keys, load_config
+from config.load import list_keys, load_config
 from engine.interruption import Interrupted
 from utils.errors import InputError
 
@@ -36,7 +36,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--config", metavar="FILE", default="config/baseline.yaml", help="YAML file (%(default)s)")
     keys = {}
-    for key, default in leaf_keys():
+    for key, default in list_keys():
         names = dict.fromkeys(f"--{name}" for name in (key.replace("_", "-"), key))
         shown = HELP.get(key, argparse.SUPPRESS)
         switch: dict[str, Any] = {"nargs": "?"} if isinstance(default, bool) else {}
@@ -80,12 +80,12 @@ def main(args: argparse.Namespace) -> None:
     try:
         config, notes = load_config(args.config, args.overrides)
         # They bring PyTorch, for which neither --help nor a typing error waits.
-        from engine.distributed import several, start_processes  # noqa: PLC0415
+        from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
         from engine.run import run  # noqa: PLC0415
         from utils.ranks import local_rank  # noqa: PLC0415
 
-        if len(several(config.device)) > 1 and local_rank() is None:
-            start_processes(several(config.device), [__file__, *args.words])
+        if len(split_device_names(config.device)) > 1 and local_rank() is None:
+            relaunch_with_torchrun(split_device_names(config.device), [__file__, *args.words])
         run(config, notes)
     except (InputError, OSError) as error:
         # An error in a worker process arrives with that process's traceback before its message.

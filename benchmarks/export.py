@@ -19,7 +19,7 @@ import torch
 
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
-from engine.export import FORMATS, Network, compare, convert, random_clip
+from engine.export import FORMATS, Network, compare_networks, make_random_clip, write_and_read_back
 from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.table import table
@@ -51,7 +51,7 @@ def enliven(model: SLRModel, size: int) -> None:
     for layer in model.modules():
         if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
             layer.momentum = None  # the mean of what was seen, here once
-    batch = TorchNetwork(model).batch(random_clip(CALIBRATION, size))
+    batch = TorchNetwork(model).batch(make_random_clip(CALIBRATION, size))
     model.train()(batch.video, batch.lengths, with_scales=False)
 
 
@@ -68,14 +68,14 @@ def seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:
 def measure(recogniser: Recogniser, frames: int, repeats: int, names: Sequence[str]) -> list[tuple[str, ...]]:
     """A line for PyTorch and for each format: name, MiB, differences, median time and fastest."""
     size = recogniser.config.feeder_args.input_size
-    clip = random_clip(frames, size)
+    clip = make_random_clip(frames, size)
     reference = recogniser.network
     rows = [("PyTorch", "", "", "", *as_text(seconds(reference, clip, repeats)))]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             path = Path(folder) / f"network{FORMATS[name].suffix}"
-            network = convert(recogniser, name, path)
-            found = compare(reference, network, size)
+            network = write_and_read_back(recogniser, name, path)
+            found = compare_networks(reference, network, size)
             worst = (f"{max(values):.1e}" for values in zip(*((p.absolute, p.relative) for p in found), strict=True))
             rows.append((name, f"{path.stat().st_size / 2**20:.1f}", *worst, *as_text(seconds(network, clip, repeats))))
     return rows

@@ -26,7 +26,7 @@ from benchmarks.export import random_recogniser
 from benchmarks.network import median_seconds
 from benchmarks.reference3d import Reference3d
 from dataset.loader import build_loader, load_manifest
-from engine.export import Network, convert, random_clip
+from engine.export import Network, make_random_clip, write_and_read_back
 from evaluation.ctm import CtmEntry
 from evaluation.evaluate import EvaluationData, count, evaluation_data, normalised
 from evaluation.inference.onnx_network import INPUT, OnnxNetwork
@@ -80,7 +80,7 @@ def networks(
 ) -> tuple[dict[str, Network], dict[str, str]]:  # fmt: skip
     """The network in three ways, and MiB of the ONNX files, which are written to `folder`."""
     files = {ONNX: folder / "float.onnx", INT8: folder / "int8.onnx"}
-    convert(recogniser, "onnx", files[ONNX])
+    write_and_read_back(recogniser, "onnx", files[ONNX])
     spec = TemporalSpec(recogniser.config.model_args.conv_type)
     quantise(files[ONNX], files[INT8], clips, spec)
     options = onnxruntime.SessionOptions()
@@ -156,7 +156,7 @@ def main(args: argparse.Namespace) -> None:
     prepared = str(args.prepared or recogniser.config.prepared)
     recogniser = replace(recogniser, config=replace(recogniser.config, prepared=prepared, num_worker=0))
     size, model = recogniser.config.feeder_args.input_size, recogniser.config.model_args
-    random_clips = (random_clip(SHORTEST + number, size) for number in range(args.clips))
+    random_clips = (make_random_clip(SHORTEST + number, size) for number in range(args.clips))
     clips = training_clips(recogniser, args.clips) if args.model_path else list(random_clips)
     print(
         f"{model.c2d_type}, width {model.width}, {size}x{size}, ranges from {len(clips)} clips; a clip of "
@@ -165,7 +165,7 @@ def main(args: argparse.Namespace) -> None:
     )
     with tempfile.TemporaryDirectory() as folder:
         ways, sizes = networks(recogniser, clips, Path(folder))
-        parts = [speed({PLAIN: plain(recogniser)} | ways, sizes, random_clip(args.frames, size), args.repeats)]
+        parts = [speed({PLAIN: plain(recogniser)} | ways, sizes, make_random_clip(args.frames, size), args.repeats)]
         if args.model_path:
             parts += [accuracy(recogniser, ways, split) for split in args.splits]
     tables, verdicts = zip(*parts, strict=True)

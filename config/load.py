@@ -35,11 +35,11 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
         ConfigError: lists every unknown key, wrong type and bad choice at once.
     """
     mistakes: list[str] = []
-    given = merge(read_yaml(path) if path else {}, nested(overrides, mistakes))
+    given = merge_sections(read_yaml(path) if path else {}, nest_overrides(overrides, mistakes))
     return _complete(given, mistakes, f" (file: {path})" if path else "")
 
 
-def stored_config(content: Any, source: str | Path) -> Config:
+def parse_stored_config(content: Any, source: str | Path) -> Config:
     """The configuration that `to_dict` made, as a checkpoint holds it.
 
     Args:
@@ -58,38 +58,38 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
     """The configuration with what its corpus and the defaults add, and a line for each key that means nothing here."""
     dataset = given.get("dataset", Config.dataset)
     corpus_file = FOLDER / f"{dataset}.yaml"
-    if dataset in corpora():
-        given = merge(read_yaml(corpus_file), given)
+    if dataset in list_corpora():
+        given = merge_sections(read_yaml(corpus_file), given)
     elif not {"prepared", "normalise"} <= given.keys():
-        known = ", ".join(sorted(corpora()))
+        known = ", ".join(sorted(list_corpora()))
         mistakes.append(
-            f"dataset: there is no corpus {dataset} (config/ has {known}){did_you_mean(str(dataset), corpora())}; "
+            f"dataset: there is no corpus {dataset} (config/ has {known}){did_you_mean(str(dataset), list_corpora())}; "
             "a corpus of your own needs `prepared` and `normalise`"
         )
-    given, notes = drop_ignored(given)
+    given, notes = drop_ignored_keys(given)
     try:
         config = TypeAdapter(Config).validate_python(given)
     except ValidationError as error:
-        mistakes += [explain(detail) for detail in error.errors()]
+        mistakes += [describe_validation_error(detail) for detail in error.errors()]
     if mistakes:
         head = f"{plural(len(mistakes), 'mistake')} in the configuration{where}:"
         raise ConfigError("\n  ".join([head, *mistakes]))
     return config, notes
 
 
-def corpora() -> list[str]:
+def list_corpora() -> list[str]:
     """Names of the corpora that have a file in this folder."""
     runs = {"baseline", "quickstart"}
     return [file.stem for file in FOLDER.glob("*.yaml") if file.stem not in runs]
 
 
-def leaf_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def list_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """(dotted key, default) of everything that can be set."""
     defaults = record()
     for entry in dataclasses.fields(record):
         value = getattr(defaults, entry.name)
         if dataclasses.is_dataclass(value):
-            yield from leaf_keys(type(value), f"{prefix}{entry.name}.")
+            yield from list_keys(type(value), f"{prefix}{entry.name}.")
         else:
             yield prefix + entry.name, value
 
@@ -120,18 +120,18 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merge_sections(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Both mappings, nested ones merged likewise; where they differ, `above` wins."""
     merged = dict(below)
     for key, value in above.items():
         if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge(merged[key], value)
+            merged[key] = merge_sections(merged[key], value)
         else:
             merged[key] = value
     return merged
 
 
-def nested(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
+def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
     """{"a.b": 1} -> {"a": {"b": 1}}; text is read as YAML reads it. Adds to `mistakes` what cannot be read."""
     out: dict[str, Any] = {}
     for dotted, value in overrides.items():
@@ -142,11 +142,11 @@ def nested(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
             continue
         for key in reversed(dotted.split(".")):
             branch = {key: branch}
-        out = merge(out, branch)
+        out = merge_sections(out, branch)
     return out
 
 
-def drop_ignored(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
+def drop_ignored_keys(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
     """`given` without the keys of earlier systems that mean nothing here, and a line for each of those."""
     kept: dict[str, Any] = {}
     notes: list[str] = []
@@ -155,19 +155,19 @@ def drop_ignored(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, 
         if dotted in IGNORED_KEYS:
             notes.append(f"{dotted} is ignored: {IGNORED_KEYS[dotted]}")
         elif isinstance(value, Mapping):
-            kept[key], below = drop_ignored(value, f"{dotted}.")
+            kept[key], below = drop_ignored_keys(value, f"{dotted}.")
             notes += below
         else:
             kept[key] = value
     return kept, notes
 
 
-def explain(detail: Mapping[str, Any]) -> str:
+def describe_validation_error(detail: Mapping[str, Any]) -> str:
     """One of pydantic's error records as a sentence."""
     path = [str(part) for part in detail["loc"]]
     dotted = ".".join(path)
     if detail["type"] == "unexpected_keyword_argument":
-        keys = [key for key, _ in leaf_keys()]
+        keys = [key for key, _ in list_keys()]
         siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [".".join(path[:-1])]] if path[:-1] else keys
         near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
         return f"{dotted}: unknown key{near}"

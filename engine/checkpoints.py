@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from config.load import stored_config, to_dict
+from config.load import parse_stored_config, to_dict
 from config.schema import Config
 from dataset.manifest import Manifest
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, save_checkpoint
@@ -106,11 +106,11 @@ def check_changes(
     Raises:
         CheckpointError: there are some, and `allow_changes` is off; lists them.
     """
-    before, after = to_dict(stored_config(content["config"], path)), to_dict(config)
-    changed = changes(before, after)
+    before, after = to_dict(parse_stored_config(content["config"], path)), to_dict(config)
+    changed = list_changed_settings(before, after)
     trained_by = content.get("processes", 1)
     changed += [f"processes: {trained_by} -> {processes}"] * (trained_by != processes)
-    changed += changed_clips(content, clips)
+    changed += list_changed_clips(content, clips)
     if changed and not config.allow_changes:
         raise CheckpointError(
             f"{path} was trained with other settings or clips, so this would be another experiment: "
@@ -120,25 +120,25 @@ def check_changes(
     return changed
 
 
-def changes(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+def list_changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Decisive settings that differ: "key: old -> new"."""
     found = []
     for key, value in after.items():
         if isinstance(value, Mapping):
-            found += changes(before[key], value, f"{prefix}{key}.")
+            found += list_changed_settings(before[key], value, f"{prefix}{key}.")
         elif (key in DECISIVE or prefix) and before[key] != value and (before[key], value) not in SAME_FRAMES:
             found.append(f"{prefix}{key}: {before[key]} -> {value}")
     return found
 
 
-def describe_clips(clips: Manifest) -> dict[str, Any]:
+def identify_clips(clips: Manifest) -> dict[str, Any]:
     """What a checkpoint says of the clips trained on."""
     return {"clips": len(clips.clips), "digest": clips.digest()}
 
 
-def changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:
+def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:
     """How the clips differ from those that a checkpoint was trained on, as far as it says."""
-    here, found = describe_clips(clips), []
+    here, found = identify_clips(clips), []
     there, size = content.get("trained_on", here), content.get("frame_size", clips.frame_size)
     if there != here:
         numbers = f"{there['clips']} clips then, {here['clips']} now"

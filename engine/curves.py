@@ -47,7 +47,7 @@ class Curves:
             return
         points = {f"loss/{name}": float(term) for name, term in result.terms.items()}
         points |= {"gradient_norm": result.gradient_norm, "learning_rate": result.learning_rate}
-        points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": peak_memory() / 1e9}
+        points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": measure_peak_memory() / 1e9}
         for name, value in points.items():
             self.writer.add_scalar(name, value, step)
         self._clips, self._seconds = 0, 0.0
@@ -68,7 +68,7 @@ class Curves:
         self.writer.flush()
 
 
-def peak_memory() -> int:
+def measure_peak_memory() -> int:
     """Bytes: the most that was in use so far, on the GPU if there is one, else of this process."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()

@@ -13,19 +13,19 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from engine.sync_batchnorm import synchronise
+from engine.sync_batchnorm import convert_sync_batchnorm
 from utils.device import DeviceError, select_device
 from utils.ranks import local_rank, world_size
 
 PATIENCE = timedelta(hours=2)  # with a process that evaluates or writes while the others wait
 
 
-def several(names: str) -> list[str]:
+def split_device_names(names: str) -> list[str]:
     """The devices in "0,1" or "cpu,cpu"; one for any other name."""
     return [name.strip() for name in names.split(",")]
 
 
-def start_processes(names: Sequence[str], arguments: Sequence[str]) -> None:
+def relaunch_with_torchrun(names: Sequence[str], arguments: Sequence[str]) -> None:
     """Go on as torchrun, which runs this command line once for each device; does not return.
 
     Args:
@@ -45,9 +45,9 @@ def start_processes(names: Sequence[str], arguments: Sequence[str]) -> None:
     os.execve(sys.executable, [sys.executable, *launcher, *arguments], threads | os.environ)
 
 
-def own_device(names: str) -> torch.device:
+def select_local_device(names: str) -> torch.device:
     """The device of this process: of several the one with its number, of "auto" and "cuda" the GPU with it."""
-    devices, number = several(names), local_rank()
+    devices, number = split_device_names(names), local_rank()
     if number is None:
         return select_device(names)
     if len(devices) > 1:
@@ -57,7 +57,7 @@ def own_device(names: str) -> torch.device:
 
 
 @contextmanager
-def process_group(device: torch.device) -> Iterator[None]:
+def join_process_group(device: torch.device) -> Iterator[None]:
     """The other processes can be talked to while this is entered, if torchrun started this one."""
     if local_rank() is None or dist.is_initialized():
         yield
@@ -71,10 +71,10 @@ def process_group(device: torch.device) -> Iterator[None]:
         dist.destroy_process_group()
 
 
-def share(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:
+def wrap_ddp(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:
     """What to call in place of `model` when training: its gradients become the mean of all processes'."""
     if world_size() == 1:
         return model
     if sync_batchnorm:
-        synchronise(model, device)
+        convert_sync_batchnorm(model, device)
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)

@@ -131,20 +131,20 @@ FORMATS = {
 }
 
 
-def convert(recogniser: Recogniser, name: str, path: Path) -> Network:
+def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Network:
     """Write a network to `path` in the format called `name`, and read it back."""
-    example = recogniser.network.batch(random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)).video
+    example = recogniser.network.batch(make_random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)).video
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporters warn of what might go wrong; the comparison finds what does
         FORMATS[name].write(recogniser.network, example, path, metadata(recogniser))
         return FORMATS[name].read(path, recogniser.network)
 
 
-def compare(reference: Network, other: Network, size: int, lengths: Sequence[int] = LENGTHS) -> list[Parity]:
+def compare_networks(reference: Network, other: Network, size: int, lengths: Sequence[int] = LENGTHS) -> list[Parity]:
     """The difference of two networks on clips of these lengths and of frames of `size` pixels."""
     found = []
     for frames in lengths:
-        clip = random_clip(frames, size)
+        clip = make_random_clip(frames, size)
         expected, given = reference(clip), other(clip)
         if expected.shape != given.shape:
             raise ExportError(f"{frames} frames give logits {given.shape}, where PyTorch gives {expected.shape}")
@@ -153,7 +153,7 @@ def compare(reference: Network, other: Network, size: int, lengths: Sequence[int
     return found
 
 
-def random_clip(frames: int, size: int) -> np.ndarray:
+def make_random_clip(frames: int, size: int) -> np.ndarray:
     """(T, 3, S, S) uint8, patches of colour that change with every frame."""
     patches = np.random.default_rng(frames).integers(0, 256, (frames, 3, 8, 8), dtype=np.uint8)
     place = np.arange(size) * 8 // size
@@ -169,10 +169,10 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
     if out.suffix != FORMATS[name].suffix:
         raise ExportError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
     with atomic_path(out) as temporary:
-        exported = convert(recogniser, name, temporary)
+        exported = write_and_read_back(recogniser, name, temporary)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose rounding would hide mistakes
-            found = compare(recogniser.network, exported, recogniser.config.feeder_args.input_size)
-        print(as_table(found))
+            found = compare_networks(recogniser.network, exported, recogniser.config.feeder_args.input_size)
+        print(format_parity(found))
         wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
         if wrong:
             raise ExportError(
@@ -182,7 +182,7 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
     return found
 
 
-def as_table(found: Sequence[Parity]) -> str:
+def format_parity(found: Sequence[Parity]) -> str:
     """A line for each clip."""
     rows = [(str(p.frames), str(p.steps), f"{p.absolute:.1e}", f"{p.relative:.1e}") for p in found]
     return table(("frames", "steps", "largest difference of logits", "relative"), rows)

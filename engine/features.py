@@ -17,7 +17,7 @@ from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
 
-def extract(config: Config, weights: str | Path, folder: Path, device: torch.device) -> Path:
+def extract_features(config: Config, weights: str | Path, folder: Path, device: torch.device) -> Path:
     """Write the features of every clip of every split to `folder`/features/<split>/<id>.npz.
 
     A file holds `features` (T_pad, C) float32, the clip's padding included, and `frames`, the number before padding.
@@ -45,7 +45,7 @@ def extract(config: Config, weights: str | Path, folder: Path, device: torch.dev
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
     ranks.all_gather(None)  # all have written their share
     if ranks.rank() == 0:
-        feature_source(config, model, manifest.frame_size).save(out)
+        build_feature_source(config, model, manifest.frame_size).save(out)
     return out
 
 
@@ -58,10 +58,10 @@ def check_features(config: Config, model: SLRModel, frame_size: int) -> None:
         frame_size: of the prepared frames.
     """
     if config.feeder_args.datatype == "features":
-        feature_source(config, model, frame_size).check(config.feeder_args.features)
+        build_feature_source(config, model, frame_size).check(config.feeder_args.features)
 
 
-def feature_source(config: Config, model: SLRModel, frame_size: int) -> FeatureSource:
+def build_feature_source(config: Config, model: SLRModel, frame_size: int) -> FeatureSource:
     """What `model` computes features with."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.conv2d.state_dict().items()):

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "numba")
 
 
-def provenance(device: torch.device) -> dict[str, Any]:
+def collect_provenance(device: torch.device) -> dict[str, Any]:
     """Command, time, commit of this repository, versions and hardware; plain values.
 
     `commit` is null outside a git clone; `changed` lists files that differ from it.

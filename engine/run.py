@@ -12,9 +12,9 @@ import torch
 from config.load import to_dict
 from config.schema import Config
 from engine.checkpoints import BEST, LAST
-from engine.distributed import own_device, process_group
-from engine.features import extract
-from engine.provenance import add_start, provenance
+from engine.distributed import join_process_group, select_local_device
+from engine.features import extract_features
+from engine.provenance import add_start, collect_provenance
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.tester import test
 from engine.train_state import TrainState
@@ -50,8 +50,8 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
     Raises:
         InputError: something that the run needs is missing or does not fit; the message says what.
     """
-    device = own_device(config.device)
-    with process_group(device):
+    device = select_local_device(config.device)
+    with join_process_group(device):
         return _run(resumed(config), notes, device)
 
 
@@ -77,7 +77,7 @@ def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
         LOGGER.info(note)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
     if config.phase == "features":
-        LOGGER.info("features:  %s", extract(config, weights, folder, device))
+        LOGGER.info("features:  %s", extract_features(config, weights, folder, device))
         return []
     if trainer:
         weights = train(trainer, folder)
@@ -86,7 +86,7 @@ def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
     LOGGER.info("\n%s", summary(evaluations))
     if ranks.rank():
         return evaluations
-    history = trainer.state.history if trainer else history_of(weights)
+    history = trainer.state.history if trainer else load_history(weights)
     page = write_report(folder, evaluations, to_dict(config), history, str(weights))
     LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
     return evaluations
@@ -99,7 +99,7 @@ def open_own_folder(config: Config, device: torch.device) -> Path:
     if ranks.rank() == 0:
         folder = open_run_folder(config)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
-        add_start(folder / name, provenance(device))
+        add_start(folder / name, collect_provenance(device))
     ranks.all_gather(None)
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
     return folder
@@ -112,7 +112,7 @@ def check_tools(config: Config) -> None:
         score_glosses([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
 
 
-def history_of(weights: str | Path) -> Sequence[EpochRecord]:
+def load_history(weights: str | Path) -> Sequence[EpochRecord]:
     """The learning curve in a checkpoint; empty if it is not this project's."""
     state = load_checkpoint(weights).get("train_state")
     return TrainState.from_dict(state).history if isinstance(state, dict) and "history" in state else ()
@@ -125,10 +125,10 @@ def train(trainer: Trainer, folder: Path) -> Path:
     done = f"trained {state.epoch} epochs, {state.step} steps in {minutes:.1f} minutes"
     LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
-    return best_checkpoint(folder, trainer.config.load_checkpoints, state)
+    return find_best_checkpoint(folder, trainer.config.load_checkpoints, state)
 
 
-def best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
+def find_best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
     """The checkpoint of the best epoch; a run resumed into another folder may have got no better than the older one.
 
     Where the older run's best checkpoint is gone, the last one is taken, and the log says so.

@@ -38,7 +38,7 @@ class SyncBatchNorm(nn.BatchNorm2d):
         """Takes maps over time as well as over space."""
 
 
-def synchronise(model: nn.Module, device: torch.device) -> nn.Module:
+def convert_sync_batchnorm(model: nn.Module, device: torch.device) -> nn.Module:
     """`model` with every BatchNorm replaced by one over all processes; weights and names stay."""
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)

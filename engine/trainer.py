@@ -14,7 +14,7 @@ from tqdm import tqdm
 from config.load import to_dict
 from config.schema import Config
 from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
-from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, describe_clips, load_resumable
+from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, identify_clips, load_resumable
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
@@ -22,7 +22,7 @@ from engine.optim import adopt, freeze_unused, restore
 from engine.run_folder import write_history
 from engine.skips import check_skips, count_unreadable
 from engine.train_state import EpochProgress, TrainState
-from engine.training_step import build_step, grouped
+from engine.training_step import build_step, group_batches
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import describe, write_report
@@ -30,7 +30,7 @@ from slr_network import build_model
 from utils import ranks
 from utils.checkpoint import load_weights
 from utils.log import LOGGER
-from utils.seed import random_states, restore_random_states, seed_everything
+from utils.seed import get_random_states, restore_random_states, seed_everything
 
 
 class Trainer:
@@ -134,7 +134,7 @@ class Trainer:
         )
         clock = time.monotonic()
         with bar:
-            for batches in grouped(self.loader, config.accumulate):
+            for batches in group_batches(self.loader, config.accumulate):
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
                 unreadable = count_unreadable(batches) if config.on_bad_clip == "skip" else 0
@@ -202,7 +202,7 @@ class Trainer:
         """Write a checkpoint under these names; to be called by all processes."""
         begun = time.monotonic()
         self.state = replace(self.state, seconds=self._before + begun - self._started)
-        states = ranks.all_gather(random_states(self.device))
+        states = ranks.all_gather(get_random_states(self.device))
         if ranks.rank() == 0:
             content = {
                 "model_state_dict": self.model.state_dict(),
@@ -216,7 +216,7 @@ class Trainer:
                 "config": to_dict(self.config),
                 "glosses": list(self.vocabulary.glosses),
                 "frame_size": self.clips.frame_size,
-                "trained_on": describe_clips(self.clips),
+                "trained_on": identify_clips(self.clips),
             }
             self.checkpoints.save(content, names)
         ranks.all_gather(None)  # a process that left before would have the first one killed while it writes

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from config.schema import Config
 from dataset.batch import Batch
-from engine.distributed import share
+from engine.distributed import wrap_ddp
 from engine.optim import build_optimizer, build_scheduler
 from modules.losses import SLRCriterion
 from slr_network import SLRModel
@@ -97,14 +97,14 @@ class TrainingStep:
         loss, wrong = ranks.all_reduce_mean([here, float(not finite)], self.device)
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
-            with explained(batches):
+            with explain_out_of_memory(batches):
                 self.scaler.step(self.optimizer)
         elif overflow:
             pass  # the scaler has seen it
         elif not self.skip:
-            raise NonFiniteLossError(explain(batches, terms, norm))
+            raise NonFiniteLossError(describe_nonfinite_loss(batches, terms, norm))
         else:
-            LOGGER.info("a step was skipped: %s", explain(batches, terms, norm))
+            LOGGER.info("a step was skipped: %s", describe_nonfinite_loss(batches, terms, norm))
             for buffer, before in zip(self.network.buffers(), statistics, strict=True):
                 buffer.copy_(before)
         self.scaler.update()
@@ -118,7 +118,7 @@ class TrainingStep:
         for number, batch in enumerate(batches, start=1):
             waits = isinstance(self.network, DistributedDataParallel) and number < len(batches)
             part = len(batch.ids) / clips
-            with explained([batch]), self.network.no_sync() if waits else nullcontext():
+            with explain_out_of_memory([batch]), self.network.no_sync() if waits else nullcontext():
                 of_batch = self._loss(batch)
                 self.scaler.scale(part * of_batch["total"]).backward()
             for name, term in of_batch.items():
@@ -156,7 +156,7 @@ def build_step(config: Config, model: SLRModel, device: torch.device, steps_per_
         if ranks.world_size() > 1 and config.sync_batchnorm and not config.freeze_bn:
             raise InputError("compile with several processes needs sync_batchnorm: false, or freeze_bn: true")
         model.conv2d.compile()
-    network = share(model, device, config.sync_batchnorm)
+    network = wrap_ddp(model, device, config.sync_batchnorm)
     optimizer = build_optimizer(model, config.optimizer_args)
     return TrainingStep(
         network,
@@ -170,20 +170,20 @@ def build_step(config: Config, model: SLRModel, device: torch.device, steps_per_
     )
 
 
-def grouped(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
+def group_batches(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
     """`size` batches at a time, the last time those that are left."""
     rest = iter(batches)
     while group := list(islice(rest, size)):
         yield group
 
 
-def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) -> str:
+def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) -> str:
     """What is not finite, and on which clips; to be called by all processes, with what each had in the step.
 
     The gradient is that of all of them: those whose own loss is not finite are named, or all if only the gradient is.
     """
     named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
-    own = f"{named} on {', '.join(map(describe, batches))}"
+    own = f"{named} on {', '.join(map(list_clips, batches))}"
     of_all = ranks.all_gather((isfinite(terms["total"]), own))
     guilty = [said for finite, said in of_all if not finite] or [said for _, said in of_all]
     return (
@@ -193,7 +193,7 @@ def explain(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) 
 
 
 @contextmanager
-def explained(batches: Sequence[Batch]) -> Iterator[None]:
+def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
     """Raise TrainingMemoryError where memory runs out while it is entered: names the clips and what to do."""
     try:
         yield
@@ -202,12 +202,12 @@ def explained(batches: Sequence[Batch]) -> Iterator[None]:
             raise
         frames = max(batch.video.shape[1] for batch in batches)
         raise TrainingMemoryError(
-            f"memory ran out on {', '.join(map(describe, batches))}, {frames} frames each with padding; lower "
+            f"memory ran out on {', '.join(map(list_clips, batches))}, {frames} frames each with padding; lower "
             "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
         ) from error
 
 
-def describe(batch: Batch) -> str:
+def list_clips(batch: Batch) -> str:
     """The clips of a batch with their sizes."""
     sizes = zip(batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True)
     return ", ".join(f"{clip} ({frames} frames, {glosses} glosses)" for clip, frames, glosses in sizes)

@@ -55,7 +55,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: no such file, truncated, not a checkpoint, or it holds more than tensors and plain values.
     """
-    damaged = _damaged_part(path)
+    damaged = _find_damaged_part(path)
     if damaged:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong; take another checkpoint")
     try:
@@ -67,13 +67,13 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
     except Exception as error:  # a damaged file can make its reader raise anything
-        raise CheckpointError(f"{path} is refused, and nothing in it was run: {reason(error)}") from error
+        raise CheckpointError(f"{path} is refused, and nothing in it was run: {explain_refusal(error)}") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
     return content
 
 
-def _damaged_part(path: str | Path) -> str | None:
+def _find_damaged_part(path: str | Path) -> str | None:
     """The first part of a zip archive, as PyTorch writes them, whose CRC-32 is wrong; PyTorch does not look."""
     try:
         if not zipfile.is_zipfile(path):
@@ -84,7 +84,7 @@ def _damaged_part(path: str | Path) -> str | None:
         return "a header"
 
 
-def reason(error: Exception) -> str:
+def explain_refusal(error: Exception) -> str:
     """Why a file was refused, without PyTorch's advice to read it unsafely."""
     wanted = re.search(r"GLOBAL (\S+)", str(error))
     if wanted:
@@ -118,7 +118,7 @@ def load_weights(
         raise CheckpointError(f"ignore_weights names weights that the network does not have: {', '.join(unknown)}")
     if not isinstance(source, Mapping):
         source, name = load_checkpoint(source), str(source)
-    weights = drop_unused(stored_weights(source, name), own)
+    weights = drop_unused(extract_weights(source, name), own)
     missing = sorted(own.keys() - weights.keys() - ignore)
     unexpected = sorted(weights.keys() - own.keys() - ignore)
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
@@ -138,7 +138,7 @@ def load_weights(
     return model
 
 
-def stored_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
+def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
     """The weights in what a checkpoint holds, by their names without components `module`.
 
     Args:
@@ -163,12 +163,12 @@ def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequenc
     only_there, only_here = sorted(set(held) - set(glosses)), sorted(set(glosses) - set(held))
     raise CheckpointError(
         f"{path} was trained on another dictionary: {len(held)} glosses there, {len(glosses)} in the prepared corpus"
-        f"{difference('there alone', only_there)}{difference('here alone', only_here)}; use the prepared folder "
-        "that it was trained on, or prepare the corpus again"
+        f"{format_difference('there alone', only_there)}{format_difference('here alone', only_here)}; use the prepared "
+        "folder that it was trained on, or prepare the corpus again"
     )
 
 
-def difference(label: str, glosses: Sequence[str]) -> str:
+def format_difference(label: str, glosses: Sequence[str]) -> str:
     """ "; label: A, B, ..." or nothing."""
     return f"; {label}: {', '.join(glosses[:5])}{', ...' if len(glosses) > 5 else ''}" if glosses else ""
 

@@ -58,12 +58,12 @@ def select_dtype(precision: str, device: torch.device) -> torch.dtype:
     dtype = DTYPES[precision]
     emulated = device.type == "cpu" if precision == "fp16" else precision == "bf16" and not computes_bfloat16(device)
     if emulated:
-        _say_emulated(device, precision)
+        _warn_emulated(device, precision)
     return dtype
 
 
 @cache  # once is enough
-def _say_emulated(device: torch.device, precision: str) -> None:
+def _warn_emulated(device: torch.device, precision: str) -> None:
     LOGGER.info("warning: %s has no arithmetic for %s and emulates it: fp32 is faster", device, precision)
 
 

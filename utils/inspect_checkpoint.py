@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from utils.architecture import architecture_of, shown
-from utils.checkpoint import load_checkpoint, stored_weights
+from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
 from utils.table import table
 
@@ -30,7 +30,7 @@ def inspect(path: str | Path) -> list[tuple[str, str]]:
         CheckpointError: it cannot be read, is refused, or holds no weights.
     """
     content = load_checkpoint(path)
-    weights = stored_weights(content, str(path))
+    weights = extract_weights(content, str(path))
     lines = [("file", f"{path}, {Path(path).stat().st_size / 2**20:.1f} MiB"), ("kind", kind(content))]
     lines += training(content)
     lines += network(weights)
@@ -93,7 +93,7 @@ def described(value: Any) -> str:
 
 def keys(path: str | Path) -> str:
     """A table of every weight: name, shape and type."""
-    weights = stored_weights(load_checkpoint(path), str(path))
+    weights = extract_weights(load_checkpoint(path), str(path))
     rows = [(name, str(tuple(w.shape)), str(w.dtype).removeprefix("torch.")) for name, w in weights.items()]
     return table(("weight", "shape", "type"), rows)
 

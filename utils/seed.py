@@ -16,7 +16,7 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def random_states(device: torch.device) -> dict[str, Any]:
+def get_random_states(device: torch.device) -> dict[str, Any]:
     """The states of the generators in use, as tensors and plain numbers that load without unpickling code."""
     name, keys, position, has_gauss, cached = np.random.get_state()
     states: dict[str, Any] = {
@@ -32,7 +32,7 @@ def random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Undo what happened since `random_states`; the state of another kind of device is left out."""
+    """Undo what happened since `get_random_states`; the state of another kind of device is left out."""
     version, keys, gauss = states["python"]
     random.setstate((version, tuple(keys), gauss))
     name, keys, position, has_gauss, cached = states["numpy"]

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
-from config.load import stored_config, to_dict
+from config.load import parse_stored_config, to_dict
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser
 from utils.errors import InputError
@@ -65,7 +65,7 @@ def load_onnx(path: str | Path) -> Recogniser:
         config, glosses, frame_size = (json.loads(stored[key]) for key in ("config", "glosses", "frame_size"))
     except json.JSONDecodeError as error:
         raise OnnxError(f"what {path} carries beside its weights is damaged: {error}") from error
-    config = stored_config(config, path)
+    config = parse_stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
     return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size)
 

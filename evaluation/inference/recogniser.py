@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from config.load import stored_config
+from config.load import parse_stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
 from dataset.frames import FrameError, resize_frame
@@ -95,7 +95,7 @@ class Recogniser:
         """
         content = load_checkpoint(path)
         if "config" in content:
-            config = stored_config(content["config"], path)
+            config = parse_stored_config(content["config"], path)
         if config is None:
             raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
         vocabulary = stored_vocabulary(content, path, vocabulary)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from config.load import corpora, load_config
+from config.load import list_corpora, load_config
 from config.schema import Config
 from dataset.manifest import Clip, Manifest
 from evaluation.ctm import FormatError, check_gloss, fold_case
@@ -21,7 +21,7 @@ def training_config(dataset: str) -> Config:
         ConfigError: the corpus' file in `config/` is malformed.
     """
     # A corpus without a file there has to be told where it lies and how it is scored; neither matters here.
-    needed = {} if dataset in corpora() else {"prepared": ".", "normalise": "none"}
+    needed = {} if dataset in list_corpora() else {"prepared": ".", "normalise": "none"}
     return load_config(None, {"dataset": dataset, **needed})[0]
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.load import ConfigError, corpora, leaf_keys, load_config, stored_config, to_dict, to_yaml
+from config.load import ConfigError, list_corpora, list_keys, load_config, parse_stored_config, to_dict, to_yaml
 from config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "config"
@@ -41,7 +41,7 @@ def test_baseline_lines_that_readmes_point_to():
 def test_baseline_explains_every_key():
     lines = (FOLDER / "baseline.yaml").read_text().splitlines()
     explained = {line.strip().removeprefix("# ").split(":")[0] for line in lines if ": " in line and "#" in line}
-    assert {key.rsplit(".", 1)[-1] for key, _ in leaf_keys()} <= explained
+    assert {key.rsplit(".", 1)[-1] for key, _ in list_keys()} <= explained
 
 
 @pytest.mark.parametrize("name", CORPORA)
@@ -69,7 +69,7 @@ def test_repeats_stay_in_the_quickstart_and_in_a_corpus_of_ones_own():
 
 
 def test_corpora_are_found():
-    assert sorted(corpora()) == sorted(CORPORA)
+    assert sorted(list_corpora()) == sorted(CORPORA)
 
 
 def test_command_line_over_file_over_corpus_over_default(tmp_path):
@@ -193,8 +193,8 @@ def test_a_stored_configuration_comes_back_as_it_was():
     config, _ = load_config(FOLDER / "baseline.yaml", {"dataset": "CSL-Daily"})
     for work_dir in ("2024-05-01", "./a #2", "null", "a: b", "1e5"):  # YAML would take these for something else
         changed = replace(config, work_dir=work_dir)
-        assert stored_config(to_dict(changed), "best.pt") == changed
+        assert parse_stored_config(to_dict(changed), "best.pt") == changed
     with pytest.raises(ConfigError, match=r"configuration in best.pt is a list, not sections"):
-        stored_config([1], "best.pt")
+        parse_stored_config([1], "best.pt")
     with pytest.raises(ConfigError, match=r"1 mistake in the configuration in best.pt:\n  beam: unknown key"):
-        stored_config(to_dict(config) | {"beam": 1}, "best.pt")
+        parse_stored_config(to_dict(config) | {"beam": 1}, "best.pt")

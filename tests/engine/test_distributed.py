@@ -13,8 +13,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from engine.distributed import own_device, several
-from engine.sync_batchnorm import SyncBatchNorm, synchronise
+from engine.distributed import select_local_device, split_device_names
+from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import EvaluationError, joined
 from tests.engine.two_processes import in_two
@@ -112,7 +112,7 @@ def test_one_process_writes_and_the_others_are_silent(runs):
 
 def normalise_in_group(rank: int) -> list:
     layer, x, weights = example()
-    synced = synchronise(nn.Sequential(layer), torch.device("cpu"))[0].train()
+    synced = convert_sync_batchnorm(nn.Sequential(layer), torch.device("cpu"))[0].train()
     part = x[2 * rank : 2 * rank + 2].clone().requires_grad_()
     out = synced(part)
     (out * weights[2 * rank : 2 * rank + 2]).sum().backward()
@@ -151,18 +151,18 @@ def test_names_and_shared_layers_survive_synchronising():
     norm = nn.BatchNorm1d(4)
     model = nn.ModuleDict({"a": norm, "b": norm, "c": nn.Sequential(nn.Linear(2, 2), nn.BatchNorm2d(3))})
     names = list(model.state_dict())
-    synced = synchronise(model, torch.device("cpu"))
+    synced = convert_sync_batchnorm(model, torch.device("cpu"))
     assert list(synced.state_dict()) == names
     assert synced["a"] is synced["b"]
     assert isinstance(synced["c"][1], SyncBatchNorm)
 
 
 def test_the_device_of_each_process(monkeypatch):
-    assert several("0,1") == ["0", "1"]
-    assert several("cpu") == ["cpu"]
+    assert split_device_names("0,1") == ["0", "1"]
+    assert split_device_names("cpu") == ["cpu"]
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert own_device("cpu,cpu").type == "cpu"
-    assert own_device("cpu").type == "cpu"
+    assert select_local_device("cpu,cpu").type == "cpu"
+    assert select_local_device("cpu").type == "cpu"
     assert ranks.local_rank() == 1
 
 

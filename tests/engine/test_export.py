@@ -16,7 +16,16 @@ from config.load import load_config, to_dict
 from dataset.vocabulary import Vocabulary
 from engine import export as module
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
-from engine.export import FORMATS, LENGTHS, OLDEST, compare, convert, main, parse_args, random_clip
+from engine.export import (
+    FORMATS,
+    LENGTHS,
+    OLDEST,
+    compare_networks,
+    main,
+    make_random_clip,
+    parse_args,
+    write_and_read_back,
+)
 from evaluation.inference.onnx_network import OnnxError, load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
@@ -90,9 +99,9 @@ def refused(*arguments) -> str:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_format_and_network_at_every_length(tmp_path, name, variant):
     recogniser = tiny_recogniser(**variant)
-    other = convert(recogniser, name, tmp_path / f"model{FORMATS[name].suffix}")
+    other = write_and_read_back(recogniser, name, tmp_path / f"model{FORMATS[name].suffix}")
     lengths = (1, 2, 3, 4, 5, 7, 8, 9, 31, 64, 90)
-    found = compare(recogniser.network, other, 64, lengths)
+    found = compare_networks(recogniser.network, other, 64, lengths)
     assert [parity.frames for parity in found] == list(lengths)
     stride = recogniser.network.model.spec.stride
     assert [parity.steps for parity in found] == [-(-frames // stride) for frames in lengths]
@@ -107,7 +116,7 @@ def test_the_clip_network_is_the_network():
     network = TorchNetwork(tiny_model())
     with torch.no_grad():
         for frames in (1, 6, 30):
-            clip = random_clip(frames, 64)
+            clip = make_random_clip(frames, 64)
             video, expected = network.batch(clip).video, network(clip)
             assert np.abs(expected).max() > 0.05
             for form in (ClipNetwork, ScanClipNetwork):
@@ -120,11 +129,11 @@ def test_the_clip_network_is_the_network():
 
 
 def test_clips_to_compare_on_differ_from_frame_to_frame():
-    clip = random_clip(5, 72)
+    clip = make_random_clip(5, 72)
     assert clip.shape == (5, 3, 72, 72)
     assert clip.dtype == np.uint8
     assert all((clip[i] != clip[i + 1]).any() for i in range(4))
-    assert np.array_equal(clip, random_clip(5, 72))
+    assert np.array_equal(clip, make_random_clip(5, 72))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,9 +151,9 @@ def test_the_command_writes_beside_the_checkpoint_and_prints_the_comparison(chec
 
 def test_an_onnx_file_reads_clips_as_the_checkpoint_does(checkpoint, exported, monkeypatch):
     torch_recogniser = Recogniser.from_checkpoint(checkpoint, "cpu")
-    frames = np.ascontiguousarray(random_clip(45, 90).transpose(0, 2, 3, 1))  # (T, H, W, 3)
+    frames = np.ascontiguousarray(make_random_clip(45, 90).transpose(0, 2, 3, 1))  # (T, H, W, 3)
     expected = torch_recogniser.recognise(frames)
-    logits = torch_recogniser.network(random_clip(10, 64))
+    logits = torch_recogniser.network(make_random_clip(10, 64))
     monkeypatch.setattr(SLRModel, "__init__", lambda *_: pytest.fail("PyTorch's network was built"))
     recogniser = load_onnx(exported)
     assert recogniser.vocabulary.glosses == tuple(GLOSSES)
@@ -159,7 +168,7 @@ def test_an_onnx_file_reads_clips_as_the_checkpoint_does(checkpoint, exported, m
     assert given.frames == expected.frames
     assert [guess.glosses for guess in given.nbest] == [guess.glosses for guess in expected.nbest]
     assert [guess.score for guess in given.nbest] == pytest.approx([guess.score for guess in expected.nbest], abs=1e-3)
-    network = recogniser.network(random_clip(10, 64))
+    network = recogniser.network(make_random_clip(10, 64))
     assert network.dtype == np.float32
     assert np.abs(network - logits).max() < 1e-5
 
@@ -178,7 +187,7 @@ def test_others_can_use_the_file_too(exported):
 def test_torch_files_carry_the_same_notes(tmp_path):
     recogniser = tiny_recogniser()
     notes = dict.fromkeys(("config", "glosses", "frame_size"), "")
-    convert(recogniser, "torchscript", tmp_path / "a.ts")
+    write_and_read_back(recogniser, "torchscript", tmp_path / "a.ts")
     torch.jit.load(tmp_path / "a.ts", _extra_files=notes)
     assert json.loads(notes["glosses"]) == GLOSSES
     assert json.loads(notes["config"]) == to_dict(recogniser.config)

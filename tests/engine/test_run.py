@@ -3,8 +3,8 @@ from dataclasses import asdict
 import pytest
 
 from config.load import load_config
-from engine.checkpoints import changes
-from engine.run import best_checkpoint
+from engine.checkpoints import list_changed_settings
+from engine.run import find_best_checkpoint
 from engine.run_folder import RunFolderError, check_run_folder
 from engine.train_state import TrainState
 from evaluation.reporting.history import EpochRecord
@@ -21,13 +21,13 @@ def test_the_best_checkpoint_after_resuming_into_another_folder(tmp_path):
     save(old / "epoch_10.pt", 30.0, 9)
     save(new / "last.pt", 30.0, 9)
     state = TrainState(epoch=12, best_wer=30.0, best_epoch=9)
-    assert best_checkpoint(new, resumed, state) == new / "last.pt"
+    assert find_best_checkpoint(new, resumed, state) == new / "last.pt"
     save(old / "best.pt", 20.0, 50)  # of later epochs of the older run: not this run's best
-    assert best_checkpoint(new, resumed, state) == new / "last.pt"
+    assert find_best_checkpoint(new, resumed, state) == new / "last.pt"
     save(old / "best.pt", 30.0, 9)
-    assert best_checkpoint(new, resumed, state) == old / "best.pt"
+    assert find_best_checkpoint(new, resumed, state) == old / "best.pt"
     save(new / "best.pt", 25.0, 12)
-    assert best_checkpoint(new, resumed, TrainState(epoch=12, best_wer=25.0, best_epoch=12)) == new / "best.pt"
+    assert find_best_checkpoint(new, resumed, TrainState(epoch=12, best_wer=25.0, best_epoch=12)) == new / "best.pt"
 
 
 def test_weights_are_not_moved_away_from_under_a_run(tmp_path):
@@ -42,7 +42,7 @@ def test_weights_are_not_moved_away_from_under_a_run(tmp_path):
 def test_neither_what_is_learnt_nor_how_the_best_epoch_is_found_may_change_on_resuming():
     before = {"merge_repeats": False, "num_epoch": 1, "feeder_args": {"flip": 0.5, "input_size": 64}}
     after = {"merge_repeats": True, "num_epoch": 2, "feeder_args": {"flip": 0.0, "input_size": 64}}
-    assert changes(before, after) == ["merge_repeats: False -> True", "feeder_args.flip: 0.5 -> 0.0"]
+    assert list_changed_settings(before, after) == ["merge_repeats: False -> True", "feeder_args.flip: 0.5 -> 0.0"]
 
 
 def test_the_state_of_another_version_is_taken_as_far_as_it_is_known():

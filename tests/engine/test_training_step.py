@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from dataset.batch import Batch
-from engine.training_step import NonFiniteLossError, TrainingMemoryError, TrainingStep, grouped
+from engine.training_step import NonFiniteLossError, TrainingMemoryError, TrainingStep, group_batches
 
 
 class Slope(nn.Module):
@@ -124,5 +124,5 @@ def test_want_of_memory_for_the_optimiser_is_named_too():
 
 
 def test_batches_in_groups():
-    assert list(grouped("abcdefg", 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
-    assert list(grouped("", 3)) == []
+    assert list(group_batches("abcdefg", 3)) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert list(group_batches("", 3)) == []

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from engine.distributed import process_group
+from engine.distributed import join_process_group
 
 
 def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
@@ -26,6 +26,6 @@ def _begin(rank: int, port: int, work: Callable[[int], Any], folder: str) -> Non
     group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= group | {"LOCAL_RANK": str(rank)}
     torch.set_num_threads(1)
-    with process_group(torch.device("cpu")):
+    with join_process_group(torch.device("cpu")):
         result = work(rank)
     torch.save(result, f"{folder}/{rank}.pt")

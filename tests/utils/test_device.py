@@ -32,7 +32,7 @@ def test_auto_takes_bfloat16_where_the_device_computes_it(monkeypatch, able, dty
 def test_what_is_asked_for_is_taken_and_emulation_is_said(monkeypatch, caplog, name, able, dtype, warns):
     monkeypatch.setattr(device, "computes_bfloat16", lambda _: able)
     monkeypatch.setattr(LOGGER, "propagate", True)
-    device._say_emulated.cache_clear()
+    device._warn_emulated.cache_clear()
     with caplog.at_level(logging.INFO):
         assert select_dtype(name, CPU) == dtype
     assert (f"cpu has no arithmetic for {name}" in caplog.text) == warns
