@@ -23,7 +23,7 @@ from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.decode import BeamDecoder, GreedyDecoder, make_decoder
 from utils.errors import InputError
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
+PARITY = Path(__file__).parents[2] / "data" / "parity"
 EXPECTED = json.loads((PARITY / "expected_decode.json").read_text(encoding="utf-8"))
 LOG_ZERO = -float(np.finfo(np.float32).max)
 SMALLEST = np.finfo(np.float32).tiny
