@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections import namedtuple
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -17,7 +17,6 @@ from preprocess.corpora.corpus import Corpus, Recording
 from preprocess.corpora.registry import CORPORA
 from preprocess.examination import source
 from preprocess.examination.finding import Finding, Verdict, format_findings
-from preprocess.examination.source import RELEASED_SIZES
 from preprocess.options import REPOSITORY
 from preprocess.prepare import prepare
 from tests.preprocess import tiny_corpora as tiny
@@ -76,7 +75,7 @@ def parse(status: int, text: str) -> Diagnosis:
 def sound(dataset: str, root: Path) -> Path:
     """A tiny corpus whose clips are long enough for their labels, and whose images have the released size."""
     BUILDERS[dataset](root)
-    width, height = RELEASED_SIZES[dataset]
+    width, height = CORPORA[dataset].image_size
     for folder in {path.parent for pattern in ("*.png", "*.jpg") for path in root.rglob(pattern)}:
         suffix = next(folder.iterdir()).suffix
         shutil.rmtree(folder)
@@ -471,7 +470,7 @@ def videos(tmp_path, monkeypatch) -> Path:
         dev = (Recording("clip4", paths[4], "A", ("HOUSE",)),)
         return Corpus({"train": train, "dev": dev}, ("HOUSE", "TREE"))
 
-    monkeypatch.setitem(CORPORA, "CSL", read)
+    monkeypatch.setitem(CORPORA, "CSL", replace(CORPORA["CSL"], read=read))
     return tmp_path / "videos"
 
 
