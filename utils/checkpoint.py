@@ -6,7 +6,6 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,13 @@ from torch import Tensor, nn
 from utils.architecture import diagnose
 from utils.errors import InputError
 from utils.files import atomic_path
+from utils.plain_pickle import PLAIN_NAMES
 
-NUMPY = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
 PLAIN_TYPES = [
-    Counter,  # of PyTorch's MultiStepLR
-    np.ndarray,
-    np.dtype,
-    *((NUMPY._reconstruct, f"{module}._reconstruct") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
-    *((NUMPY.scalar, f"{module}.scalar") for module in ("numpy.core.multiarray", "numpy._core.multiarray")),
+    *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
     *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},  # of random states and of numbers such as a WER
 ]
-"""What a checkpoint may hold besides tensors and plain containers; numpy 1 and 2 call their functions differently."""
+"""What a checkpoint may hold besides tensors and plain containers."""
 
 
 class CheckpointError(InputError, ValueError):

@@ -1,4 +1,4 @@
-"""Legacy `.npy` files: their content is read, and no code of theirs is run."""
+"""Files of earlier systems: their content is read, and no code of theirs is run."""
 
 import os
 import pickle
@@ -8,7 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from utils.legacy_pickle import LegacyFileError, PlainType, load_legacy_npy
+from dataset.legacy import PlainType, load_dictionary, load_legacy_npy
+from dataset.vocabulary import Vocabulary, VocabularyError
+from utils.errors import InputError
 
 
 class CreatesFile:
@@ -59,7 +61,7 @@ def test_what_numpy_saves_here(tmp_path):
 def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, protocol, wrap):
     path = tmp_path / "gloss_dict.npy"
     write(path, wrap(CreatesFile(tmp_path / "created")), protocol)
-    with pytest.raises(LegacyFileError, match=r"gloss_dict\.npy is refused, and nothing in it was run.*posix\.system"):
+    with pytest.raises(InputError, match=r"gloss_dict\.npy is refused, and nothing in it was run.*posix\.system"):
         load_legacy_npy(path)
     assert not (tmp_path / "created").exists()
     np.load(path, allow_pickle=True)  # it is what it claims to be
@@ -75,7 +77,7 @@ def test_only_plain_types_are_admitted(tmp_path, name):
     write(path, {})
     header = path.read_bytes()[:128]
     path.write_bytes(header + f"c{module}\n{attribute}\n(I1\ntR.".encode())
-    with pytest.raises(LegacyFileError, match=name.replace(".", r"\.")):
+    with pytest.raises(InputError, match=name.replace(".", r"\.")):
         load_legacy_npy(path)
 
 
@@ -85,22 +87,22 @@ def test_types_and_encodings_are_limited_too(tmp_path):
     header = path.read_bytes()[:128]
     for call in (b"cnumpy\ndtype\n(VV8\ntR.", b"cnumpy\ndtype\n(Vi4,O\ntR.", b"c_codecs\nencode\n(Vx\nVrot13\ntR."):
         path.write_bytes(header + call)
-        with pytest.raises(LegacyFileError, match="is refused"):
+        with pytest.raises(InputError, match="is refused"):
             load_legacy_npy(path)
     path.write_bytes(header + b"cnumpy\nndarray\n(I9\ntR.")
-    with pytest.raises(LegacyFileError):
+    with pytest.raises(InputError):
         load_legacy_npy(path)
 
 
 def test_missing_foreign_and_damaged_files(tmp_path):
-    with pytest.raises(LegacyFileError, match=r"there is no file .*nowhere\.npy"):
+    with pytest.raises(InputError, match=r"there is no file .*nowhere\.npy"):
         load_legacy_npy(tmp_path / "nowhere.npy")
-    with pytest.raises(LegacyFileError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_legacy_npy(tmp_path)
     (tmp_path / "text.npy").write_text("REGEN\n")
     (tmp_path / "empty.npy").touch()
     for name in ("text.npy", "empty.npy"):
-        with pytest.raises(LegacyFileError, match=r"damaged or no \.npy file"):
+        with pytest.raises(InputError, match=r"damaged or no \.npy file"):
             load_legacy_npy(tmp_path / name)
 
 
@@ -115,7 +117,7 @@ def test_a_damaged_file_is_never_more_than_an_error_of_ours(tmp_path):
         path.write_bytes(damaged)
         try:
             load_legacy_npy(path)
-        except LegacyFileError:
+        except InputError:
             refused += 1
     assert refused > 100
 
@@ -131,7 +133,7 @@ def crafted(path, value):
 def test_a_class_cannot_be_changed(tmp_path):
     before = Counter.most_common
     change = b"\x80\x02ccollections\nCounter\nN}X\x0b\x00\x00\x00most_commonK\x05s\x86b."
-    with pytest.raises(LegacyFileError, match="is refused"):
+    with pytest.raises(InputError, match="is refused"):
         load_legacy_npy(crafted(tmp_path / "x.npy", change))
     assert Counter.most_common is before
 
@@ -144,3 +146,68 @@ def test_a_type_cannot_be_made_larger_than_its_data(tmp_path):
     assert array.type.itemsize == 8
     value = load_legacy_npy(crafted(tmp_path / "x.npy", grown))
     assert value.type.itemsize == 8
+
+
+def saved(tmp_path, content):
+    np.save(tmp_path / "gloss_dict.npy", content)
+    return tmp_path / "gloss_dict.npy"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"ABEND": [1, 300], "REGEN": [2, 40], "ÜBER": [3, 5]},
+        {"ÜBER": [3, 5], "ABEND": [1, 300], "REGEN": [2, 40]},
+        {"ABEND": [1], "REGEN": [2], "ÜBER": [3]},
+        {"ABEND": 1, "REGEN": 2, "ÜBER": 3},
+        {"ABEND": (np.int64(1), 300), "REGEN": [np.int32(2), 40], "ÜBER": np.int64(3)},
+    ],
+)
+def test_legacy_dictionaries_by_their_ids(tmp_path, content):
+    vocabulary = load_dictionary(saved(tmp_path, content))
+    assert vocabulary.glosses == ("ABEND", "REGEN", "ÜBER")
+    assert vocabulary.source.endswith("gloss_dict.npy")
+
+
+def test_prepared_dictionaries(tmp_path):
+    vocabulary = Vocabulary(["B", "A", "Ä"])
+    vocabulary.save(tmp_path / "gloss_dict.txt")
+    (tmp_path / "glosses.json").write_text('["B", "A", "Ä"]', encoding="utf-8")
+    for name in ("gloss_dict.txt", "glosses.json"):
+        assert load_dictionary(tmp_path / name) == vocabulary
+        assert load_dictionary(str(tmp_path / name)) == vocabulary
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"A": [0, 1], "B": [1, 1]}, "must be 1 to 2, 0 being the blank; missing: 2; too low or too high: 0"),
+        ({"A": [1, 1], "B": [3, 1]}, "missing: 2; too low or too high: 3"),
+        ({"A": [1, 1], "B": [1, 1]}, "missing: 2; given twice: 1"),
+        ({"A": [1, 1], "B": ["2", 1]}, r"'B': \['2', 1\] is not gloss: \[id, count\]"),
+        ({"A": True}, "is not gloss"),
+        ({"A": []}, "is not gloss"),
+        ({1: [1, 1]}, "is not gloss"),
+        ({"prefix": "/data", 0: {"fileid": "x"}}, r"is it the gloss_dict\.npy"),
+        ({"A B": [1, 1]}, "holds white space"),
+        ({}, "holds no gloss"),
+        ([1, 2], "holds ndarray, not a dictionary"),
+    ],
+)
+def test_what_is_no_dictionary(tmp_path, content, said):
+    with pytest.raises(VocabularyError, match=said):
+        load_dictionary(saved(tmp_path, content))
+
+
+def test_a_dictionary_that_would_run_code_is_refused(tmp_path):
+    path = saved(tmp_path, {"A": [1, CreatesFile(tmp_path / "created")]})
+    with pytest.raises(InputError, match="nothing in it was run"):
+        load_dictionary(path)
+    assert not (tmp_path / "created").exists()
+
+
+def test_a_missing_dictionary(tmp_path):
+    with pytest.raises(InputError, match=r"there is no file .*a\.npy"):
+        load_dictionary(tmp_path / "a.npy")
+    with pytest.raises(VocabularyError, match="no gloss dictionary at"):
+        load_dictionary(tmp_path / "a.txt")

@@ -1,0 +1,27 @@
+"""What a pickled file that is read here may name: plain values, and what numpy needs to write its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+NUMPY_FUNCTIONS = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+"""The module in which the installed numpy keeps the functions that pickles call."""
+
+PLAIN_NAMES: dict[str, Any] = {
+    "collections.Counter": Counter,  # PyTorch's MultiStepLR keeps its milestones in one
+    "numpy.ndarray": np.ndarray,
+    "numpy.dtype": np.dtype,
+    # A file names the module as the numpy that wrote it did: numpy 1 has the first name, numpy 2 the second.
+    "numpy.core.multiarray._reconstruct": NUMPY_FUNCTIONS._reconstruct,
+    "numpy._core.multiarray._reconstruct": NUMPY_FUNCTIONS._reconstruct,
+    "numpy.core.multiarray.scalar": NUMPY_FUNCTIONS.scalar,
+    "numpy._core.multiarray.scalar": NUMPY_FUNCTIONS.scalar,
+}
+"""Each name with what it means. Nothing here can run code of the file's choice.
+
+Checkpoints (`utils.checkpoint`) and the files of earlier systems (`dataset.legacy`) are read with this list. What one
+of them admits besides stands there, with the reason.
+"""
