@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dataset.crop import CROPS
 from dataset.manifest import SPLITS
-from dataset.video import CROPS
 from evaluation.heat.request import LAYERS, METHODS, HeatRequest, Source
 from test_one_video import LANGUAGES
 from utils.errors import InputError

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dataset.video import CROPS, find_clips
+from dataset.crop import CROPS
+from dataset.video import list_clips
 from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.transcript import FORMATS
 from utils.errors import InputError
@@ -64,7 +65,7 @@ def _count(text: str) -> int:
 def main(args: argparse.Namespace) -> None:
     """Do what the command line asks for; exits with one message where that is impossible."""
     try:
-        clips = find_clips(args.video_path)
+        clips = list_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
         outputs.check(clips, args.video_path)
         from evaluation.inference.read_clips import Reading, load_recogniser, read_clips  # noqa: PLC0415  brings PyTorch

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from dataset.crop import crop_and_resize
 from dataset.synthetic.generate import plan_clip, plan_corpus, render_clip
 from dataset.synthetic.layouts import Clip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, draw_recording
-from dataset.video import fit
 from evaluation.ctc.forced_alignment import Span
 from evaluation.heat.explain import align, combined
 from evaluation.heat.gradcam import record
@@ -73,7 +73,8 @@ def covered(boxes: np.ndarray, side: int) -> np.ndarray:
 def know(recogniser: Recogniser, clip: Clip, seed: int) -> Known:
     """A clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
     transform = recogniser.transform
-    video = recogniser.crop(np.stack([fit(frame, recogniser.frame_size) for frame in render_clip(clip, seed)]))
+    frames = [crop_and_resize(frame, recogniser.frame_size) for frame in render_clip(clip, seed)]
+    video = recogniser.crop(np.stack(frames))
     plan = transform.plan(len(video), np.random.default_rng())
     boxes = hand_boxes(clip, seed)[list(plan.indices)] / ([WIDTH, HEIGHT] * 2) * plan.size
     boxes -= [plan.left, plan.top] * 2

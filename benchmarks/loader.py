@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader
 from config.load import load_config
 from config.schema import Config
 from dataset.batch import Sample
-from dataset.frames import frame_paths, resize_frame
+from dataset.frames import list_frame_files, resize_frame
 from dataset.loader import ClipDataset, build_loader
 from dataset.manifest import Clip, Manifest
 from dataset.synthetic.generate import plan_corpus, render_clip
@@ -58,7 +58,7 @@ class NaiveDataset:
 
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         plan, clip = self.planned.plan(*key), self.planned.manifest.clips[key[1]]
-        paths = frame_paths(self.planned.manifest.clip_folder(clip))
+        paths = list_frame_files(self.planned.manifest.clip_folder(clip))
         frames = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
         side = self.planned.transform.feeder.input_size
         crops = [frame[plan.top : plan.top + side, plan.left : plan.left + side] for frame in frames]

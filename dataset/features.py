@@ -13,14 +13,10 @@ import torch
 from torch.utils.data import Dataset
 
 from dataset.batch import Batch
+from dataset.frames import FrameError
 from dataset.manifest import Manifest
-from utils.errors import InputError
 from utils.files import atomic_path, write_json
 from utils.temporal import TemporalSpec
-
-
-class FeatureError(InputError, ValueError):
-    """A file of features is missing, damaged or does not fit its clip."""
 
 
 @dataclass(frozen=True)
@@ -48,20 +44,20 @@ class FeatureSource:
         write_json(Path(folder) / self.FILE, asdict(self))
 
     def check(self, folder: str | Path) -> None:
-        """Raise FeatureError unless the features in `folder` are complete and were computed with just this."""
+        """Raise FrameError unless the features in `folder` are complete and were computed with just this."""
         path = Path(folder) / self.FILE
         again = "run main.py --phase features with these weights and settings"
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise FeatureError(f"there is no {path}, which --phase features writes at its end: {again}") from None
+            raise FrameError(f"there is no {path}, which --phase features writes at its end: {again}") from None
         except (OSError, ValueError) as error:
-            raise FeatureError(f"{path} cannot be read ({error}): {again}") from error
+            raise FrameError(f"{path} cannot be read ({error}): {again}") from error
         held = held if isinstance(held, dict) else {}
         differing = [name for name, value in asdict(self).items() if held.get(name) != value]
         if differing:
             named = ", ".join(f"{name} {held.get(name)} there, {getattr(self, name)} here" for name in differing)
-            raise FeatureError(f"the features in {folder} were computed with something else ({named}): {again}")
+            raise FrameError(f"the features in {folder} were computed with something else ({named}): {again}")
 
 
 def feature_file(folder: str | Path, split: str, clip_id: str) -> Path:
@@ -86,17 +82,17 @@ def read_features(path: Path) -> tuple[np.ndarray, int]:
     """The features (T_pad, C) float32 of a clip and its number of frames.
 
     Raises:
-        FeatureError: missing, damaged, or not such a file.
+        FrameError: missing, damaged, or not such a file.
     """
     try:
         with np.load(path, allow_pickle=False) as content:
             features, frames = content["features"], int(content["frames"])
     except FileNotFoundError:
-        raise FeatureError(f"there are no features {path}: run main.py --phase features again") from None
+        raise FrameError(f"there are no features {path}: run main.py --phase features again") from None
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise FeatureError(f"{path} is damaged or holds no features ({error}): run --phase features again") from error
+        raise FrameError(f"{path} is damaged or holds no features ({error}): run --phase features again") from error
     if features.ndim != 2 or features.dtype != np.float32:
-        raise FeatureError(f"{path} holds {features.dtype} {features.shape}, expected float32 (frames, channels)")
+        raise FrameError(f"{path} holds {features.dtype} {features.shape}, expected float32 (frames, channels)")
     return features, frames
 
 
@@ -128,7 +124,7 @@ class FeatureDataset(Dataset[FeatureSample]):
         interval: every how manieth frame was taken.
 
     Raises:
-        FeatureError: a clip has no features.
+        FrameError: a clip has no features.
     """
 
     def __init__(
@@ -142,7 +138,7 @@ class FeatureDataset(Dataset[FeatureSample]):
         self.files = [feature_file(folder, manifest.split, clip.id) for clip in manifest.clips]
         missing = [file for file in self.files if not file.is_file()]
         if missing:
-            raise FeatureError(
+            raise FrameError(
                 f"{len(missing)} of {len(self.files)} clips of {manifest.split} have no features (first: "
                 f"{missing[0]}): run main.py --phase features, and set feeder_args.features to where it wrote"
             )
@@ -156,7 +152,7 @@ class FeatureDataset(Dataset[FeatureSample]):
         features, frames = read_features(self.files[index])
         seen = -(-clip.num_frames // self.interval)
         if (frames, len(features)) != (seen, self.spec.padded_length(seen)):
-            raise FeatureError(
+            raise FrameError(
                 f"{self.files[index]} holds {len(features)} features of {frames} frames, the clip needs "
                 f"{self.spec.padded_length(seen)} of {seen}: run --phase features again with these settings"
             )

@@ -19,7 +19,7 @@ class FrameError(InputError, ValueError):
     """Frames are missing or cannot be read; the message names the file or folder and what to do."""
 
 
-def frame_paths(folder: str | Path) -> list[Path]:
+def list_frame_files(folder: str | Path) -> list[Path]:
     """The images of `folder` in the order of the numbers in their names (`2.png` before `10.png`).
 
     Files of other kinds and hidden ones are left out.
@@ -38,7 +38,7 @@ def frame_paths(folder: str | Path) -> list[Path]:
         raise FrameError(
             f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}: unpack it from the corpus again"
         )
-    return sorted(paths, key=natural_order)
+    return sorted(paths, key=natural_sort_key)
 
 
 class FrameSource(Protocol):
@@ -63,7 +63,7 @@ class FrameFolder:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = folder
-        self.paths = frame_paths(folder)
+        self.paths = list_frame_files(folder)
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -175,7 +175,7 @@ def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_LANCZOS4)
 
 
-def natural_order(path: Path) -> tuple[list[str | int], str]:
+def natural_sort_key(path: Path) -> tuple[list[str | int], str]:
     """What to sort paths of one folder by, so that `2.png` comes before `10.png`."""
     parts = re.split(r"([0-9]+)", path.name)
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name

@@ -19,23 +19,14 @@ from config.schema import Config
 from dataset.batch import Collate, Sample
 from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
-from dataset.manifest import Clip, Manifest
-from dataset.order import BucketSampler, EpochSampler, OwnPart
+from dataset.manifest import Clip, Manifest, ManifestError
+from dataset.order import BucketSampler, DistributedEpochSampler, EpochSampler
 from dataset.packed import Pack, pack_path
 from dataset.transforms import Plan, Transform
-from dataset.vocabulary import UnknownGlossError, Vocabulary
-from utils.errors import InputError
+from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.ranks import rank, world_size
 from utils.temporal import TemporalSpec
 from utils.workers import begin_fork_server, begin_worker, kill_workers_at_exit
-
-
-class ShortClipError(InputError, ValueError):
-    """Clips with fewer output steps than their label needs: CTC has no path through them."""
-
-
-class NotPreparedError(InputError, ValueError):
-    """The corpus has not been prepared."""
 
 
 class ClipDataset(Dataset[Sample]):
@@ -51,8 +42,8 @@ class ClipDataset(Dataset[Sample]):
         replace_unreadable: put the next clip in the place of one whose frames cannot be read, and say so.
 
     Raises:
-        UnknownGlossError: a label holds a gloss that the dictionary lacks; names the clip.
-        PackError: the pack lacks clips or frames of the manifest.
+        VocabularyError: a label holds a gloss that the dictionary lacks; names the clip.
+        FrameError: the pack lacks clips or frames of the manifest.
     """
 
     def __init__(
@@ -113,26 +104,26 @@ def encode(vocabulary: Vocabulary, clip: Clip, manifest: Manifest) -> tuple[int,
     """The label of a clip as class ids; an unknown gloss is an error that names the clip."""
     try:
         return tuple(vocabulary.encode(clip.glosses))
-    except UnknownGlossError as error:
-        raise UnknownGlossError(f"clip {clip.id} of {manifest.split}: {error}") from error
+    except VocabularyError as error:
+        raise VocabularyError(f"clip {clip.id} of {manifest.split}: {error}") from error
 
 
 def trainable(manifest: Manifest, spec: TemporalSpec, interval: int, skip_short: bool) -> Manifest:
     """The clips to train on.
 
     Raises:
-        ShortClipError: some are too short for their label and `skip_short` is off; names them.
+        ManifestError: some are too short for their label and `skip_short` is off; names them.
     """
-    short = manifest.too_short(spec, interval)
+    short = manifest.find_short_clips(spec, interval)
     if short and not skip_short:
         named = ", ".join(f"{clip.id} ({clip.num_frames} frames, {len(clip.glosses)} glosses)" for clip in short[:10])
-        raise ShortClipError(
+        raise ManifestError(
             f"{len(short)} clips of {manifest.split} are too short for their label, so CTC has no path through them: "
             f"{named}; set feeder_args.skip_short=true to train without them"
         )
     kept = tuple(clip for clip in manifest.clips if clip not in short)
     if not kept:
-        raise ShortClipError(f"all {len(short)} clips of {manifest.split} are too short for their label")
+        raise ManifestError(f"all {len(short)} clips of {manifest.split} are too short for their label")
     return replace(manifest, clips=kept)
 
 
@@ -140,13 +131,13 @@ def load_vocabulary(config: Config) -> Vocabulary:
     """The gloss dictionary of the prepared corpus.
 
     Raises:
-        NotPreparedError: there is no prepared corpus; says what to link and what to run.
+        ManifestError: there is no prepared corpus; says what to link and what to run.
         VocabularyError: the dictionary cannot be read.
     """
     if not Path(config.prepared).is_dir():
         linked = Path(config.dataset_root).is_dir()
         link = f"link the corpus first (`ln -s WHERE_IT_LIES {config.dataset_root}`), then " * (not linked)
-        raise NotPreparedError(
+        raise ManifestError(
             f"{config.dataset} is not prepared: there is no folder {config.prepared}; {link}run `python -m "
             f"preprocess.prepare --dataset {config.dataset} --dataset-root {config.dataset_root} --output "
             f"{config.prepared} --process-image`"
@@ -159,11 +150,11 @@ def load_manifest(config: Config, split: str) -> Manifest:
 
     Raises:
         ManifestError: it is missing or malformed.
-        NotPreparedError: the folder holds another corpus.
+        ManifestError: the folder holds another corpus.
     """
     manifest = Manifest.load(Path(config.prepared) / f"{split}.json")
     if manifest.dataset != config.dataset:
-        raise NotPreparedError(
+        raise ManifestError(
             f"{config.prepared} holds {manifest.dataset}, not {config.dataset}: set `prepared` to where "
             f"`python -m preprocess.prepare --dataset {config.dataset}` wrote"
         )
@@ -179,7 +170,7 @@ def build_loader(
     augmented. Several processes that train together each get a part of the clips.
 
     Raises:
-        PackError: frames are to come from a pack that is missing, damaged or of other clips.
+        FrameError: frames are to come from a pack that is missing, damaged or of other clips.
     """
     spec, feeder = TemporalSpec(config.model_args.conv_type), config.feeder_args
     if feeder.datatype == "features":
@@ -201,7 +192,7 @@ def build_loader(
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=OwnPart(order, batch_size, rank(), processes, training),
+        sampler=DistributedEpochSampler(order, batch_size, rank(), processes, training),
         num_workers=config.num_worker,
         collate_fn=collate,
         pin_memory=pin_memory,

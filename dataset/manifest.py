@@ -76,7 +76,7 @@ class Manifest:
         content = [[clip.id, clip.num_frames, clip.glosses] for clip in self.clips]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
-    def too_short(self, spec: TemporalSpec, interval: int = 1) -> list[Clip]:
+    def find_short_clips(self, spec: TemporalSpec, interval: int = 1) -> list[Clip]:
         """Clips whose label needs more output steps than every `interval`-th of their frames gives."""
         return [
             clip

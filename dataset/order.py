@@ -65,7 +65,7 @@ class BucketSampler(EpochSampler):
         return np.concatenate([rng.permutation(batches).ravel(), by_length[cut : cut + rest]])
 
 
-class OwnPart(Sampler[tuple[int, int]]):
+class DistributedEpochSampler(Sampler[tuple[int, int]]):
     """The part of an order that one of several processes takes, from a position in the epoch on.
 
     In training, each process takes its `batch_size` of every `count * batch_size` clips, which together are what one

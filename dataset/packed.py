@@ -30,10 +30,6 @@ INDEX = b"index"
 HEAD = 12  # bytes before the JSON
 
 
-class PackError(FrameError):
-    """A pack is missing, damaged or of other clips; the message names the file, the clip and the remedy."""
-
-
 @dataclass(frozen=True)
 class PackedClip:
     """A clip in the index.
@@ -63,7 +59,7 @@ class Pack:
         path: the file.
 
     Raises:
-        PackError: it is missing, cut short, damaged or of another version.
+        FrameError: it is missing, cut short, damaged or of another version.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -73,7 +69,7 @@ class Pack:
         with self.reading() as transaction:
             index = unseal(transaction.get(INDEX))
         if index["version"] != VERSION:
-            raise PackError(f"{path} has version {index['version']}, version {VERSION} is needed: {self.remedy}")
+            raise FrameError(f"{path} has version {index['version']}, version {VERSION} is needed: {self.remedy}")
         self.frame_size: int = index["frame_size"]
         self.clips = {clip_id: PackedClip(**entry) for clip_id, entry in index["clips"].items()}
 
@@ -85,10 +81,10 @@ class Pack:
         """Whether every clip of `manifest` is here with all its frames.
 
         Raises:
-            PackError: one is not, or frames were prepared at another size; says how many are not.
+            FrameError: one is not, or frames were prepared at another size; says how many are not.
         """
         if self.frame_size != manifest.frame_size:
-            raise PackError(
+            raise FrameError(
                 f"{self.path} was packed at {self.frame_size}x{self.frame_size} pixels, the corpus is now prepared at "
                 f"{manifest.frame_size}x{manifest.frame_size}: {self.remedy}"
             )
@@ -98,7 +94,7 @@ class Pack:
             if clip.id not in self.clips or self.clips[clip.id].frames != clip.num_frames
         ]
         if wrong:
-            raise PackError(
+            raise FrameError(
                 f"{self.path} lacks {len(wrong)} of {len(manifest.clips)} clips of {manifest.split}, or frames of "
                 f"them: {', '.join(wrong[:5])}: {self.remedy}"
             )
@@ -107,12 +103,12 @@ class Pack:
         """The frames of a clip.
 
         Raises:
-            PackError: there is no such clip, or what is known of its frames is damaged.
+            FrameError: there is no such clip, or what is known of its frames is damaged.
         """
         if clip_id not in self.clips:
-            raise PackError(f"{self.path} has no clip {clip_id}: {self.remedy}")
+            raise FrameError(f"{self.path} has no clip {clip_id}: {self.remedy}")
         if self._written() != self.written:
-            raise PackError(f"{self.path} has been packed anew since it was opened: start again")
+            raise FrameError(f"{self.path} has been packed anew since it was opened: start again")
         return PackedFrames(self, clip_id)
 
     def _written(self) -> tuple[int, int]:
@@ -120,17 +116,17 @@ class Pack:
         try:
             state = self.path.stat()
         except OSError as error:
-            raise PackError(f"there is no {self.path} ({error.strerror}): {self.remedy}") from None
+            raise FrameError(f"there is no {self.path} ({error.strerror}): {self.remedy}") from None
         return state.st_ino, state.st_mtime_ns
 
     @contextmanager
     def reading(self) -> Iterator[lmdb.Transaction]:
-        """A transaction that gives views of the file; whatever LMDB finds wrong becomes a PackError."""
+        """A transaction that gives views of the file; whatever LMDB finds wrong becomes a FrameError."""
         try:
             with _environment(self.path).begin(buffers=True) as transaction:
                 yield transaction
-        except (lmdb.Error, OSError, DamagedError) as error:
-            raise PackError(f"{self.path} is damaged ({error}): {self.remedy}") from error
+        except (lmdb.Error, OSError, ValueError) as error:
+            raise FrameError(f"{self.path} is damaged ({error}): {self.remedy}") from error
 
 
 class PackedFrames:
@@ -159,22 +155,18 @@ class PackedFrames:
         """Image `index` as uint8 (H, W, 3) RGB.
 
         Raises:
-            PackError: its bytes are not those that were packed.
+            FrameError: its bytes are not those that were packed.
         """
         start = self.ends[index - 1] if index else 0
         with self.pack.reading() as transaction:
             data = transaction.get(data_key(self.number)) or b""
             image = bytes(data[start : self.ends[index]]) if len(data) == self.ends[-1] else b""
         if zlib.crc32(image) != self.checksums[index]:
-            raise PackError(
+            raise FrameError(
                 f"the image {self.name(index)} is damaged (its checksum differs): delete {self.pack.path} and "
                 f"{self.pack.remedy}"
             )
         return decode_image(image, self.name(index))
-
-
-class DamagedError(Exception):
-    """What is wrong with a part of a pack; becomes a PackError, which names the file."""
 
 
 def clip_key(number: int) -> bytes:
@@ -196,12 +188,12 @@ def seal(value: dict[str, Any]) -> bytes:
 def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
     """What `seal` was given."""
     if sealed is None:
-        raise DamagedError("its index is missing or incomplete")
+        raise ValueError("its index is missing or incomplete")
     # The length first: a damaged one in LMDB's own pages would lead behind the end of the file.
     whole = len(sealed) == HEAD + int.from_bytes(sealed[4:HEAD], "big")
     data = bytes(sealed[HEAD:]) if whole else b""
     if not whole or zlib.crc32(data).to_bytes(4, "big") != bytes(sealed[:4]):
-        raise DamagedError("the checksum of its index differs")
+        raise ValueError("the checksum of its index differs")
     return json.loads(data)
 
 
@@ -214,5 +206,5 @@ def _environment(path: Path) -> lmdb.Environment:
     environment = lmdb.open(str(path), subdir=False, readonly=True, lock=False, create=False)
     size, needed = path.stat().st_size, (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if size < needed:  # reading behind the end of a file that is mapped into memory would end the process
-        raise DamagedError(f"{size} bytes, where there should be {needed}: its end is missing")
+        raise ValueError(f"{size} bytes, where there should be {needed}: its end is missing")
     return environment

@@ -24,17 +24,17 @@ class Sampling:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def moment(self, position: float) -> float:
+    def seconds_at(self, position: float) -> float:
         """Seconds of the video at which frame `position` of these comes on; N and more is the end."""
         return float(np.interp(position, np.arange(len(self.times)), self.times))
 
 
-def every_frame(times: np.ndarray) -> Sampling:
+def sample_every_frame(times: np.ndarray) -> Sampling:
     """All T frames of a video with `times` (T + 1,)."""
     return Sampling(np.arange(len(times) - 1), times)
 
 
-def at_rate(times: np.ndarray, rate: float) -> Sampling:
+def sample_at_rate(times: np.ndarray, rate: float) -> Sampling:
     """`rate` frames a second, each the one of `times` (T + 1,) that begins nearest; of two equally near, the later."""
     begin, end = times[0], times[-1]
     count = max(1, round((end - begin) * rate))
@@ -44,7 +44,7 @@ def at_rate(times: np.ndarray, rate: float) -> Sampling:
     return Sampling(nearest, np.append(wanted, max(end, wanted[-1])))
 
 
-def evenly(sampling: Sampling, limit: int) -> Sampling:
+def thin_out_evenly(sampling: Sampling, limit: int) -> Sampling:
     """At most `limit` of the frames: all of them, or the first, the last and others at equal distances between."""
     if len(sampling) <= limit:
         return sampling

@@ -6,12 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from config.load import ConfigError
 from config.schema import FeederArgs
-from utils.errors import InputError
-
-
-class TransformError(InputError, ValueError):
-    """Frames and crop do not fit."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class Transform:
         training: draw, or take the centre.
 
     Raises:
-        TransformError: the crop is larger than the frames.
+        ConfigError: the crop is larger than the frames.
     """
 
     feeder: FeederArgs
@@ -51,7 +47,7 @@ class Transform:
 
     def __post_init__(self) -> None:
         if self.size < self.feeder.input_size:
-            raise TransformError(
+            raise ConfigError(
                 f"feeder_args.input_size is {self.feeder.input_size}, but frames are {self.size}x{self.size} "
                 f"(prepared at {self.frame_size}, image_scale {self.feeder.image_scale}); prepare them larger "
                 "(--frame-size), raise image_scale or lower input_size"

@@ -14,16 +14,14 @@ from dataset.frames import (
     IMAGE_SUFFIXES,
     FrameError,
     check_same_size,
-    frame_paths,
-    natural_order,
+    list_frame_files,
+    natural_sort_key,
     read_image,
-    resize_frame,
 )
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 """Looked for in a folder. A file that is named itself may be called anything."""
 
-CROPS = ("none", "centre")
 CAMERA = "1"  # PHOENIX2014 keeps the images of each clip in a folder of this name, its camera
 COUNT_TOLERANCE = 0.01  # Matroska states a duration, which OpenCV turns into a number of frames
 
@@ -82,11 +80,11 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
             raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")
         return _open_file(path, allow_truncated)
     folder = _image_folder(path)
-    count = len(frame_paths(folder))
+    count = len(list_frame_files(folder))
     return Video(folder, np.arange(count + 1) / folder_rate, folder_rate, count)
 
 
-def find_clips(path: str | Path) -> dict[str, Path]:
+def list_clips(path: str | Path) -> dict[str, Path]:
     """The clips at `path` by name, in natural order.
 
     A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos and its folders
@@ -100,7 +98,7 @@ def find_clips(path: str | Path) -> dict[str, Path]:
         return {path.stem: path}
     if not path.is_dir():
         raise FrameError(f"there is no file or folder {path}")
-    visible = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_order)
+    visible = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_sort_key)
     images = [entry for entry in visible if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
     videos = [entry for entry in visible if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
     if images and videos:
@@ -112,29 +110,12 @@ def find_clips(path: str | Path) -> dict[str, Path]:
         return {path.resolve().name: path}
     folders = [entry for entry in visible if entry.is_dir()]
     holding = [entry for entry in folders if _holds_images(_image_folder(entry))]
-    clips = sorted((*videos, *(holding if videos else folders)), key=natural_order)
+    clips = sorted((*videos, *(holding if videos else folders)), key=natural_sort_key)
     if not videos and not holding:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise FrameError(f"the folder {path} holds neither images nor videos ({kinds}), nor folders of images")
     stems = {entry.stem if entry.is_file() else entry.name: entry for entry in clips}
     return stems if len(stems) == len(clips) else {entry.name: entry for entry in clips}
-
-
-def fit(frame: np.ndarray, size: int, crop: str = "none") -> np.ndarray:
-    """A frame (H, W, 3) as prepared frames are: (size, size, 3).
-
-    Args:
-        frame: of any shape.
-        size: side.
-        crop: "none" squashes the whole picture, as the preparation of the corpora does; "centre" first cuts the
-            largest square out of its middle.
-    """
-    if crop == "centre":
-        height, width = frame.shape[:2]
-        side = min(height, width)
-        top, left = (height - side) // 2, (width - side) // 2
-        frame = frame[top : top + side, left : left + side]
-    return resize_frame(frame, size)
 
 
 def _open_file(path: Path, allow_truncated: bool) -> Video:
@@ -186,7 +167,7 @@ def _frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator
 
 
 def _frames_of_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
-    paths = frame_paths(folder)
+    paths = list_frame_files(folder)
     position, frame, shape = -1, None, None
     for index in indices:
         if index != position or frame is None:

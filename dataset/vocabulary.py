@@ -15,11 +15,7 @@ BLANK_ID = 0
 
 
 class VocabularyError(InputError, ValueError):
-    """A list of glosses that cannot serve as a dictionary."""
-
-
-class UnknownGlossError(VocabularyError):
-    """A label holds glosses that the dictionary lacks."""
+    """A list of glosses that cannot serve as a dictionary, or a label that holds glosses which it lacks."""
 
 
 @dataclass(frozen=True, init=False)
@@ -60,12 +56,12 @@ class Vocabulary:
         """The ids of `glosses`, each in 1..len(self).
 
         Raises:
-            UnknownGlossError: the dictionary lacks some of them; the message names every one.
+            VocabularyError: the dictionary lacks some of them; the message names every one.
         """
         glosses = list(glosses)
         unknown = [gloss for gloss in dict.fromkeys(glosses) if gloss not in self._ids]
         if unknown:
-            raise UnknownGlossError(
+            raise VocabularyError(
                 f"not among the {len(self)} glosses of {self.source}: {', '.join(unknown)}. Labels and dictionary must "
                 "come from one preparation: run `python -m preprocess.prepare` again for this corpus, or name the "
                 "dictionary that was written beside these labels"

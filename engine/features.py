@@ -50,7 +50,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
 
 
 def check_features(config: Config, model: SLRModel, frame_size: int) -> None:
-    """Raise FeatureError if the configuration is for features, and those are not of this network's backbone.
+    """Raise FrameError if the configuration is for features, and those are not of this network's backbone.
 
     Args:
         config: of the run.

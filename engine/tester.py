@@ -20,7 +20,7 @@ def test(config: Config, weights: str | Path, folder: Path, device: torch.device
 
     Raises:
         ManifestError: the corpus is not prepared to the end.
-        FeatureError: features that are to be read are missing, or not of these weights.
+        FrameError: features that are to be read are missing, or not of these weights.
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
     vocabulary = load_vocabulary(config)

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dataset.frames import FrameError, check_same_size, frame_paths, read_image, resize_frame
+from dataset.frames import FrameError, check_same_size, list_frame_files, read_image, resize_frame
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
@@ -97,7 +97,7 @@ def resize_clip(clip: ClipImages, size: int) -> Outcome:
 
 def _write_folder(source: Path, target: Path, size: int) -> int:
     """Write the frames of a folder; returns their number."""
-    paths = frame_paths(source)
+    paths = list_frame_files(source)
     shape: tuple[int, ...] = ()
     for path in paths:
         image = read_image(path)
@@ -125,7 +125,7 @@ def _frame_name(index: int) -> str:
 def _identity(source: Path) -> dict[str, str | int]:
     """What changes when other frames take the place of these: by names, sizes and times of change alone."""
     if not is_video(source):
-        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in frame_paths(source)]
+        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in list_frame_files(source)]
         return {"images": zlib.crc32(repr(files).encode())}
     try:
         state = source.stat()
@@ -154,7 +154,7 @@ def _finished(clip: ClipImages, size: int) -> int:
     if is_video(clip.source):
         names = [_frame_name(index) for index in range(frames)]
     else:
-        names = [path.name for path in frame_paths(clip.source)]
+        names = [path.name for path in list_frame_files(clip.source)]
     return frames if marker == identity and _is_complete(clip.target, names, size) else 0
 
 
@@ -167,7 +167,7 @@ def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:
     if not target.is_dir():
         return False
     try:
-        paths = frame_paths(target)
+        paths = list_frame_files(target)
         same = [path.name for path in paths] == list(names)
         return same and all(has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
     except FrameError:
@@ -184,7 +184,7 @@ def has_end(path: Path) -> bool:
 
 def _count(folder: Path) -> Outcome:
     try:
-        return Outcome(len(frame_paths(folder)))
+        return Outcome(len(list_frame_files(folder)))
     except FrameError as error:
         return Outcome(problem=str(error))
 

@@ -18,9 +18,9 @@ from pathlib import Path
 import lmdb
 from tqdm import tqdm
 
-from dataset.frames import FrameError, frame_paths
+from dataset.frames import FrameError, list_frame_files
 from dataset.manifest import SPLITS, Clip, Manifest
-from dataset.packed import INDEX, VERSION, Pack, PackedClip, PackError, clip_key, data_key, pack_path, seal
+from dataset.packed import INDEX, VERSION, Pack, PackedClip, clip_key, data_key, pack_path, seal
 from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
@@ -119,7 +119,7 @@ def _pack_split(manifest: Manifest) -> PackedSplit:
 
 def _source(manifest: Manifest, clip: Clip) -> Source:
     """What lies in the folder of a clip, by names, sizes and times only."""
-    paths = frame_paths(manifest.clip_folder(clip))
+    paths = list_frame_files(manifest.clip_folder(clip))
     if len(paths) != clip.num_frames:
         raise FrameError(
             f"clip {clip.id}: {manifest.clip_folder(clip)} holds {len(paths)} frames, the manifest says "
@@ -135,7 +135,7 @@ def _source(manifest: Manifest, clip: Clip) -> Source:
 def _is_current(path: Path, frame_size: int, index: dict[str, PackedClip]) -> bool:
     try:
         old = Pack(path)
-    except PackError:
+    except FrameError:
         return False
     return (old.frame_size, old.clips) == (frame_size, index)
 
@@ -145,7 +145,7 @@ def _write(path: Path, manifest: Manifest, index: dict[str, PackedClip], room: i
     options = {"subdir": False, "lock": False, "sync": False, "metasync": False, "meminit": True}
     with closing(lmdb.open(str(path), map_size=room, **options)) as environment:
         for clip in tqdm(manifest.clips, f"packing {manifest.split}", unit="clip", leave=False):
-            paths = frame_paths(manifest.clip_folder(clip))
+            paths = list_frame_files(manifest.clip_folder(clip))
             images = [image.read_bytes() for image in paths]
             known = {
                 "names": [image.name for image in paths],

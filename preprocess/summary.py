@@ -50,7 +50,7 @@ def _too_short(manifests: Sequence[Manifest]) -> list[str]:
         f"{manifest.split}: {clip.id} is too short for its label: {clip.num_frames} frames give "
         f"{spec.output_length(clip.num_frames)} output steps, the label needs {spec.steps_needed(clip.glosses)}"
         for manifest in manifests
-        for clip in manifest.too_short(spec)
+        for clip in manifest.find_short_clips(spec)
     ]
     more = [f"{len(remarks) - MOST_REMARKS} more clips are too short"] if len(remarks) > MOST_REMARKS else []
     return remarks[:MOST_REMARKS] + more

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import generate_cam
-from dataset.frames import frame_paths
+from dataset.frames import list_frame_files
 from dataset.manifest import Manifest
 from dataset.video import open_video
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -54,7 +54,7 @@ def refused(call):
 
 
 def frames_of(folder: Path) -> list[np.ndarray]:
-    return [cv2.imread(str(path)) for path in frame_paths(folder)]
+    return [cv2.imread(str(path)) for path in list_frame_files(folder)]
 
 
 @pytest.mark.parametrize("layer", ["layer1", "stf2"])
@@ -76,7 +76,7 @@ def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):
     folder = next((corpus / "phoenix-2014-multisigner/features/fullFrame-210x260px/dev").glob("*/1"))
     movie = tmp_path / "movie.mp4"
     writer = cv2.VideoWriter(str(movie), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (210, 260))
-    for path in frame_paths(folder):
+    for path in list_frame_files(folder):
         writer.write(cv2.imread(str(path)))
     writer.release()
     for source in (folder, movie):
@@ -89,7 +89,7 @@ def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):
 def test_a_clip_of_one_frame_has_no_contrast(call, dev, prepared, tmp_path):
     folder = tmp_path / "one"
     folder.mkdir()
-    image = frame_paths(dev.clip_folder(dev.clips[0]))[0]
+    image = list_frame_files(dev.clip_folder(dev.clips[0]))[0]
     (folder / image.name).write_bytes(image.read_bytes())
     gloss = dev.clips[0].glosses[0]
     assert "all of it is cold" in call("--video_path", folder, "--target", f"gloss:{gloss}")

@@ -13,7 +13,7 @@ import pytest
 from pympi.Elan import Eaf
 
 import test_one_video
-from dataset.frames import frame_paths, read_frames
+from dataset.frames import list_frame_files, read_frames
 from dataset.manifest import Manifest
 from dataset.video import open_video
 from engine.export import export
@@ -36,7 +36,7 @@ def movie(clip, tmp_path_factory) -> Path:
     """The same as a file."""
     path = tmp_path_factory.mktemp("movie") / "movie.mp4"
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (72, 72))
-    for image in frame_paths(clip):
+    for image in list_frame_files(clip):
         writer.write(cv2.imread(str(image)))
     writer.release()
     return path
@@ -149,7 +149,7 @@ def test_a_folder_of_folders(run, prepared, tmp_path):
 
 
 def test_how_it_is_read_can_be_chosen(run, clip, tmp_path):
-    images = frame_paths(clip)
+    images = list_frame_files(clip)
     (tmp_path / "long").mkdir()
     for number in range(60):
         shutil.copy(images[number % len(images)], tmp_path / "long" / f"{number}.png")
@@ -161,7 +161,7 @@ def test_how_it_is_read_can_be_chosen(run, clip, tmp_path):
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_clip_of_very_few_frames(run, clip, tmp_path, frames):
     (tmp_path / "few").mkdir()
-    for image in frame_paths(clip)[:frames]:
+    for image in list_frame_files(clip)[:frames]:
         shutil.copy(image, tmp_path / "few")
     printed = run(tmp_path / "few", "--save", tmp_path / "few.srt", "--overlay", tmp_path / "few.mp4")
     assert printed.startswith(f"few: {frames} frame")

@@ -9,10 +9,11 @@ import numpy as np
 
 from config.load import load_config
 from config.schema import Config
+from dataset.crop import centre_square, crop_and_resize
 from dataset.loader import load_manifest
 from dataset.manifest import Clip, Manifest
-from dataset.sampling import at_rate, evenly, every_frame
-from dataset.video import Video, fit
+from dataset.sampling import sample_at_rate, sample_every_frame, thin_out_evenly
+from dataset.video import Video
 from evaluation.heat.request import CamError, Source, nearest
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import Reading, about_frames, about_picture
@@ -60,13 +61,13 @@ def show_video(
     Raises:
         FrameError: a frame cannot be read.
     """
-    wanted = every_frame(video.times) if reading.rate is None else at_rate(video.times, reading.rate)
-    sampling = evenly(wanted, reading.max_frames)
+    wanted = sample_every_frame(video.times) if reading.rate is None else sample_at_rate(video.times, reading.rate)
+    sampling = thin_out_evenly(wanted, reading.max_frames)
     size, interval = recogniser.frame_size, recogniser.config.feeder_args.frame_interval
     frames, pictures, shape = [], [], (0, 0, 0)
     for position, frame in enumerate(video.frames(sampling.indices)):
         shape = frame.shape
-        frames.append(fit(frame, size, reading.crop))
+        frames.append(crop_and_resize(frame, size, reading.crop))
         if position % interval == 0:
             pictures.append(legible(frame))
     return ShownClip(
@@ -91,10 +92,12 @@ def legible(frame: np.ndarray) -> np.ndarray:
 
 
 def seen_region(recogniser: Recogniser, shape: tuple[int, ...], crop: str) -> Region:
-    """The part of pictures of `shape` (H, W, 3) that the network sees after `fit` with `crop` and its own crop."""
+    """The part of pictures of `shape` (H, W, 3) that the network sees after both crops, `crop` and its own."""
     height, width = shape[:2]
-    across, down = (min(height, width),) * 2 if crop == "centre" else (width, height)
-    left, top = (width - across) / 2, (height - down) / 2
+    left, top, across, down = 0, 0, width, height
+    if crop == "centre":
+        top, left, side = centre_square(height, width)
+        across, down = side, side
     plan = recogniser.transform.plan(1, np.random.default_rng())  # draws nothing in evaluation
     begin, end = np.array([plan.left, plan.top]), recogniser.config.feeder_args.input_size
     corners = np.stack([begin, begin + end]) / plan.size * (across, down) + (left, top)  # (2, 2)
@@ -107,7 +110,7 @@ def find_clip(recogniser: Recogniser, source: Source) -> tuple[Manifest, Clip]:
 
     Raises:
         CamError: no such clip.
-        ConfigError, ManifestError, NotPreparedError: there is no such corpus, or it is not prepared.
+        ConfigError, ManifestError: there is no such corpus, or it is not prepared.
     """
     manifest = load_manifest(_config(recogniser, source), source.split)
     clips = {clip.id: clip for clip in manifest.clips}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from dataset.video import Video, find_clips, open_video
+from dataset.video import Video, list_clips, open_video
 from evaluation.heat.clip import find_clip, show_video
 from evaluation.heat.draw import FRAMES, SHEET, VIDEO, write_all
 from evaluation.heat.explain import explain
@@ -57,7 +57,7 @@ def find(recogniser: Recogniser, source: Source) -> tuple[Recogniser, Video, str
     rate = recogniser.config.frame_rate
     if source.video is not None:
         path = source.video.resolve()
-        if not path.is_file() and len(clips := find_clips(path)) > 1:
+        if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise CamError(f"{path} holds {len(clips)} clips ({', '.join(list(clips)[:3])}, ...): name one of them")
         return recogniser, open_video(path, rate), path.stem if path.is_file() else path.name, None
     manifest, clip = find_clip(recogniser, source)

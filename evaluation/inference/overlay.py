@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from dataset.frames import FrameError
-from dataset.sampling import at_rate
+from dataset.sampling import sample_at_rate
 from dataset.video import Video
 from evaluation.ctm import CtmWord
 from utils.errors import InputError
@@ -52,7 +52,7 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
         raise OverlayError(f"--overlay {path} is the video itself, which would be lost")
     font = find_font("".join(word.gloss for word in words))
     rate = min(video.rate, HIGHEST_RATE)
-    shown = at_rate(video.times, rate)
+    shown = sample_at_rate(video.times, rate)
     frames = video.frames(shown.indices)
     first = next(frames)
     band = Band(words, float(video.times[-1]), _enlarged(first).shape[1], font)

@@ -14,9 +14,10 @@ import torch
 from config.load import parse_stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
+from dataset.crop import crop_and_resize
 from dataset.frames import FrameError, resize_frame
 from dataset.transforms import Transform
-from dataset.video import fit, open_video
+from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
@@ -139,7 +140,8 @@ class Recogniser:
         """
         if not isinstance(frames, np.ndarray):
             video = open_video(frames, self.config.frame_rate)
-            frames = np.stack([fit(frame, self.frame_size) for frame in video.frames(range(video.num_frames))])
+            every = video.frames(range(video.num_frames))
+            frames = np.stack([crop_and_resize(frame, self.frame_size) for frame in every])
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
             raise FrameError(
                 f"frames are {frames.dtype} {frames.shape}; they must be uint8 (T, H, W, 3), RGB from 0 to 255, at "

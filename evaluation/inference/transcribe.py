@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
-from dataset.sampling import Sampling, at_rate, evenly, every_frame
-from dataset.video import Video, fit
+from dataset.crop import crop_and_resize
+from dataset.sampling import Sampling, sample_at_rate, sample_every_frame, thin_out_evenly
+from dataset.video import Video
 from evaluation.ctm import CtmWord
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
@@ -75,10 +76,10 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         FrameError: a frame cannot be read.
         RecognitionError: the network's output is not finite.
     """
-    sampling = every_frame(video.times) if reading.rate is None else at_rate(video.times, reading.rate)
+    sampling = sample_every_frame(video.times) if reading.rate is None else sample_at_rate(video.times, reading.rate)
     whole = len(sampling)
     if not reading.windows:
-        sampling = evenly(sampling, reading.max_frames)
+        sampling = thin_out_evenly(sampling, reading.max_frames)
     shape = next(video.frames([0])).shape
     windows = list(read_windows(recogniser, video, sampling, reading))
     words = stitch([(window.start, window.end, window.words) for window in windows])
@@ -104,7 +105,7 @@ def read_windows(
     """What the network reads in each window of the sampled frames; of short clips there is one."""
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
     spans = window_spans(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
-    frames = (fit(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
+    frames = (crop_and_resize(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
     parts = zip(spans, cut(frames, spans), strict=True)
     spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))  # merged once stitched
     for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
@@ -118,13 +119,13 @@ def on_clock(recognition: Recognition, rate: float, sampling: Sampling, first: i
     """
 
     def moment(seconds: float) -> float:
-        return sampling.moment(min(first + seconds * rate, end))
+        return sampling.seconds_at(min(first + seconds * rate, end))
 
     words = tuple(
         word._replace(start=moment(word.start), duration=moment(word.start + word.duration) - moment(word.start))
         for word in recognition.words
     )
-    start, stop = sampling.moment(first), sampling.moment(end)
+    start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
     nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
     return Window(start, stop, words, nbest)
 

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dataset.frames import IMAGE_SUFFIXES, frame_paths, read_image
+from dataset.frames import IMAGE_SUFFIXES, list_frame_files, read_image
 from dataset.video import Video, open_video
 from preprocess.examination.finding import explain
 from preprocess.images import has_end, map_clips
@@ -99,12 +99,12 @@ def first_frame(path: Path) -> tuple[np.ndarray, Path]:
     """
     if path.is_file():
         return _first_of_video(open_video(path, FRAME_RATE)), path
-    file = frame_paths(path)[0]
+    file = list_frame_files(path)[0]
     return read_image(file), file
 
 
 def _look_at_folder(look: Look) -> ClipReport:
-    images = _scan(look.path) or frame_paths(look.path)  # which says why there are none
+    images = _scan(look.path) or list_frame_files(look.path)  # which says why there are none
     names = sorted(image.name for image in images)
     if look.full:
         chosen = names
@@ -139,7 +139,7 @@ def _first_of_video(video: Video) -> np.ndarray:
 
 
 def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    """The images of a folder by the rules of `frame_paths`, but unsorted and many times as fast."""
+    """The images of a folder by the rules of `list_frame_files`, but unsorted and many times as fast."""
     try:
         with os.scandir(folder) as entries:
             return [e for e in entries if e.name.lower().endswith(SUFFIXES) and not e.name.startswith(".")]

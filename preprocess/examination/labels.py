@@ -32,7 +32,7 @@ def check_lengths(check: str, manifests: Sequence[Manifest], config: Config) -> 
     spec, feeder = TemporalSpec(config.model_args.conv_type), config.feeder_args
     problems = []
     for manifest in manifests:
-        short = manifest.too_short(spec, feeder.frame_interval)
+        short = manifest.find_short_clips(spec, feeder.frame_interval)
         if not short:
             continue
         named = listed([_shortage(clip, spec, feeder.frame_interval) for clip in short])

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.frames import FrameError, frame_paths, read_frames, read_image, resize_frame
+from dataset.frames import FrameError, list_frame_files, read_frames, read_image, resize_frame
 
 
 def picture(height: int = 52, width: int = 42, seed: int = 0) -> np.ndarray:
@@ -29,14 +29,14 @@ def test_natural_order_of_images_only(clip):
     (clip / "Thumbs.db").write_bytes(b"x")
     (clip / "._images1.png").write_bytes(b"x")
     (clip / "sub").mkdir()
-    assert [path.name for path in frame_paths(clip)] == [f"images{number}.png" for number in range(1, 13)]
+    assert [path.name for path in list_frame_files(clip)] == [f"images{number}.png" for number in range(1, 13)]
 
 
 def test_order_looks_at_every_number(tmp_path):
     names = ["fn000002-0.png", "fn000010-0.JPG", "fn000010-1.jpeg", "fn000100-0.png"]
     for name in reversed(names):
         (tmp_path / name).write_bytes(b"x")
-    assert [path.name for path in frame_paths(tmp_path)] == names
+    assert [path.name for path in list_frame_files(tmp_path)] == names
 
 
 def test_reads_all_frames_as_rgb(clip):
@@ -115,7 +115,7 @@ def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(FrameError, match=f"no image .*{tmp_path.name}"):
         read_frames(tmp_path)
     with pytest.raises(FrameError, match=r"notes\.txt cannot be read"):
-        frame_paths(tmp_path / "notes.txt")
+        list_frame_files(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg"])

@@ -3,7 +3,7 @@ import pytest
 
 from config.load import load_config
 from dataset.loader import build_loader, load_manifest, load_vocabulary
-from dataset.order import SPREAD, BucketSampler, EpochSampler, OwnPart
+from dataset.order import SPREAD, BucketSampler, DistributedEpochSampler, EpochSampler
 
 
 def batches(sampler, epoch, size):
@@ -94,7 +94,7 @@ def test_the_loader_fills_batches_by_planned_length(prepared, workers):
 def parts(size, batch_size, count, training, epoch=3, begin=0):
     out = []
     for rank in range(count):
-        part = OwnPart(EpochSampler(size, training, seed=1), batch_size, rank, count, training)
+        part = DistributedEpochSampler(EpochSampler(size, training, seed=1), batch_size, rank, count, training)
         part.set_position(epoch, begin)
         out.append([index for _, index in part])
         assert begin or len(out[-1]) == len(part)

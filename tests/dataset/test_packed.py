@@ -10,7 +10,7 @@ from config.load import load_config
 from dataset.frames import FrameError, read_frames
 from dataset.loader import build_loader, load_manifest, load_vocabulary
 from dataset.manifest import Clip, Manifest
-from dataset.packed import Pack, PackError, pack_path
+from dataset.packed import Pack, pack_path
 from preprocess.pack import pack
 
 
@@ -82,7 +82,7 @@ def test_a_changed_bit_is_found_and_named(jpegs):
     read_frames(Pack(path).clip("a"))
     read_frames(frames, [0, 2])
     remedy = rf"delete {path} and pack it again with `python -m preprocess\.pack --prepared {manifest.home}`"
-    with pytest.raises(PackError, match=rf"the image 2\.jpg of clip b of {path} is damaged .*: {remedy}"):
+    with pytest.raises(FrameError, match=rf"the image 2\.jpg of clip b of {path} is damaged .*: {remedy}"):
         read_frames(frames)
 
 
@@ -91,7 +91,9 @@ def test_a_changed_bit_in_an_index_is_found(jpegs, key):
     _, path = jpegs
     data = path.read_bytes()
     path.write_bytes(data.replace(key, key.upper()))
-    with pytest.raises(PackError, match=r"train\.lmdb is damaged \(the checksum of its index differs\): pack it again"):
+    with pytest.raises(
+        FrameError, match=r"train\.lmdb is damaged \(the checksum of its index differs\): pack it again"
+    ):
         Pack(path).clip("a")
 
 
@@ -100,17 +102,17 @@ def test_a_truncated_file_is_found_at_once(jpegs, part):
     _, path = jpegs
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
-    with pytest.raises(PackError, match=r"train\.lmdb is damaged .*: pack it again"):
+    with pytest.raises(FrameError, match=r"train\.lmdb is damaged .*: pack it again"):
         Pack(path)
 
 
 def test_a_file_of_another_kind_and_none(jpegs):
     _, path = jpegs
     path.write_bytes(b"not a pack " * 5000)
-    with pytest.raises(PackError, match=r"train\.lmdb is damaged"):
+    with pytest.raises(FrameError, match=r"train\.lmdb is damaged"):
         Pack(path)
     path.unlink()
-    with pytest.raises(PackError, match=r"there is no .*train\.lmdb .*: pack it again with `python -m preproc"):
+    with pytest.raises(FrameError, match=r"there is no .*train\.lmdb .*: pack it again with `python -m preproc"):
         Pack(path)
 
 
@@ -121,15 +123,15 @@ def test_clips_and_frames_that_a_pack_lacks_are_named_before_anything_is_read(pa
     first, second, third = manifest.clips
     more = replace(manifest, clips=(first, replace(second, num_frames=999), replace(third, id="new")))
     with pytest.raises(
-        PackError,
+        FrameError,
         match=rf"dev\.lmdb lacks 2 of 3 clips of dev.*: {second.id} \({second.num_frames} frames, not 999\), "
         rf"new \(no frames, not {third.num_frames}\): pack it again",
     ):
         build_loader(config, more, vocabulary, training=False)
-    with pytest.raises(PackError, match=r"packed at 72x72 pixels, the corpus is now prepared at 80x80: pack it again"):
+    with pytest.raises(FrameError, match=r"packed at 72x72 pixels, the corpus is now prepared at 80x80: pack it again"):
         build_loader(config, replace(manifest, frame_size=80), vocabulary, training=False)
     build_loader(config, replace(manifest, clips=(third, first)), vocabulary, training=False)  # a part of it will do
-    with pytest.raises(PackError, match=r"has no clip new"):
+    with pytest.raises(FrameError, match=r"has no clip new"):
         Pack(pack_path(packed, "dev")).clip("new")
 
 
@@ -143,12 +145,12 @@ def test_a_pack_that_was_replaced_is_read_anew(jpegs):
     assert before[0].any()
     assert not after[0].any()
     np.testing.assert_array_equal(before[1:], after[1:])
-    with pytest.raises(PackError, match="packed anew since it was opened: start again"):
+    with pytest.raises(FrameError, match="packed anew since it was opened: start again"):
         old.clip("a")
 
 
 def test_another_version_is_refused(jpegs, monkeypatch):
     _, path = jpegs
     monkeypatch.setattr("dataset.packed.VERSION", 2)
-    with pytest.raises(PackError, match="has version 1, version 2 is needed: pack it again"):
+    with pytest.raises(FrameError, match="has version 1, version 2 is needed: pack it again"):
         Pack(path)

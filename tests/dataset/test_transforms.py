@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from config.load import ConfigError
 from config.schema import FeederArgs
-from dataset.transforms import Transform, TransformError
+from dataset.transforms import Transform
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -82,5 +83,5 @@ def test_without_rescale_every_frame_is_kept():
 
 
 def test_a_crop_larger_than_the_frames_is_an_error():
-    with pytest.raises(TransformError, match=r"input_size is 224, but frames are 128x128 .*--frame-size"):
+    with pytest.raises(ConfigError, match=r"input_size is 224, but frames are 128x128 .*--frame-size"):
         Transform(FeederArgs(image_scale=0.5), 256, training=False)

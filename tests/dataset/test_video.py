@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from dataset.crop import crop_and_resize
 from dataset.frames import FrameError
-from dataset.video import find_clips, fit, open_video
+from dataset.video import list_clips, open_video
 
 FORMATS = [("mp4", "mp4v"), ("mov", "mp4v"), ("avi", "MJPG"), ("mkv", "mp4v"), ("webm", "VP80")]
 
@@ -236,56 +237,56 @@ def test_names_of_files_mean_nothing(tmp_path, monkeypatch, name):
 def test_frames_are_read_one_at_a_time(tmp_path):
     video = open_video(make_video(tmp_path / "clip.mp4", ramp(30, width=640, height=480)), 25)
     tracemalloc.start()
-    small = [fit(frame, 32) for frame in video.frames(range(30))]
+    small = [crop_and_resize(frame, 32) for frame in video.frames(range(30))]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(small) == 30
     assert peak < 6 * 640 * 480 * 3
 
 
-def test_fit_squashes_the_picture_or_takes_the_middle():
+def test_cropping_squashes_the_picture_or_takes_the_middle():
     wide = np.zeros((100, 200, 3), np.uint8)
     wide[:, 50:150] = 200  # the middle square
-    assert fit(wide, 64).shape == (64, 64, 3)
-    assert fit(wide, 64)[:, :10].max() == 0
-    assert fit(wide, 64, "centre").min() == 200
-    assert fit(wide.transpose(1, 0, 2), 64, "centre").min() == 200
+    assert crop_and_resize(wide, 64).shape == (64, 64, 3)
+    assert crop_and_resize(wide, 64)[:, :10].max() == 0
+    assert crop_and_resize(wide, 64, "centre").min() == 200
+    assert crop_and_resize(wide.transpose(1, 0, 2), 64, "centre").min() == 200
 
 
 def test_the_clips_of_a_folder(tmp_path):
     clip = ramp(2)
     file = make_video(tmp_path / "videos" / "clip2.mp4", clip)
-    assert find_clips(file) == {"clip2": file}
+    assert list_clips(file) == {"clip2": file}
     make_video(tmp_path / "videos" / "clip10.MOV".lower(), clip).rename(tmp_path / "videos" / "clip10.MOV")
     (tmp_path / "videos" / ".hidden.mp4").touch()
     (tmp_path / "videos" / "notes.txt").touch()
     (tmp_path / "videos" / "no images").mkdir()
-    assert list(find_clips(tmp_path / "videos").items()) == [("clip2", file), ("clip10", file.with_name("clip10.MOV"))]
+    assert list(list_clips(tmp_path / "videos").items()) == [("clip2", file), ("clip10", file.with_name("clip10.MOV"))]
     make_images(tmp_path / "videos" / "clip3", clip)
-    assert list(find_clips(tmp_path / "videos")) == ["clip2", "clip3", "clip10"]
+    assert list(list_clips(tmp_path / "videos")) == ["clip2", "clip3", "clip10"]
     make_video(tmp_path / "videos" / "clip2.avi", clip, "MJPG")
-    assert list(find_clips(tmp_path / "videos")) == ["clip2.avi", "clip2.mp4", "clip3", "clip10.MOV"]
+    assert list(list_clips(tmp_path / "videos")) == ["clip2.avi", "clip2.mp4", "clip3", "clip10.MOV"]
 
 
 def test_folders_of_images(tmp_path):
     plain = make_images(tmp_path / "plain.1", ramp(2))
-    assert find_clips(plain) == {"plain.1": plain}
+    assert list_clips(plain) == {"plain.1": plain}
     phoenix = tmp_path / "split" / "clip-10"
     make_images(phoenix / "1", ramp(3))
-    assert find_clips(phoenix) == {"clip-10": phoenix}
+    assert list_clips(phoenix) == {"clip-10": phoenix}
     assert open_video(phoenix, 25).num_frames == 3
     make_images(tmp_path / "split" / "clip-2", ramp(2))
     (tmp_path / "split" / "clip-3").mkdir()  # without images: to be reported, not left out
-    assert list(find_clips(tmp_path / "split")) == ["clip-2", "clip-3", "clip-10"]
+    assert list(list_clips(tmp_path / "split")) == ["clip-2", "clip-3", "clip-10"]
 
 
 def test_folders_that_hold_no_clips_or_both_kinds(tmp_path):
     (tmp_path / "empty" / "below").mkdir(parents=True)
     for folder in ("empty", "empty/below"):
         with pytest.raises(FrameError, match="holds neither images nor videos"):
-            find_clips(tmp_path / folder)
+            list_clips(tmp_path / folder)
     with pytest.raises(FrameError, match="there is no file or folder"):
-        find_clips(tmp_path / "nowhere")
+        list_clips(tmp_path / "nowhere")
     make_video(make_images(tmp_path / "both", ramp(2)) / "clip.mp4", ramp(2))
     with pytest.raises(FrameError, match="holds 2 images and 1 videos"):
-        find_clips(tmp_path / "both")
+        list_clips(tmp_path / "both")

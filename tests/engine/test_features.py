@@ -12,7 +12,8 @@ import torch
 
 import engine.features
 from config.load import ConfigError, load_config
-from dataset.features import FeatureError, feature_file, read_features, write_features
+from dataset.features import feature_file, read_features, write_features
+from dataset.frames import FrameError
 from dataset.manifest import Manifest
 from engine.run import PhaseError, run
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -105,19 +106,19 @@ def test_settings_that_contradict_features(setting, prepared):
 def test_missing_damaged_and_misfitting_files(setting, tmp_path):
     config, folder = setting
     dev = Manifest.load(config.prepared + "/dev.json").clips
-    with pytest.raises(FeatureError, match=f"3 of 3 clips of dev have no features .*{dev[0].id}"):
+    with pytest.raises(FrameError, match=f"3 of 3 clips of dev have no features .*{dev[0].id}"):
         run(on_features(config, tmp_path / "nowhere", work_dir=str(tmp_path / "run")))
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     broken = feature_file(copy, "dev", dev[1].id)
     broken.write_bytes(broken.read_bytes()[:500])
-    with pytest.raises(FeatureError, match="is damaged or holds no features"):
+    with pytest.raises(FrameError, match="is damaged or holds no features"):
         run(on_features(config, copy, work_dir=str(tmp_path / "run")))
     write_features(broken, np.zeros((40, 128), np.float32), 20)
-    with pytest.raises(FeatureError, match="holds 40 features of 20 frames"):
+    with pytest.raises(FrameError, match="holds 40 features of 20 frames"):
         run(on_features(config, copy, work_dir=str(tmp_path / "run")))
     write_features(broken, np.zeros((40,), np.float32), 20)
-    with pytest.raises(FeatureError, match=r"expected float32 \(frames, channels\)"):
+    with pytest.raises(FrameError, match=r"expected float32 \(frames, channels\)"):
         read_features(broken)
 
 
@@ -129,22 +130,22 @@ def test_features_of_another_network_or_setting_or_not_all_of_them_are_refused(s
     save_checkpoint(other, content)
     for phase in ("test", "train"):
         mixed = on_features(config, folder, phase=phase, load_weights=other, work_dir=str(tmp_path / "run"))
-        with pytest.raises(FeatureError, match=r"computed with something else \(backbone [0-9a-f]{64} there"):
+        with pytest.raises(FrameError, match=r"computed with something else \(backbone [0-9a-f]{64} there"):
             run(mixed)
     feeder = replace(on_features(config, folder).feeder_args, image_scale=0.9)
-    with pytest.raises(FeatureError, match=r"\(image_scale 1.0 there, 0.9 here\)"):
+    with pytest.raises(FrameError, match=r"\(image_scale 1.0 there, 0.9 here\)"):
         run(replace(config, feeder_args=feeder, work_dir=str(tmp_path / "run")))
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     source = json.loads((copy / "features.json").read_text())
     (copy / "features.json").write_text(json.dumps(source | {"channels": 512}))
-    with pytest.raises(FeatureError, match=r"\(channels 512 there, 128 here\)"):
+    with pytest.raises(FrameError, match=r"\(channels 512 there, 128 here\)"):
         run(on_features(config, copy, work_dir=str(tmp_path / "run")))
     (copy / "features.json").write_text("{")
-    with pytest.raises(FeatureError, match="cannot be read"):
+    with pytest.raises(FrameError, match="cannot be read"):
         run(on_features(config, copy, work_dir=str(tmp_path / "run")))
     (copy / "features.json").unlink()
-    with pytest.raises(FeatureError, match="which --phase features writes at its end"):
+    with pytest.raises(FrameError, match="which --phase features writes at its end"):
         run(on_features(config, copy, work_dir=str(tmp_path / "run")))
 
 

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
-from dataset.frames import frame_paths, read_frames
+from dataset.frames import list_frame_files, read_frames
 from dataset.manifest import Manifest
 from dataset.packed import Pack, pack_path
 from preprocess import pack as pack_module
@@ -24,7 +24,7 @@ def own(prepared, tmp_path):
 
 def first_frame(prepared, split="dev"):
     manifest = Manifest.load(prepared / f"{split}.json")
-    return frame_paths(manifest.clip_folder(manifest.clips[0]))[0]
+    return list_frame_files(manifest.clip_folder(manifest.clips[0]))[0]
 
 
 def states(prepared):
@@ -39,7 +39,7 @@ def test_every_frame_of_every_split_is_there_pixel_for_pixel(own):
         assert len(packed.clips) == len(manifest.clips)
         for clip in manifest.clips:
             frames = packed.clip(clip.id)
-            paths = frame_paths(manifest.clip_folder(clip))
+            paths = list_frame_files(manifest.clip_folder(clip))
             assert frames.names == [path.name for path in paths]
             np.testing.assert_array_equal(read_frames(frames), read_frames(manifest.clip_folder(clip)))
     assert sorted(path.name for path in (own / "frames").iterdir()) == sorted([*SPLITS, *(f"{s}.lmdb" for s in SPLITS)])

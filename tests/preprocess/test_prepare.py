@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.frames import frame_paths, read_frames, read_image
+from dataset.frames import list_frame_files, read_frames, read_image
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from preprocess.corpora.corpus import PreparationError
@@ -46,7 +46,7 @@ def clip_files(output: Path) -> dict[str, tuple[int, int]]:
 def test_everything_agrees_for_every_corpus(tmp_path, name, process_image):
     root, output = BUILDERS[name](tmp_path / "corpus"), tmp_path / "out"
     prepared = prepare(name, root, output, process_image, frame_size=SIZE)
-    source = CORPORA[name].read(root)
+    source = CORPORA[name](root)
     vocabulary = Vocabulary.load(output / "gloss_dict.txt")
     assert vocabulary == prepared.vocabulary
     assert [manifest.split for manifest in prepared.manifests] == list(source.splits)
@@ -85,7 +85,7 @@ def test_prepared_and_on_the_fly_frames_are_the_same(tmp_path, corpus, suffix):
     raw, resized = (Manifest.load(tmp_path / kind / "dev.json") for kind in ("raw", "resized"))
     assert raw.clip_folder(raw.clips[0]) == source
     assert resized.clip_folder(resized.clips[0]).is_relative_to(tmp_path / "resized/frames/dev")
-    assert {path.suffix for path in frame_paths(resized.clip_folder(resized.clips[0]))} == {f".{suffix}"}
+    assert {path.suffix for path in list_frame_files(resized.clip_folder(resized.clips[0]))} == {f".{suffix}"}
     expected = read_frames(source, size=SIZE)
     np.testing.assert_array_equal(read_frames(raw.clip_folder(raw.clips[0]), size=SIZE), expected)
     found = read_frames(resized.clip_folder(resized.clips[0]), size=SIZE)
@@ -121,15 +121,15 @@ def test_a_second_run_writes_no_image_again(tmp_path, corpus, capsys):
 
 
 def delete_one(folder: Path) -> None:
-    frame_paths(folder)[5].unlink()
+    list_frame_files(folder)[5].unlink()
 
 
 def empty_one(folder: Path) -> None:
-    frame_paths(folder)[5].write_bytes(b"")
+    list_frame_files(folder)[5].write_bytes(b"")
 
 
 def truncate_one(folder: Path) -> None:
-    path = frame_paths(folder)[5]
+    path = list_frame_files(folder)[5]
     path.write_bytes(path.read_bytes()[:-20])
 
 
@@ -330,7 +330,7 @@ def test_the_commands_that_users_know(tmp_path, script, name):
     content = json.loads((tmp_path / "out/dev.json").read_text(encoding="utf-8"))
     assert content["dataset"] == name
     folder = tmp_path / "out" / content["clips"][-1]["folder"]
-    assert read_image(frame_paths(folder)[0]).shape == (32, 32, 3)
+    assert read_image(list_frame_files(folder)[0]).shape == (32, 32, 3)
 
 
 def test_start_up_needs_no_torch():
