@@ -94,7 +94,7 @@ def _examine_source(patient: Patient, manifests: Sequence[Manifest]) -> list[Fin
     corpus, reading = source.read_source(patient.dataset, patient.root, patient.labels, patient.seed)
     if corpus is None:
         return [reading, *source.not_examined(prepared=bool(manifests))]
-    findings, reports = [reading, *source.examine_texts(corpus)], {}
+    findings, reports = [reading, *source.examine_texts(patient.dataset, corpus)], {}
     if prepared.frames_inside(manifests) or not manifests:  # otherwise they are those that manifests name
         frames, reports = source.examine_frames(patient.dataset, patient.root, corpus, patient.full, patient.workers)
         findings += frames

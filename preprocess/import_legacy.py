@@ -16,7 +16,8 @@ from dataset.manifest import SPLITS, Clip, Manifest
 from evaluation.ctm import Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import PreparationError, Recording, check_unique, make_recording
-from preprocess.corpora.phoenix import REFERENCE_RULES, clip_folder
+from preprocess.corpora.phoenix import locate_clip
+from preprocess.corpora.registry import get_reference_rules
 from preprocess.images import count_clips
 from preprocess.options import FRAME_SIZE, default_output, positive
 from preprocess.prepare import clear
@@ -98,7 +99,7 @@ def _frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> Path:
     """The folder that the clips' folders start from: the first one below which the first clip lies."""
     first = entries[0].get("folder") if isinstance(entries[0], Mapping) else None
     candidates = [prefix_root / folder for folder in FRAME_FOLDERS]
-    found = [root for root in candidates if isinstance(first, str) and clip_folder(root, first).is_dir()]
+    found = [root for root in candidates if isinstance(first, str) and locate_clip(root, first).is_dir()]
     if not found:
         raise PreparationError(
             f"{path}: the frames of its first clip ({first!r}) are not in {prefix_root}, nor where the corpora keep "
@@ -113,7 +114,7 @@ def _recording(path: Path, number: int, entry: Any, root: Path) -> Recording:
     if not isinstance(entry, Mapping) or not all(isinstance(entry.get(field), str) for field in fields):
         raise PreparationError(f"{where} must have the texts {', '.join(fields)}, but is {str(entry)[:200]}")
     signer = "_".join(entry["signer"].split()) or "unknown"
-    return make_recording(where, entry["fileid"], clip_folder(root, entry["folder"]), signer, entry["label"])
+    return make_recording(where, entry["fileid"], locate_clip(root, entry["folder"]), signer, entry["label"])
 
 
 def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Any) -> None:
@@ -128,7 +129,7 @@ def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Any) -
 def _write(
     dataset: str, split: str, members: Sequence[Recording], counts: Mapping[str, int], output: Path, frame_size: int
 ) -> Manifest:
-    rules = REFERENCE_RULES.get(dataset, {}).get(split, "none")
+    rules = get_reference_rules(dataset, split)
     references = [Reference(entry.id, entry.signer, tuple(normalise(entry.glosses, rules))) for entry in members]
     write_stm(output / f"{dataset}-groundtruth-{split}.stm", references)
     clips = tuple(

@@ -11,8 +11,6 @@ from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_SIZE = 256
-ROOT_NAMES = {"phoenix2014-SI5": "phoenix2014"}
-"""Where a corpus lies that is a part of another one."""
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,7 +40,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
     parser.add_argument("--seed", type=int, help="custom: draws the split if the table gives none (default: 0)")
     args = parser.parse_args(argv)
-    if args.dataset != "custom" and (args.labels is not None or args.seed is not None):
+    if not CORPORA[args.dataset].takes_labels and (args.labels is not None or args.seed is not None):
         parser.error("--labels and --seed belong to --dataset custom")
     if args.pack and not args.process_image:
         parser.error("--pack packs the frames that --process-image writes: give both")
@@ -72,12 +70,12 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
 
 
 def default_root(dataset: str) -> Path:
-    """Where a corpus is looked for unless told otherwise."""
-    return REPOSITORY / "dataset" / ROOT_NAMES.get(dataset, dataset)
+    """Get the folder where a corpus is looked for unless told otherwise."""
+    return REPOSITORY / "dataset" / (CORPORA[dataset].root_name or dataset)
 
 
 def default_output(dataset: str) -> Path:
-    """Where a corpus is prepared unless told otherwise."""
+    """Get the folder where a corpus is prepared unless told otherwise."""
     return REPOSITORY / "preprocess" / dataset
 
 

@@ -16,7 +16,7 @@ from dataset.vocabulary import Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
-from preprocess.corpora.registry import CORPORA, read_corpus
+from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.images import ClipImages, count_clips, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, default_output, parse_args
 from preprocess.pack import drop_stale, pack, report
@@ -89,7 +89,7 @@ def prepare(
         vocabulary = Vocabulary(corpus.glosses, source=str(output / "gloss_dict.txt"))
         vocabulary.save(output / "gloss_dict.txt")
         for split, recordings in corpus.splits.items():
-            rules = corpus.reference_rules.get(split, "none")
+            rules = get_reference_rules(dataset, split)
             write_stm(output / f"{dataset}-groundtruth-{split}.stm", _references(recordings, rules))
         counts, resized = _frames(corpus, output, process_image, workers, frame_size)
         manifests = tuple(
@@ -101,7 +101,9 @@ def prepare(
             manifest.save(output / f"{manifest.split}.json")
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
-    return Prepared(dataset, output, vocabulary, manifests, resized, (*corpus.notes, *stale, *_incomplete(corpus)))
+    return Prepared(
+        dataset, output, vocabulary, manifests, resized, (*corpus.notes, *stale, *_incomplete(dataset, corpus))
+    )
 
 
 def _refuse_videos(corpus: Corpus) -> None:
@@ -124,10 +126,10 @@ def clear(output: Path, dataset: str) -> None:
             unfinished.unlink()
 
 
-def _incomplete(corpus: Corpus) -> list[str]:
+def _incomplete(dataset: str, corpus: Corpus) -> list[str]:
     return [
         f"{split}: {len(corpus.splits[split])} clips, where papers report {published}: this is not the whole corpus"
-        for split, published in corpus.published_clips.items()
+        for split, published in CORPORA[dataset].published_clips.items()
         if len(corpus.splits[split]) != published
     ]
 

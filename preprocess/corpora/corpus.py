@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -19,10 +19,10 @@ class Recording:
     """One recorded sentence as its corpus describes it.
 
     Attributes:
-        id: its name, unique in the corpus, without white space.
-        source: the folder of its frames, or a video; not known to exist yet.
-        signer: who signs.
-        glosses: its label as released.
+        id: the recording's name, unique in the corpus, without white space.
+        source: the folder of its frames, or its video; it need not exist yet.
+        signer: the name of the person who signs.
+        glosses: its label, as it was released.
     """
 
     id: str
@@ -33,70 +33,90 @@ class Recording:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What the reader of a corpus returns.
+    """The content of a corpus, as its reader returns it.
 
     Attributes:
-        splits: `train`, `dev` and, where there is one, `test`, in this order.
+        splits: the recordings of `train`, `dev` and, where there is one, `test`, in this order.
         glosses: the gloss dictionary in id order.
-        notes: what the reader mended or left out, a sentence each, for the user.
-        published_clips: per split, the number of recordings that papers report, where known.
-        reference_rules: per split, the normalisation rules (`evaluation.normalise`) for its reference, if not `none`.
+        notes: sentences for the user about what the reader mended or left out.
     """
 
     splits: Mapping[str, tuple[Recording, ...]]
     glosses: tuple[str, ...]
     notes: tuple[str, ...] = ()
-    published_clips: Mapping[str, int] = field(default_factory=dict)
-    reference_rules: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a corpus comes from, for the error messages about its root.
+class CorpusReader:
+    """How one corpus is read, and every fact that is particular to it: the one place to describe a corpus.
+
+    How it is trained and scored stands in `config/<name>.yaml`.
 
     Attributes:
+        name: the corpus's name for `--dataset`, and that of its file in `config/`.
+        read: the function `(root) -> Corpus`; it raises PreparationError.
+        takes_labels: whether `read` also takes `labels` and `seed`, as the corpus `custom` needs them.
         title: its name in prose.
-        page: where to download it.
-        root: name of the released folder that is to be linked.
-        marker: a path below the root that tells the right level.
+        page: the address of its download.
+        released_folder: the name of the released folder that is to be linked as its root.
+        marker: a path below the root, by which the right level of the release is known.
+        root_name: the name of its default root below `dataset/`, where it is not `name`.
+        language: its name for `--language`, by which users of published checkpoints know it; empty if it has none.
+        image_size: width and height of the released images; None where they differ.
+        published_clips: the number of recordings of each split that papers report, where known.
+        reference_rules: the normalisation rules (`evaluation.normalise`) for the references of a split, if not `none`.
+        lengths_file: the name of the table that states how many frames each recording has, if there is one.
+        read_lengths: the function `(root) -> number of frames by id` that reads that table.
     """
 
-    title: str
-    page: str
-    root: str
-    marker: str
+    name: str
+    read: Callable[..., Corpus]
+    takes_labels: bool = False
+    title: str = ""
+    page: str = ""
+    released_folder: str = ""
+    marker: str = ""
+    root_name: str = ""
+    language: str = ""
+    image_size: tuple[int, int] | None = None
+    published_clips: Mapping[str, int] = field(default_factory=dict)
+    reference_rules: Mapping[str, str] = field(default_factory=dict)
+    lengths_file: str = ""
+    read_lengths: Callable[[Path], Mapping[str, int]] | None = None
 
 
-def check_root(root: Path, source: Source) -> None:
-    """Check that `root` exists and is the level of the release that holds `source.marker`.
+def check_root(root: Path, reader: CorpusReader) -> None:
+    """Check that `root` exists and is the level of the release that holds `reader.marker`.
 
     Raises:
-        PreparationError: it is not; says what to link, or which level would be right.
+        PreparationError: it is not; the message says what to link, or which level would be right.
     """
     if not root.is_dir():
         dangling = f" (a link to {root.readlink()}, which does not exist)" if root.is_symlink() else ""
         raise PreparationError(
-            f"no {source.title} corpus at {root}{dangling}. Download it from {source.page}, unpack it and link it:\n"
-            f"    ln -sfn /path/to/{source.root} {root}\n"
+            f"no {reader.title} corpus at {root}{dangling}. Download it from {reader.page}, unpack it and link it:\n"
+            f"    ln -sfn /path/to/{reader.released_folder} {root}\n"
             "or name the folder with --dataset-root"
         )
-    if (root / source.marker).exists():
+    if (root / reader.marker).exists():
         return
+    # The releases nest several folders, so a link one level too high or too low is a common mistake. Four levels up and
+    # two down are cheap to look through; a deeper search would list the folders of all clips.
     above = (("low", folder) for folder in root.resolve().parents[:4])
     below = (("high", folder) for pattern in ("*", "*/*") for folder in sorted(root.glob(pattern)))
     for level, folder in chain(above, below):
-        if (folder / source.marker).exists():
+        if (folder / reader.marker).exists():
             raise PreparationError(
-                f"{root} is one or more levels too {level}: the {source.title} root, which holds {source.marker}, "
-                f"is {folder}. {_relink(root, folder)}"
+                f"{root} is one or more levels too {level}: the {reader.title} root, which holds {reader.marker}, "
+                f"is {folder}. {_explain_linking(root, folder)}"
             )
     raise PreparationError(
-        f"{root} holds no {source.marker}: is this {source.title}, and is it unpacked completely? "
-        f"The root is the folder {source.root} of the download from {source.page}"
+        f"{root} holds no {reader.marker}: is this {reader.title}, and is it unpacked completely? "
+        f"The root is the folder {reader.released_folder} of the download from {reader.page}"
     )
 
 
-def _relink(root: Path, target: Path) -> str:
+def _explain_linking(root: Path, target: Path) -> str:
     option = f"--dataset-root {target}"
     if root.is_symlink():
         return f"Link that folder:\n    ln -sfn {target.resolve()} {root}\nor name it with {option}"
@@ -104,13 +124,13 @@ def _relink(root: Path, target: Path) -> str:
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, each with its number, which counts from 1.
+    """Read the lines of a UTF-8 file that are not blank, each with its number, which counts from 1.
 
     Raises:
         PreparationError: the file is missing or not UTF-8.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows put a BOM before the first column's name
     except FileNotFoundError as error:
         raise PreparationError(f"no file {path}: is the corpus unpacked completely?") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -120,11 +140,11 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """Read a `|` separated table without quoting.
+    """Read a table whose columns are separated by `|`.
 
     Args:
-        path: the file.
-        header: its first line, for example `name|split`.
+        path: the file of the table.
+        header: the first line that the file must have, for example `name|split`.
 
     Yields:
         the place of a row, `file:line` for error messages, and its fields by column name, stripped.
@@ -132,6 +152,7 @@ def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
     Raises:
         PreparationError: another header, a row with another number of fields, or no row at all.
     """
+    # Not the csv module: translations hold quotation marks that are not closed, and mean nothing in these tables.
     columns = header.split("|")
     lines = read_lines(path)
     found = lines[0][1].strip() if lines else ""
@@ -148,7 +169,14 @@ def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def make_recording(where: str, name: str, source: Path, signer: str, label: str) -> Recording:
-    """Build a recording from the fields of the row at `where`.
+    """Build a recording from the fields of one row of a table.
+
+    Args:
+        where: the place of the row, `file:line` for error messages.
+        name: the recording's name.
+        source: the folder of its frames, or its video.
+        signer: the signer's name.
+        label: its glosses, separated by white space.
 
     Raises:
         PreparationError: the name or signer is empty or holds white space, or the label is empty.
@@ -156,6 +184,7 @@ def make_recording(where: str, name: str, source: Path, signer: str, label: str)
     for what, value in (("name", name), ("signer", signer)):
         if len(value.split()) != 1 or value != value.strip():
             raise PreparationError(f"{where}: the {what} must be one word, but is {value!r}")
+    # The name becomes that of the folder of its resized frames, where a leading dot marks an unfinished one.
     if "/" in name or name.startswith("."):
         raise PreparationError(f"{where}: {name!r} can't be the name of a folder")
     glosses = tuple(label.split())
@@ -178,6 +207,9 @@ def check_unique(splits: Mapping[str, Sequence[Recording]]) -> None:
             seen[recording.id] = split
 
 
-def sorted_glosses(splits: Iterable[Sequence[Recording]]) -> tuple[str, ...]:
-    """The sorted union of the glosses of all splits, by code point, as in the papers."""
+def collect_glosses(splits: Iterable[Sequence[Recording]]) -> tuple[str, ...]:
+    """Collect the glosses of all splits, sorted by code point: the dictionary of the papers.
+
+    Not of train alone: a published network has an output for each gloss of any split, in this order.
+    """
     return tuple(sorted({gloss for split in splits for recording in split for gloss in recording.glosses}))

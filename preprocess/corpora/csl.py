@@ -8,23 +8,16 @@ from pathlib import Path, PurePosixPath
 
 from preprocess.corpora.corpus import (
     Corpus,
+    CorpusReader,
     PreparationError,
     Recording,
-    Source,
     check_root,
     check_unique,
     make_recording,
     read_lines,
 )
 
-SPLITS = ("train", "dev")
-
-CSL = Source(
-    title="CSL",
-    page="https://ustc-slr.github.io/openresources/cslr-dataset-2015/index.html",
-    root="CSL",
-    marker="voc.txt",
-)
+SPLITS = ("train", "dev")  # It was released without a test split.
 
 
 def read_csl(root: Path) -> Corpus:
@@ -34,21 +27,21 @@ def read_csl(root: Path) -> Corpus:
         PreparationError: the root or one of these files is wrong, or a gloss is not in `voc.txt`.
     """
     check_root(root, CSL)
-    rows = {split: _rows(root / f"{split}.txt") for split in SPLITS}
+    rows = {split: _read_rows(root / f"{split}.txt") for split in SPLITS}
     frequency = Counter(PurePosixPath(path).name for entries in rows.values() for _, path, _ in entries)
     splits = {
-        split: tuple(_recording(root, where, path, label, frequency) for where, path, label in entries)
+        split: tuple(_make_recording(root, where, path, label, frequency) for where, path, label in entries)
         for split, entries in rows.items()
     }
     check_unique(splits)
-    glosses = _dictionary(root / "voc.txt")
+    glosses = _read_dictionary(root / "voc.txt")
     used = {gloss for split in splits.values() for recording in split for gloss in recording.glosses}
     if used - set(glosses):
         raise PreparationError(f"glosses that {root / 'voc.txt'} lacks: {', '.join(sorted(used - set(glosses)))}")
     return Corpus(splits, glosses)
 
 
-def _dictionary(path: Path) -> tuple[str, ...]:
+def _read_dictionary(path: Path) -> tuple[str, ...]:
     first_line: dict[str, int] = {}
     for number, line in read_lines(path):
         gloss = line.strip()
@@ -60,8 +53,8 @@ def _dictionary(path: Path) -> tuple[str, ...]:
     return tuple(first_line)
 
 
-def _rows(path: Path) -> list[tuple[str, str, str]]:
-    """The rows of a list: `file:line`, video folder, glosses."""
+def _read_rows(path: Path) -> list[tuple[str, str, str]]:
+    """Read the rows of a list, each as its place (`file:line`), video folder and glosses."""
     rows = []
     for number, line in read_lines(path):
         folder, bar, label = line.partition("|")
@@ -71,19 +64,35 @@ def _rows(path: Path) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _recording(root: Path, where: str, path: str, label: str, frequency: Counter[str]) -> Recording:
-    """A recording has the name of its folder; if several have, the names of the folders above join it."""
-    relative = _below(root, path)
+def _make_recording(root: Path, where: str, path: str, label: str, frequency: Counter[str]) -> Recording:
+    """Make a recording, named by its folder; if several folders have that name, those above them join it."""
+    relative = _locate_below(root, path)
     name = relative.name if frequency[relative.name] == 1 else "_".join(relative.parts)
     signer = re.search(r"(?<![A-Za-z0-9])P\d+", relative.name)
     return make_recording(where, name, root / relative, signer[0] if signer else "unknown", label)
 
 
-def _below(root: Path, path: str) -> PurePosixPath:
-    """The longest end of `path` that is a folder below `root`: lists in circulation were written elsewhere."""
+def _locate_below(root: Path, path: str) -> PurePosixPath:
+    """Locate the longest end of `path` that is a folder below `root`.
+
+    The lists in circulation carry absolute paths of the machines that they were written on, so the head is dropped.
+    A folder that is nowhere keeps all of its path, for the message that it is missing.
+    """
     parts = [part for part in PurePosixPath(path).parts if part not in ("/", ".", "..")]
     for start in range(len(parts)):
         relative = PurePosixPath(*parts[start:])
         if (root / relative).is_dir():
             return relative
     return PurePosixPath(*parts)
+
+
+CSL = CorpusReader(
+    name="CSL",
+    read=read_csl,
+    title="CSL",
+    page="https://ustc-slr.github.io/openresources/cslr-dataset-2015/index.html",
+    released_folder="CSL",
+    marker="voc.txt",
+    language="csl",
+    image_size=(1280, 720),
+)

@@ -11,7 +11,14 @@ from pathlib import Path
 from dataset.manifest import SPLITS
 from dataset.video import VIDEO_SUFFIXES
 from evaluation.ctm import FormatError, check_gloss, fold_case
-from preprocess.corpora.corpus import Corpus, PreparationError, Recording, make_recording, sorted_glosses
+from preprocess.corpora.corpus import (
+    Corpus,
+    CorpusReader,
+    PreparationError,
+    Recording,
+    collect_glosses,
+    make_recording,
+)
 from preprocess.corpora.custom_split import draw_split
 
 REQUIRED = ("id", "path", "signer", "glosses")
@@ -54,7 +61,7 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
         notes = (note,)
     members = {split: tuple(entry for entry in recordings if chosen[entry.id] == split) for split in SPLITS}
     splits = {split: entries for split, entries in members.items() if entries}
-    return Corpus(splits, sorted_glosses(splits.values()), notes)
+    return Corpus(splits, collect_glosses(splits.values()), notes)
 
 
 def _find_table(root: Path) -> Path:
@@ -158,3 +165,6 @@ def _split_mistakes(table: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) 
         mistakes.append(f"{first}: no split, but {len(given)} of {len(rows)} rows have one: give all rows one, or none")
     missing = [split for split in ("train", "dev") if split not in given]
     return mistakes + [f"{table}: no row has the split {split}, which training needs" for split in missing]
+
+
+CUSTOM = CorpusReader(name="custom", read=read_custom, takes_labels=True)

@@ -8,34 +8,18 @@ from pathlib import Path, PurePosixPath
 from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import (
     Corpus,
+    CorpusReader,
     Recording,
-    Source,
     check_root,
     check_unique,
+    collect_glosses,
     make_recording,
     read_table,
-    sorted_glosses,
 )
 
+FRAMES = "features/fullFrame-210x260px"
 LEFT_OUT_SIGNER = "Signer05"
 BROKEN_RECORDING = "13April_2011_Wednesday_tagesschau_default-14"
-SIMPLIFIED = {"train": "phoenix2014-sentence"}
-"""The labels of dev and test are released in simplified form, those of train are not."""
-REFERENCE_RULES = {"phoenix2014": SIMPLIFIED, "phoenix2014-SI5": SIMPLIFIED}
-"""By corpus and split, the rules for references, where there are any."""
-
-PHOENIX2014 = Source(
-    title="PHOENIX2014",
-    page="https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/ (phoenix-2014.v3.tar.gz)",
-    root="phoenix2014-release",
-    marker="phoenix-2014-multisigner/annotations/manual",
-)
-PHOENIX2014_T = Source(
-    title="PHOENIX2014-T",
-    page="https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/",
-    root="PHOENIX-2014-T-release-v3/PHOENIX-2014-T",
-    marker="annotations/manual",
-)
 
 
 def read_phoenix2014(root: Path) -> Corpus:
@@ -52,17 +36,17 @@ def read_phoenix2014(root: Path) -> Corpus:
     notes = []
     for split in SPLITS:
         rows = read_table(base / f"annotations/manual/{split}.corpus.csv", "id|folder|signer|annotation")
-        frames = base / "features/fullFrame-210x260px" / split
+        frames = base / FRAMES / split
         recordings = [
-            make_recording(where, row["id"], clip_folder(frames, row["folder"]), row["signer"], row["annotation"])
+            make_recording(where, row["id"], locate_clip(frames, row["folder"]), row["signer"], row["annotation"])
             for where, row in rows
         ]
+        # By its id and not by its row: a table that lacks it already, or has other rows before it, loses nothing else.
         splits[split] = tuple(recording for recording in recordings if recording.id != BROKEN_RECORDING)
         if len(splits[split]) < len(recordings):
             notes.append(f"{split}: left out {BROKEN_RECORDING}, a broken recording")
     check_unique(splits)
-    published = {"train": 5671, "dev": 540, "test": 629}
-    return Corpus(splits, sorted_glosses(splits.values()), tuple(notes), published, SIMPLIFIED)
+    return Corpus(splits, collect_glosses(splits.values()), tuple(notes))
 
 
 def read_phoenix2014_si5(root: Path) -> Corpus:
@@ -80,8 +64,7 @@ def read_phoenix2014_si5(root: Path) -> Corpus:
     }
     check_unique(splits)
     note = f"{LEFT_OUT_SIGNER} is in dev and test alone; the gloss dictionary is that of the multisigner partition"
-    published = {"train": 4375, "dev": 111, "test": 180}
-    return replace(corpus, splits=splits, notes=(*corpus.notes, note), published_clips=published)
+    return replace(corpus, splits=splits, notes=(*corpus.notes, note))
 
 
 def read_phoenix2014_t(root: Path) -> Corpus:
@@ -94,17 +77,54 @@ def read_phoenix2014_t(root: Path) -> Corpus:
     splits: dict[str, tuple[Recording, ...]] = {}
     for split in SPLITS:
         table = root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv"
-        frames = root / "features/fullFrame-210x260px" / split
+        frames = root / FRAMES / split
         splits[split] = tuple(
-            make_recording(where, row["name"], clip_folder(frames, row["video"]), row["speaker"], row["orth"])
+            make_recording(where, row["name"], locate_clip(frames, row["video"]), row["speaker"], row["orth"])
             for where, row in read_table(table, "name|video|start|end|speaker|orth|translation")
         )
     check_unique(splits)
-    published = {"train": 7096, "dev": 519, "test": 642}
-    return Corpus(splits, sorted_glosses(splits.values()), published_clips=published)
+    return Corpus(splits, collect_glosses(splits.values()))
 
 
-def clip_folder(frames: Path, pattern: str) -> Path:
-    """The folder of a clip whose row says `<name>/1/*.png`; in 2014-T the folders have no `/1`, whatever it says."""
+def locate_clip(frames: Path, pattern: str) -> Path:
+    """Locate the folder of a clip whose row says `<name>/1/*.png`.
+
+    In 2014-T the folders have no `/1`, whatever the table says; both layouts are in circulation.
+    """
     folder = frames / PurePosixPath(pattern).parent if "*" in pattern else frames / pattern
     return folder.parent if folder.name == "1" and not folder.is_dir() else folder
+
+
+PHOENIX2014 = CorpusReader(
+    name="phoenix2014",
+    read=read_phoenix2014,
+    title="PHOENIX2014",
+    page="https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/ (phoenix-2014.v3.tar.gz)",
+    released_folder="phoenix2014-release",
+    marker="phoenix-2014-multisigner/annotations/manual",
+    language="phoenix",
+    image_size=(210, 260),
+    published_clips={"train": 5671, "dev": 540, "test": 629},
+    # The labels of dev and test are released in simplified form, those of train are not; and hypotheses are simplified
+    # before they are scored, so that `loc-NORD` in a reference could never match.
+    reference_rules={"train": "phoenix2014-sentence"},
+)
+PHOENIX2014_SI5 = replace(
+    PHOENIX2014,
+    name="phoenix2014-SI5",
+    read=read_phoenix2014_si5,
+    root_name="phoenix2014",  # It is a part of that release, so one link serves both.
+    language="",
+    published_clips={"train": 4375, "dev": 111, "test": 180},
+)
+PHOENIX2014_T = CorpusReader(
+    name="phoenix2014-T",
+    read=read_phoenix2014_t,
+    title="PHOENIX2014-T",
+    page="https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX-2014-T/",
+    released_folder="PHOENIX-2014-T-release-v3/PHOENIX-2014-T",
+    marker="annotations/manual",
+    language="phoenix-t",
+    image_size=(210, 260),
+    published_clips={"train": 7096, "dev": 519, "test": 642},
+)

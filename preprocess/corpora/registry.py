@@ -1,28 +1,31 @@
-"""The corpora that can be prepared.
+"""The corpora that can be prepared, one line each.
 
-To add one, write `read_<corpus>(root: Path) -> Corpus` beside the others (`csl.py` is the shortest; the helpers are in
-`corpus.py`) and enter it here under the name that `--dataset` takes.
+To add one, describe it by a `CorpusReader` in a file beside the others (`csl.py` is the shortest; the helpers are in
+`corpus.py`), enter that here, and write `config/<name>.yaml`, which says how it is trained and scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from preprocess.corpora.corpus import Corpus
-from preprocess.corpora.csl import read_csl
-from preprocess.corpora.csl_daily import read_csl_daily
-from preprocess.corpora.custom import read_custom
-from preprocess.corpora.phoenix import read_phoenix2014, read_phoenix2014_si5, read_phoenix2014_t
+from preprocess.corpora.corpus import Corpus, CorpusReader
+from preprocess.corpora.csl import CSL
+from preprocess.corpora.csl_daily import CSL_DAILY
+from preprocess.corpora.custom import CUSTOM
+from preprocess.corpora.phoenix import PHOENIX2014, PHOENIX2014_SI5, PHOENIX2014_T
 
-CORPORA: Mapping[str, Callable[[Path], Corpus]] = {
-    "phoenix2014": read_phoenix2014,
-    "phoenix2014-SI5": read_phoenix2014_si5,
-    "phoenix2014-T": read_phoenix2014_t,
-    "CSL-Daily": read_csl_daily,
-    "CSL": read_csl,
-    "custom": read_custom,
-}
+READERS = (
+    PHOENIX2014,
+    PHOENIX2014_SI5,
+    PHOENIX2014_T,
+    CSL_DAILY,
+    CSL,
+    CUSTOM,
+)
+CORPORA: dict[str, CorpusReader] = {reader.name: reader for reader in READERS}
+"""The readers by the names that `--dataset` takes."""
+LANGUAGES: dict[str, str] = {reader.language: reader.name for reader in READERS if reader.language}
+"""The names that `--language` takes, each with the corpus whose network it means."""
 
 
 def read_corpus(dataset: str, root: Path, labels: Path | None = None, seed: int = 0) -> Corpus:
@@ -30,11 +33,19 @@ def read_corpus(dataset: str, root: Path, labels: Path | None = None, seed: int 
 
     Args:
         dataset: a key of `CORPORA`.
-        root: its folder.
+        root: the folder of the corpus.
         labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
-        seed: of the split of the corpus `custom`, if its CSV gives none.
+        seed: the seed of the split of the corpus `custom`, if its CSV gives none.
 
     Raises:
         PreparationError: the corpus is incomplete or malformed.
     """
-    return read_custom(root, labels, seed) if dataset == "custom" else CORPORA[dataset](root)
+    reader = CORPORA[dataset]
+    return reader.read(root, labels, seed) if reader.takes_labels else reader.read(root)
+
+
+def get_reference_rules(dataset: str, split: str) -> str:
+    """Get the name of the normalisation rules for the references of a split; `none` for an unknown corpus, too."""
+    if dataset not in CORPORA:
+        return "none"
+    return CORPORA[dataset].reference_rules.get(split, "none")

@@ -12,7 +12,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.ctm import read_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus
-from preprocess.corpora.phoenix import REFERENCE_RULES
+from preprocess.corpora.registry import get_reference_rules
 from preprocess.examination.clips import look_at_clips
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, examples, explain, judge
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
@@ -149,7 +149,7 @@ def _check_references(dataset: str, folder: Path, manifests: Sequence[Manifest])
         except Exception as error:
             problems.append((Verdict.ERROR, explain(error), AGAIN))
             continue
-        rules = REFERENCE_RULES.get(dataset, {}).get(manifest.split, "none")
+        rules = get_reference_rules(dataset, manifest.split)
         labels = {clip.id: tuple(normalise(clip.glosses, rules)) for clip in manifest.clips}
         signed = {reference.id: reference.glosses for reference in references}
         other = [name for name in labels if name in signed and signed[name] != labels[name]]

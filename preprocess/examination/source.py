@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -11,9 +11,8 @@ import cv2
 from dataset.frames import IMAGE_SUFFIXES, FrameError, resize_frame
 from dataset.manifest import Clip, Manifest
 from evaluation.normalise import normalise
-from preprocess.corpora.corpus import Corpus, Recording
-from preprocess.corpora.csl_daily import read_lengths
-from preprocess.corpora.registry import read_corpus
+from preprocess.corpora.corpus import Corpus, CorpusReader, Recording
+from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.examination.clips import first_frame, look_at_clips
 from preprocess.examination.finding import Finding, Verdict, attempt, counted, explain, judge
 from preprocess.examination.frames import UNPACK, Reports, check_counts, check_folders, check_images, check_sizes
@@ -21,14 +20,6 @@ from preprocess.examination.labels import check_lengths, check_scorable, check_s
 from preprocess.images import JPEG_QUALITY
 from preprocess.options import FRAME_SIZE
 
-RELEASED_SIZES: Mapping[str, tuple[int, int]] = {
-    "phoenix2014": (210, 260),
-    "phoenix2014-SI5": (210, 260),
-    "phoenix2014-T": (210, 260),
-    "CSL-Daily": (512, 512),
-    "CSL": (1280, 720),
-}
-"""Width and height of the released images."""
 DISK_SAMPLE = 30
 CHECKS = ("number of clips", "labels can be scored", "clip folders", "images", "image sizes")
 ONLY_BEFORE = ("label lengths", "glosses outside train", "free disk")
@@ -53,15 +44,15 @@ def not_examined(prepared: bool) -> list[Finding]:
     return [Finding(f"corpus: {name}", Verdict.NOT_EXAMINED, "the corpus could not be read") for name in names]
 
 
-def examine_texts(corpus: Corpus) -> list[Finding]:
+def examine_texts(dataset: str, corpus: Corpus) -> list[Finding]:
     """The checks that need no frames."""
     labels = [
-        (recording.id, normalise(recording.glosses, corpus.reference_rules.get(split, "none")))
+        (recording.id, normalise(recording.glosses, get_reference_rules(dataset, split)))
         for split, recordings in corpus.splits.items()
         for recording in recordings
     ]
     scorable = check_scorable(f"corpus: {CHECKS[1]}", labels)
-    return [_check_published(corpus), scorable]
+    return [_check_published(dataset, corpus), scorable]
 
 
 def examine_frames(dataset: str, root: Path, corpus: Corpus, full: bool, workers: int) -> tuple[list[Finding], Reports]:
@@ -69,15 +60,17 @@ def examine_frames(dataset: str, root: Path, corpus: Corpus, full: bool, workers
     recordings = {f"{split} {r.id}": r for split, members in corpus.splits.items() for r in members}
     folders = [recording.source for recording in recordings.values()]
     reports = dict(zip(recordings, look_at_clips(folders, full, workers, "looking at the corpus"), strict=True))
-    usual = None if folders[0].is_file() else RELEASED_SIZES.get(dataset)
+    reader = CORPORA[dataset]
+    usual = None if folders[0].is_file() else reader.image_size  # videos come in sizes of their own
     findings = [
         check_folders(f"corpus: {CHECKS[2]}", reports, root, UNPACK),
         check_images(f"corpus: {CHECKS[3]}", reports, root, UNPACK),
         check_sizes(f"corpus: {CHECKS[4]}", reports, usual, UNPACK),
     ]
-    if dataset == "CSL-Daily":
+    if reader.read_lengths is not None:
         counts = "corpus: image counts"
-        findings += attempt(counts, lambda: [_check_lengths(counts, root, reports)], "correct video_map.txt")
+        mend = f"correct {reader.lengths_file}"
+        findings += attempt(counts, lambda: [_check_lengths(counts, reader, root, reports)], mend)
     return findings, reports
 
 
@@ -97,24 +90,25 @@ def examine_before_preparation(dataset: str, corpus: Corpus, reports: Reports, o
     ]
 
 
-def _check_published(corpus: Corpus) -> Finding:
+def _check_published(dataset: str, corpus: Corpus) -> Finding:
     check = f"corpus: {CHECKS[0]}"
-    if not corpus.published_clips:
+    published_clips = CORPORA[dataset].published_clips
+    if not published_clips:
         return Finding(check, Verdict.OK, "not published for this corpus")
     remedy = "unpack the download completely; none if part of the corpus, or one made in its layout, is what you want"
     found = {split: len(members) for split, members in corpus.splits.items()}
     problems = [
         (Verdict.WARNING, f"{split}: {counted(found[split], 'clip')}, where papers report {published}", remedy)
-        for split, published in corpus.published_clips.items()
+        for split, published in published_clips.items()
         if found[split] != published
     ]
     return judge(check, "as many as papers report", problems)
 
 
-def _check_lengths(check: str, root: Path, reports: Reports) -> Finding:
-    lengths = read_lengths(root)
+def _check_lengths(check: str, reader: CorpusReader, root: Path, reports: Reports) -> Finding:
+    lengths = reader.read_lengths(root)
     expected = {name: lengths[name.partition(" ")[2]] for name in reports if name.partition(" ")[2] in lengths}
-    return check_counts(check, reports, expected, "video_map.txt", Verdict.WARNING, UNPACK)
+    return check_counts(check, reports, expected, reader.lengths_file, Verdict.WARNING, UNPACK)
 
 
 def _clips(split: str, members: Sequence[Recording], reports: Reports) -> tuple[Clip, ...]:

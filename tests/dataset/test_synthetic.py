@@ -144,7 +144,7 @@ def test_same_seed_same_bytes_whatever_the_workers(tmp_path):
 
 def test_preparation_reads_every_layout(written):
     layout, root, lengths = written
-    corpus = CORPORA[layout](root)
+    corpus = CORPORA[layout].read(root)
     for split, recordings in corpus.splits.items():
         clips = [clip for clip in lengths if clip.split == split]
         chinese = layout.startswith("CSL")
@@ -161,7 +161,7 @@ def test_boundaries_have_the_ids_and_glosses_of_the_prepared_corpus(written, tmp
     prepare(layout, root, tmp_path)
     found = json.loads((root / BOUNDARIES).read_text(encoding="utf-8"))
     assert found["frame_rate"] == 25
-    assert list(found["clips"]) == list(CORPORA[layout](root).splits)
+    assert list(found["clips"]) == list(CORPORA[layout].read(root).splits)
     for split, strokes in found["clips"].items():
         manifest = Manifest.load(tmp_path / f"{split}.json")
         assert {c.id: list(c.glosses) for c in manifest.clips} == {
@@ -186,7 +186,7 @@ def test_ids_are_those_of_the_corpus_reader_also_where_folders_share_their_name(
     chosen.write_annotations(tmp_path, dict.fromkeys(clips, 1))
     read = {
         split: {recording.id: recording.glosses for recording in recordings}
-        for split, recordings in CORPORA[layout](tmp_path).splits.items()
+        for split, recordings in CORPORA[layout].read(tmp_path).splits.items()
     }
     found = gloss_boundaries(clips, chosen, seed=0)["clips"]
     assert read == {

@@ -46,7 +46,7 @@ def clip_files(output: Path) -> dict[str, tuple[int, int]]:
 def test_everything_agrees_for_every_corpus(tmp_path, name, process_image):
     root, output = BUILDERS[name](tmp_path / "corpus"), tmp_path / "out"
     prepared = prepare(name, root, output, process_image, frame_size=SIZE)
-    source = CORPORA[name](root)
+    source = CORPORA[name].read(root)
     vocabulary = Vocabulary.load(output / "gloss_dict.txt")
     assert vocabulary == prepared.vocabulary
     assert [manifest.split for manifest in prepared.manifests] == list(source.splits)

@@ -42,7 +42,7 @@ def assert_same(words, expected) -> None:
 
 def test_the_same_clip_gives_the_same_result_as_the_test_phase(recogniser, evaluated, prepared, corpus):
     manifest = Manifest.load(prepared / "test.json")
-    original = {recording.id: recording.source for recording in CORPORA["phoenix2014"](corpus).splits["test"]}
+    original = {recording.id: recording.source for recording in CORPORA["phoenix2014"].read(corpus).splits["test"]}
     assert {clip.id for clip in manifest.clips} == set(original) == set(evaluated)
     assert any(len(entry.words) > 1 for entry in evaluated.values())
     for clip in manifest.clips:
@@ -84,7 +84,7 @@ def test_frames_go_through_the_size_of_prepared_ones_as_in_training(random_check
     scaled = Recogniser.from_checkpoint(tmp_path / "scaled.pt", "cpu")
     manifest = Manifest.load(prepared / "test.json")
     clip = manifest.clips[0]
-    (original,) = [found.source for found in CORPORA["phoenix2014"](corpus).splits["test"] if found.id == clip.id]
+    (original,) = [found.source for found in CORPORA["phoenix2014"].read(corpus).splits["test"] if found.id == clip.id]
     at_100 = read_frames(manifest.clip_folder(clip), size=100)[:, 18:82, 18:82].transpose(0, 3, 1, 2)  # as ClipDataset
     assert np.array_equal(scaled.crop(read_frames(original)), at_100)
 

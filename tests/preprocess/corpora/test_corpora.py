@@ -30,7 +30,7 @@ def test_every_corpus_has_a_tiny_one():
 
 
 def test_phoenix2014(tmp_path):
-    corpus = CORPORA["phoenix2014"](tiny.phoenix2014(tmp_path))
+    corpus = CORPORA["phoenix2014"].read(tiny.phoenix2014(tmp_path))
     assert {split: len(names) for split, names in ids(corpus).items()} == {"train": 3, "dev": 1, "test": 2}
     assert ids(corpus)["test"][-1] == "04April_2010_Sunday_heute_default-2"
     first = corpus.splits["train"][0]
@@ -41,11 +41,11 @@ def test_phoenix2014(tmp_path):
     )
     assert corpus.glosses == tuple(sorted(corpus.glosses))
     assert {"loc-NORD", "SONNE", "SCHNEE", "__EMOTION__"} < set(corpus.glosses)
-    assert corpus.reference_rules == {"train": "phoenix2014-sentence"}
+    assert CORPORA["phoenix2014"].reference_rules == {"train": "phoenix2014-sentence"}
 
 
 def test_phoenix2014_drops_the_broken_recording_and_says_so(tmp_path):
-    corpus = CORPORA["phoenix2014"](tiny.phoenix2014(tmp_path))
+    corpus = CORPORA["phoenix2014"].read(tiny.phoenix2014(tmp_path))
     broken = "13April_2011_Wednesday_tagesschau_default-14"
     assert broken not in ids(corpus)["train"]
     assert "BROKEN" not in corpus.glosses
@@ -56,25 +56,25 @@ def test_phoenix2014_without_the_broken_recording_has_no_note(tmp_path):
     table = tiny.phoenix2014(tmp_path) / PHOENIX_CSV.format("train")
     lines = [line for line in table.read_text().splitlines() if "BROKEN" not in line]
     tiny.write_lines(table, *lines)
-    assert CORPORA["phoenix2014"](tmp_path).notes == ()
+    assert CORPORA["phoenix2014"].read(tmp_path).notes == ()
 
 
 def test_si5_keeps_signer05_out_of_train_and_all_others_out_of_dev_and_test(tmp_path):
-    corpus = CORPORA["phoenix2014-SI5"](tiny.phoenix2014_si5(tmp_path))
+    corpus = CORPORA["phoenix2014-SI5"].read(tiny.phoenix2014_si5(tmp_path))
     assert {split: {entry.signer for entry in members} for split, members in corpus.splits.items()} == {
         "train": {"Signer01", "Signer04"},
         "dev": {"Signer05"},
         "test": {"Signer05"},
     }
     assert {split: len(names) for split, names in ids(corpus).items()} == {"train": 3, "dev": 1, "test": 1}
-    assert corpus.published_clips == {"train": 4375, "dev": 111, "test": 180}
-    assert corpus.reference_rules == {"train": "phoenix2014-sentence"}
+    assert CORPORA["phoenix2014-SI5"].published_clips == {"train": 4375, "dev": 111, "test": 180}
+    assert CORPORA["phoenix2014-SI5"].reference_rules == {"train": "phoenix2014-sentence"}
 
 
 def test_si5_has_the_dictionary_of_the_multisigner_partition(tmp_path):
     root = tiny.phoenix2014_si5(tmp_path)
-    corpus = CORPORA["phoenix2014-SI5"](root)
-    assert corpus.glosses == CORPORA["phoenix2014"](root).glosses
+    corpus = CORPORA["phoenix2014-SI5"].read(root)
+    assert corpus.glosses == CORPORA["phoenix2014"].read(root).glosses
     assert "SCHNEE" in corpus.glosses  # of a test recording that SI5 leaves out
     assert [note for note in corpus.notes if "multisigner" in note]
 
@@ -83,7 +83,7 @@ def test_csl_daily_from_videos(tmp_path):
     tiny.csl_daily(tmp_path)
     shutil.rmtree(tmp_path / "sentence/frames_512x512")
     tiny.write_lines(tmp_path / "sentence/videos_512x512/S000020_P0000_T00.avi", "not read yet")
-    first, second = CORPORA["CSL-Daily"](tmp_path).splits["train"]
+    first, second = CORPORA["CSL-Daily"].read(tmp_path).splits["train"]
     assert first.source == tmp_path / "sentence/videos_512x512/S000020_P0000_T00.avi"
     assert second.source == tmp_path / "sentence/videos_512x512/S000007_P0003_T00.mp4"
 
@@ -92,12 +92,12 @@ def test_csl_daily_without_frames_and_videos(tmp_path):
     tiny.csl_daily(tmp_path)
     shutil.rmtree(tmp_path / "sentence/frames_512x512")
     with pytest.raises(PreparationError, match="holds neither frames_512x512 nor a folder videos"):
-        CORPORA["CSL-Daily"](tmp_path)
+        CORPORA["CSL-Daily"].read(tmp_path)
 
 
 @pytest.mark.parametrize("level", ["", "1"])
 def test_phoenix2014_t_takes_both_layouts(tmp_path, level):
-    corpus = CORPORA["phoenix2014-T"](tiny.phoenix2014_t(tmp_path, level))
+    corpus = CORPORA["phoenix2014-T"].read(tiny.phoenix2014_t(tmp_path, level))
     for members in corpus.splits.values():
         for recording in members:
             assert recording.source.name == (level or recording.id)
@@ -105,7 +105,7 @@ def test_phoenix2014_t_takes_both_layouts(tmp_path, level):
 
 
 def test_phoenix2014_t_is_read_without_quoting(tmp_path):
-    corpus = CORPORA["phoenix2014-T"](tiny.phoenix2014_t(tmp_path))
+    corpus = CORPORA["phoenix2014-T"].read(tiny.phoenix2014_t(tmp_path))
     assert {split: len(members) for split, members in corpus.splits.items()} == {"train": 2, "dev": 1, "test": 1}
     assert corpus.splits["train"][1].glosses == ("MEIN", "ABEND")
     assert corpus.glosses == ("ABEND", "DRUCK", "MEIN", "TIEF")
@@ -114,7 +114,7 @@ def test_phoenix2014_t_is_read_without_quoting(tmp_path):
 
 @pytest.mark.parametrize("place", ["", "sentence_label/"])
 def test_csl_daily(tmp_path, place):
-    corpus = CORPORA["CSL-Daily"](tiny.csl_daily(tmp_path, f"{place}video_map.txt", f"{place}split_1.txt"))
+    corpus = CORPORA["CSL-Daily"].read(tiny.csl_daily(tmp_path, f"{place}video_map.txt", f"{place}split_1.txt"))
     assert {split: len(members) for split, members in corpus.splits.items()} == {"train": 2, "dev": 1, "test": 1}
     first = corpus.splits["train"][0]
     assert first.glosses == ("他", "今天", "年龄", "4")
@@ -126,7 +126,7 @@ def test_csl_daily(tmp_path, place):
 
 
 def test_csl_daily_mends_the_wrong_row_and_says_so(tmp_path):
-    corpus = CORPORA["CSL-Daily"](tiny.csl_daily(tmp_path))
+    corpus = CORPORA["CSL-Daily"].read(tiny.csl_daily(tmp_path))
     assert ids(corpus)["train"] == ["S000020_P0000_T00", "S000007_P0003_T00"]
     (note,) = corpus.notes
     assert "S000005_P0004_T00" in note
@@ -137,7 +137,7 @@ def test_csl_daily_leaves_the_row_alone_where_it_is_right(tmp_path):
     tiny.csl_daily(tmp_path)
     with (tmp_path / "video_map.txt").open("a", encoding="utf-8") as table:
         table.write("9|S000005_P0004_T00|4|他|他|他|r\n")
-    corpus = CORPORA["CSL-Daily"](tmp_path)
+    corpus = CORPORA["CSL-Daily"].read(tmp_path)
     assert ids(corpus)["train"] == ["S000020_P0000_T00", "S000005_P0004_T00"]
     assert corpus.notes == ()
 
@@ -146,18 +146,18 @@ def test_csl_daily_does_not_mend_without_the_right_recording(tmp_path):
     tiny.csl_daily(tmp_path)
     replace_text(tmp_path / "video_map.txt", "S000007_P0003_T00", "S000008_P0003_T00")
     with pytest.raises(PreparationError, match=r"split_1\.txt:3: S000005_P0004_T00 has no row in video_map"):
-        CORPORA["CSL-Daily"](tmp_path)
+        CORPORA["CSL-Daily"].read(tmp_path)
 
 
 def test_csl_daily_does_not_mend_other_splits(tmp_path):
     tiny.csl_daily(tmp_path)
     replace_text(tmp_path / "split_1.txt", "S000005_P0004_T00|train", "S000005_P0004_T00|dev")
     with pytest.raises(PreparationError, match=r"split_1\.txt:3: S000005_P0004_T00"):
-        CORPORA["CSL-Daily"](tmp_path)
+        CORPORA["CSL-Daily"].read(tmp_path)
 
 
 def test_csl(tmp_path):
-    corpus = CORPORA["CSL"](tiny.csl(tmp_path))
+    corpus = CORPORA["CSL"].read(tiny.csl(tmp_path))
     assert ids(corpus) == {"train": ["P01_s1_00_0", "P02_s1_01_0"], "dev": ["P03_s1_00_0"]}
     assert corpus.glosses == ("我们", "你", "喜欢", "不用")
     assert corpus.splits["train"][1].glosses == ("你", "你")
@@ -170,7 +170,7 @@ def test_csl_names_clips_by_their_path_where_folders_share_a_name(tmp_path):
     shutil.copytree(tmp_path / "color/000/P01_s1_00_0", tmp_path / "color/002/P01_s1_00_0")
     with (tmp_path / "train.txt").open("a", encoding="utf-8") as table:
         table.write("color/002/P01_s1_00_0/|你\n")
-    corpus = CORPORA["CSL"](tmp_path)
+    corpus = CORPORA["CSL"].read(tmp_path)
     assert ids(corpus)["train"] == ["color_000_P01_s1_00_0", "P02_s1_01_0", "color_002_P01_s1_00_0"]
 
 
@@ -178,7 +178,7 @@ def test_csl_refuses_glosses_outside_voc(tmp_path):
     tiny.csl(tmp_path)
     tiny.write_lines(tmp_path / "voc.txt", "我们", "你")
     with pytest.raises(PreparationError, match=r"voc\.txt lacks: 喜欢"):
-        CORPORA["CSL"](tmp_path)
+        CORPORA["CSL"].read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_csl_refuses_a_wrong_dictionary(tmp_path, line, message):
     with (tmp_path / "voc.txt").open("a", encoding="utf-8") as table:
         table.write(f"{line}\n")
     with pytest.raises(PreparationError, match=message):
-        CORPORA["CSL"](tmp_path)
+        CORPORA["CSL"].read(tmp_path)
 
 
 # The root
@@ -203,7 +203,7 @@ def test_csl_refuses_a_wrong_dictionary(tmp_path, line, message):
 def test_missing_root_says_what_to_link_and_where_to_get_it(tmp_path, name):
     root = tmp_path / "dataset" / name
     with pytest.raises(PreparationError, match=r"no .* corpus at") as caught:
-        CORPORA[name](root)
+        CORPORA[name].read(root)
     message = str(caught.value)
     assert "ln -sfn /path/to/" in message
     assert str(root) in message
@@ -214,7 +214,7 @@ def test_missing_root_says_what_to_link_and_where_to_get_it(tmp_path, name):
 def test_dangling_link_is_named(tmp_path):
     (tmp_path / "phoenix2014").symlink_to("/nowhere/phoenix2014-release")
     with pytest.raises(PreparationError, match="link to /nowhere/phoenix2014-release, which does not exist"):
-        CORPORA["phoenix2014"](tmp_path / "phoenix2014")
+        CORPORA["phoenix2014"].read(tmp_path / "phoenix2014")
 
 
 @pytest.mark.parametrize("name", RELEASED)
@@ -224,7 +224,7 @@ def test_link_too_high_names_the_right_level(tmp_path, name, above):
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "disk")
     with pytest.raises(PreparationError, match="too high") as caught:
-        CORPORA[name](link)
+        CORPORA[name].read(link)
     assert f"ln -sfn {right} {link}" in str(caught.value)
 
 
@@ -241,14 +241,14 @@ def test_link_too_high_names_the_right_level(tmp_path, name, above):
 def test_link_too_low_names_the_right_level(tmp_path, name, below):
     right = BUILDERS[name](tmp_path / "release")
     with pytest.raises(PreparationError, match="too low") as caught:
-        CORPORA[name](right / below)
+        CORPORA[name].read(right / below)
     assert f"--dataset-root {right}" in str(caught.value)
     assert "ln -sfn" not in str(caught.value)
 
 
 def test_folder_of_something_else(tmp_path):
     with pytest.raises(PreparationError, match="holds no annotations/manual: is this PHOENIX2014-T"):
-        CORPORA["phoenix2014-T"](tmp_path)
+        CORPORA["phoenix2014-T"].read(tmp_path)
 
 
 # The tables
@@ -267,7 +267,7 @@ def test_folder_of_something_else(tmp_path):
 def test_missing_table_is_named(tmp_path, name, table):
     (BUILDERS[name](tmp_path) / table).unlink()
     with pytest.raises(PreparationError, match=f"no file .*{Path(table).name}"):
-        CORPORA[name](tmp_path)
+        CORPORA[name].read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_missing_table_is_named(tmp_path, name, table):
 def test_malformed_rows_are_named(tmp_path, name, table, old, new, message):
     replace_text(BUILDERS[name](tmp_path) / table, old, new)
     with pytest.raises(PreparationError, match=message):
-        CORPORA[name](tmp_path)
+        CORPORA[name].read(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -307,28 +307,28 @@ def test_malformed_rows_are_named(tmp_path, name, table, old, new, message):
 def test_duplicate_ids_are_refused(tmp_path, name, table, old, new):
     replace_text(BUILDERS[name](tmp_path) / table, old, new)
     with pytest.raises(PreparationError, match="duplicate"):
-        CORPORA[name](tmp_path)
+        CORPORA[name].read(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "id|folder|signer|annotation\n", "\n\n"])
 def test_empty_tables_are_refused(tmp_path, text):
     (tiny.phoenix2014(tmp_path) / PHOENIX_CSV.format("dev")).write_text(text)
     with pytest.raises(PreparationError, match=r"dev\.corpus\.csv"):
-        CORPORA["phoenix2014"](tmp_path)
+        CORPORA["phoenix2014"].read(tmp_path)
 
 
 def test_a_split_without_recordings_is_refused(tmp_path):
     tiny.csl_daily(tmp_path)
     replace_text(tmp_path / "split_1.txt", "|test", "|dev")
     with pytest.raises(PreparationError, match="test split has no recording"):
-        CORPORA["CSL-Daily"](tmp_path)
+        CORPORA["CSL-Daily"].read(tmp_path)
 
 
 def test_tables_in_other_encodings(tmp_path):
     table = tiny.phoenix2014_t(tmp_path) / T_CSV.format("train")
     text = table.read_text(encoding="utf-8")
     table.write_bytes(text.encode("utf-8-sig").replace(b"\n", b"\r\n"))
-    assert CORPORA["phoenix2014-T"](tmp_path).splits["train"][0].glosses == ("DRUCK", "TIEF")
+    assert CORPORA["phoenix2014-T"].read(tmp_path).splits["train"][0].glosses == ("DRUCK", "TIEF")
     table.write_bytes(text.encode("latin-1"))
     with pytest.raises(PreparationError, match=r"train\.corpus\.csv is not a readable UTF-8"):
-        CORPORA["phoenix2014-T"](tmp_path)
+        CORPORA["phoenix2014-T"].read(tmp_path)
