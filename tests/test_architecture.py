@@ -70,3 +70,11 @@ def test_files_are_short_and_free_of_what_the_rules_forbid(path):
 def test_the_network_knows_nothing_of_glosses_files_or_losses():
     for path in (ROOT / "modules").glob("*.py"):
         assert not {name for name in imported(path) if not name.startswith(("modules", "utils.temporal"))}, path
+
+
+def test_test_modules_import_no_test_module():
+    """What several of them need lies in tests/helpers."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        modules = {name for name, _ in all_imports(path) if name.split(".")[0] == "tests"}
+        wrong = {name for name in modules if not name.startswith(("tests.helpers", "tests.data"))}
+        assert not wrong, f"{path} must not import {sorted(wrong)}"

@@ -1,8 +1,6 @@
 """The command line for heat maps."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -14,9 +12,8 @@ import generate_cam
 from dataset.frames import list_frame_files
 from dataset.manifest import Manifest
 from dataset.video import open_video
+from tests.helpers.commands import run_python
 from utils.checkpoint import load_checkpoint, save_checkpoint
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +148,7 @@ def test_help_answers_without_pytorch():
     code = (
         "import sys, generate_cam as g\ntry:\n    g.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
     assert "--select_id" in done.stdout
     assert "layer1" in done.stdout
     assert done.stdout.strip().endswith("False")

@@ -12,8 +12,8 @@ from dataset.loader import build_loader, load_manifest, load_vocabulary
 from dataset.synthetic.generate import generate
 from preprocess import doctor
 from preprocess import prepare as preparation
-from tests.preprocess import tiny_corpora as tiny
-from tests.test_main import command
+from tests.helpers import corpora as tiny
+from tests.helpers.commands import call_main
 
 CLIPS = {"train": 4, "dev": 2, "test": 2}
 
@@ -54,7 +54,7 @@ def test_from_a_corpus_to_a_report(tmp_path, dataset):
     assert examine(dataset, root, out) == 0
     prepare(dataset, root, out)
     assert examine(dataset, root, out) == 0
-    command(out, run, "--num-epoch", "1", f"dataset={dataset}")
+    call_main(out, run, "--num-epoch", "1", f"dataset={dataset}")
     reported = splits_of(run)
     assert list(reported) == (["dev"] if dataset == "CSL" else ["dev", "test"])
     settings = {"dataset": dataset, "prepared": str(out), "num_worker": 0, "feeder_args.input_size": 64}
@@ -76,10 +76,10 @@ def test_packed_frames_give_what_the_folders_give(tmp_path):
     build("phoenix2014", root)
     prepare("phoenix2014", root, out, "--pack", "lmdb")
     packed = ["feeder_args.datatype=lmdb", "feeder_args.bucket=true"]
-    command(out, run, "--num-epoch", "1", *packed)
+    call_main(out, run, "--num-epoch", "1", *packed)
     weights = ["--phase", "test", "--load-weights", str(run / "last.pt")]
-    command(out, tmp_path / "lmdb", *weights, *packed)
-    command(out, tmp_path / "folder", *weights)
+    call_main(out, tmp_path / "lmdb", *weights, *packed)
+    call_main(out, tmp_path / "folder", *weights)
     assert splits_of(tmp_path / "lmdb") == splits_of(tmp_path / "folder")
     for split in ("dev", "test"):
         name = f"output-hypothesis-{split}.ctm"

@@ -18,35 +18,15 @@ import main
 from dataset.manifest import Manifest
 from engine.training_step import TrainingStep
 from evaluation.ctm import read_ctm
+from tests.helpers.commands import call_main, run_python
+from tests.helpers.paths import REPOSITORY
 from utils.checkpoint import load_checkpoint
 from utils.device import DeviceError, select_device
-
-REPOSITORY = Path(__file__).parents[1]
-TINY = [
-    "dataset=phoenix2014",
-    "device=cpu",
-    "num_worker=0",
-    "batch_size=2",
-    "log_interval=1",
-    "optimizer_args.base_lr=1e-3",
-    "optimizer_args.step=[2]",
-    "feeder_args.input_size=64",
-    "feeder_args.min_frames=16",
-    "model_args.c2d_type=resnet18",
-    "model_args.pretrained=none",
-    "model_args.width=16",
-    "model_args.hidden_size=16",
-]
-
-
-def command(prepared, work_dir, *arguments: str) -> None:
-    paths = [f"prepared={prepared}", f"work_dir={work_dir}"]
-    main.main(main.parse_args(["--config", str(REPOSITORY / "config/baseline.yaml"), *TINY, *paths, *arguments]))
 
 
 def refused(prepared, work_dir, *arguments: str) -> str:
     with pytest.raises(SystemExit) as stop:
-        command(prepared, work_dir, *arguments)
+        call_main(prepared, work_dir, *arguments)
     return str(stop.value)
 
 
@@ -54,7 +34,7 @@ def refused(prepared, work_dir, *arguments: str) -> str:
 def trained(prepared, tmp_path_factory) -> Path:
     """Run folder of two epochs."""
     folder = tmp_path_factory.mktemp("run") / "whole"
-    command(prepared, folder, "--num-epoch", "2")
+    call_main(prepared, folder, "--num-epoch", "2")
     return folder
 
 
@@ -108,8 +88,8 @@ def test_checkpoints_are_enough_for_inference(trained):
 
 def test_resuming_ends_where_the_whole_run_ended(trained, prepared, tmp_path):
     folder = tmp_path / "halves"
-    command(prepared, folder, "--num-epoch", "1")
-    command(prepared, folder, "--num-epoch", "2", "--load-checkpoints", str(folder / "last.pt"))
+    call_main(prepared, folder, "--num-epoch", "1")
+    call_main(prepared, folder, "--num-epoch", "2", "--load-checkpoints", str(folder / "last.pt"))
     whole, halves = load_checkpoint(trained / "last.pt"), load_checkpoint(folder / "last.pt")
     for name, weight in whole["model_state_dict"].items():
         assert torch.equal(weight, halves["model_state_dict"][name]), name
@@ -122,7 +102,7 @@ def test_resuming_ends_where_the_whole_run_ended(trained, prepared, tmp_path):
 
 
 def test_the_test_phase_gives_the_numbers_of_the_run(trained, prepared, tmp_path, capsys):
-    command(prepared, tmp_path / "t", "--phase", "test", "--load-weights", str(trained / "best.pt"))
+    call_main(prepared, tmp_path / "t", "--phase", "test", "--load-weights", str(trained / "best.pt"))
     for split in ("dev", "test"):
         name = f"output-hypothesis-{split}.ctm"
         assert (tmp_path / "t" / name).read_bytes() == (trained / name).read_bytes()
@@ -134,7 +114,7 @@ def test_the_test_phase_gives_the_numbers_of_the_run(trained, prepared, tmp_path
 def test_both_spellings_of_flags_and_both_decoders(trained, prepared, tmp_path):
     for number, mode in enumerate(("greedy", "max", "beam")):
         folder = tmp_path / str(number)
-        command(prepared, folder, "--phase=test", f"--load_weights={trained / 'best.pt'}", f"--decode-mode={mode}")
+        call_main(prepared, folder, "--phase=test", f"--load_weights={trained / 'best.pt'}", f"--decode-mode={mode}")
         assert (folder / "output-hypothesis-dev.ctm").is_file()
 
 
@@ -145,7 +125,7 @@ def test_an_existing_run_is_neither_continued_nor_deleted_unasked(trained, prepa
     assert "already holds a run" in message
     assert f"--load-checkpoints {folder / 'last.pt'}" in message
     assert "--overwrite" in message
-    command(prepared, folder, "--num-epoch", "1", "--overwrite")
+    call_main(prepared, folder, "--num-epoch", "1", "--overwrite")
     aside = [path for path in tmp_path.iterdir() if path.name.startswith("run-before-")]
     assert len(aside) == 1
     assert (aside[0] / "last.pt").read_bytes() == (trained / "last.pt").read_bytes()
@@ -190,7 +170,7 @@ def bare_weights(trained, folder) -> Path:
 def test_bare_weights_start_a_run_and_extra_checkpoints_are_kept(trained, prepared, tmp_path):
     weights = bare_weights(trained, tmp_path)
     arguments = ["--load-weights", str(weights), "--num-epoch", "3", "--save-interval", "2", "--eval-interval", "2"]
-    command(prepared, tmp_path / "run", *arguments)
+    call_main(prepared, tmp_path / "run", *arguments)
     assert sorted(path.name for path in (tmp_path / "run").glob("*.pt")) == ["best.pt", "epoch_2.pt", "last.pt"]
     assert len((tmp_path / "run" / "dev.txt").read_text().splitlines()) == 2  # after epoch 2 and after the last
 
@@ -233,7 +213,7 @@ def test_clips_too_short_are_left_out_only_if_told_and_counted(prepared, tmp_pat
     first = replace(manifest.clips[0], num_frames=4)
     replace(manifest, clips=(first, *manifest.clips[1:])).save(short / "train.json")
     assert f"too short for their label, so CTC has no path through them: {first.id}" in refused(short, tmp_path / "a")
-    command(short, tmp_path / "b", "--num-epoch", "1", "feeder_args.skip_short=true")
+    call_main(short, tmp_path / "b", "--num-epoch", "1", "feeder_args.skip_short=true")
     log = (tmp_path / "b" / "log.txt").read_text()
     assert "7 training clips" in log
     assert "1 training clips are too short for their label and left out" in log
@@ -283,7 +263,7 @@ def test_the_history_is_written_an_object_an_epoch(trained):
 
 
 def test_a_deterministic_run_on_the_cpu_is_the_same_run(trained, prepared, tmp_path):
-    command(prepared, tmp_path / "run", "--num-epoch", "2", "--deterministic")
+    call_main(prepared, tmp_path / "run", "--num-epoch", "2", "--deterministic")
     whole, again = (load_checkpoint(folder / "last.pt")["model_state_dict"] for folder in (trained, tmp_path / "run"))
     assert all(torch.equal(weight, again[name]) for name, weight in whole.items())
 
@@ -293,7 +273,7 @@ def test_steps_and_clips_that_are_skipped_are_counted_and_limited(prepared, tmp_
     shutil.copytree(prepared, broken)
     clip = Manifest.load(broken / "train.json").clips[0]
     shutil.rmtree(broken / clip.folder)
-    command(broken, tmp_path / "run", "--num-epoch", "2", "--on-bad-clip", "skip")
+    call_main(broken, tmp_path / "run", "--num-epoch", "2", "--on-bad-clip", "skip")
     assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["skipped"] == 2  # once an epoch
     log = (tmp_path / "run/log.txt").read_text()
     assert log.count(f"another clip stands in for an unreadable one: clip {clip.id}: no folder") == 2
@@ -349,7 +329,7 @@ def test_where_sclite_is_can_be_configured(prepared, tmp_path):
 def test_help_answers_without_pytorch():
     started = time.monotonic()
     code = "import sys, main\ntry:\n    main.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
     assert time.monotonic() - started < 20
     assert "--load-weights" in done.stdout
     assert done.stdout.strip().endswith("False")

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,9 +18,8 @@ from engine.export import export
 from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
+from tests.helpers.commands import run_python
 from utils.checkpoint import load_checkpoint, save_checkpoint
-
-REPOSITORY = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +342,7 @@ def test_help_answers_without_pytorch():
     started = time.monotonic()
     ask = "try:\n    test_one_video.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
     code = f"import sys, test_one_video\n{ask}"
-    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
     assert time.monotonic() - started < 20
     assert "--video_path PATH, --video-path PATH" in done.stdout
     assert done.stdout.strip().endswith("False")

@@ -1,8 +1,6 @@
 """The network gives the numbers of the published one: `tests/data/parity`, described in its README."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +8,9 @@ import torch
 
 from modules.losses import SLRCriterion
 from slr_network import SLRModel
+from tests.data.parity.reference_weights import fill, tensor_values, video
+from tests.helpers.paths import PARITY
 from utils.checkpoint import load_weights
-
-PARITY = Path(__file__).parent / "data" / "parity"
-sys.path.insert(0, str(PARITY))
-from reference_weights import fill, tensor_values, video  # noqa: E402
 
 CLASSES = 40
 HEADS = ("conv_logits", "sequence_logits", "aux_logits_0", "aux_logits_1", "aux_logits_2")

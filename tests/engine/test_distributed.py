@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,41 +14,26 @@ from engine.distributed import select_local_device, split_device_names
 from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import EvaluationError, joined
-from tests.engine.two_processes import in_two
+from tests.helpers.commands import run_python
+from tests.helpers.config import tiny_words
+from tests.helpers.processes import in_two
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 
-REPOSITORY = Path(__file__).parents[2]
-SETTINGS = [
-    "dataset=phoenix2014",
-    "num_worker=0",
-    "num_epoch=10",
-    "eval_interval=10",
-    "log_interval=1",
-    "optimizer_args.base_lr=1e-4",
-    "feeder_args.input_size=64",
-    "feeder_args.min_frames=32",
-    "feeder_args.max_frames=32",  # all clips equally long: processes pad their own clips only
-    "model_args.c2d_type=resnet18",
-    "model_args.pretrained=none",
-    "model_args.width=16",
-    "model_args.hidden_size=16",
-    "model_args.dropout=0",  # each process draws its own
-]
+SETTINGS = {
+    "num_epoch": 10,
+    "eval_interval": 10,
+    "log_interval": 1,
+    "optimizer_args.base_lr": 1e-4,
+    "optimizer_args.step": [40, 60],
+    "feeder_args.min_frames": 32,
+    "feeder_args.max_frames": 32,  # all clips equally long: processes pad their own clips only
+    "model_args.dropout": 0,  # each process draws its own
+}
 
 
 def train(prepared, folder, *arguments: str) -> Path:
-    words = [*SETTINGS, f"prepared={prepared}", f"work_dir={folder}", *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "main.py", *words],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    run_python("main.py", *tiny_words(prepared, folder, **SETTINGS), *arguments)
     return folder
 
 
@@ -168,10 +150,8 @@ def test_the_device_of_each_process(monkeypatch):
 
 def test_devices_that_cannot_be_used_together(prepared, tmp_path):
     for devices, said in (("0,0", "device 0 was asked for"), ("cpu,gpu", "'gpu' means nothing")):
-        done = subprocess.run(
-            [sys.executable, "main.py", *SETTINGS, f"device={devices}", f"work_dir={tmp_path}/run"],
-            cwd=REPOSITORY, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        words = tiny_words(prepared, tmp_path / "run", **SETTINGS | {"device": devices})
+        done = run_python("main.py", *words, check=False)
         assert done.returncode == 1
         assert said in done.stderr
 

@@ -11,35 +11,23 @@ import pytest
 import torch
 
 import engine.features
-from config.load import ConfigError, load_config
+from config.load import ConfigError
 from dataset.features import feature_file, read_features, write_features
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
 from engine.run import PhaseError, run
+from tests.helpers.config import tiny_config
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.temporal import TemporalSpec
 
-TINY = {
-    "dataset": "phoenix2014",
-    "device": "cpu",
-    "num_worker": 0,
-    "num_epoch": 1,
-    "test_batch_size": 2,
-    "loss_weights.AuxCTC": 0,
-    "feeder_args.input_size": 64,
-    "model_args.c2d_type": "resnet18",
-    "model_args.pretrained": "none",
-    "model_args.width": 16,
-    "model_args.hidden_size": 16,
-}
+FEATURES = {"num_epoch": 1, "test_batch_size": 2, "loss_weights.AuxCTC": 0}
 
 
 @pytest.fixture(scope="module")
 def setting(prepared, random_checkpoint, tmp_path_factory):
     """(configuration of the test phase, folder of features) of a network with random weights."""
     folder = tmp_path_factory.mktemp("features")
-    overrides = {**TINY, "prepared": str(prepared), "load_weights": str(random_checkpoint), "phase": "test"}
-    config, _ = load_config(None, overrides | {"work_dir": str(folder / "run")})
+    config = tiny_config(prepared, folder / "run", **FEATURES, load_weights=str(random_checkpoint), phase="test")
     assert run(replace(config, phase="features")) == []
     return config, folder / "run" / "features"
 
@@ -88,9 +76,8 @@ def test_settings_that_contradict_features(setting, prepared):
     config, folder = setting
 
     def mistakes(**changes):
-        overrides = {**TINY, "prepared": str(prepared), "feeder_args.datatype": "features", **changes}
         with pytest.raises(ConfigError) as error:
-            load_config(None, overrides)
+            tiny_config(prepared, **FEATURES | {"feeder_args.datatype": "features"} | changes)
         return str(error.value)
 
     assert "needs `features`" in mistakes()

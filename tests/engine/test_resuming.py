@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,71 +16,24 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from config.load import load_config
 from dataset.manifest import Manifest
 from engine.checkpoints import Checkpoints, check_changes, load_resumable
 from engine.interruption import Interrupted, Interruption
 from engine.provenance import add_start
 from engine.run import run
 from engine.training_step import TrainingStep
+from tests.helpers.commands import run_python, start_python, wait_until
+from tests.helpers.config import tiny_config, tiny_words
+from tests.helpers.training import assert_same_training, epochs
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-
-REPOSITORY = Path(__file__).parents[2]
-TINY = {
-    "dataset": "phoenix2014",
-    "device": "cpu",
-    "num_worker": 0,
-    "num_epoch": 2,
-    "batch_size": 2,
-    "optimizer_args.base_lr": 1e-3,
-    "optimizer_args.step": [1],
-    "feeder_args.input_size": 64,
-    "feeder_args.min_frames": 16,
-    "model_args.c2d_type": "resnet18",
-    "model_args.pretrained": "none",
-    "model_args.width": 16,
-    "model_args.hidden_size": 16,
-}
-
-
-def settings(prepared, folder, **changes):
-    return load_config(None, TINY | {"prepared": str(prepared), "work_dir": str(folder)} | changes)[0]
-
-
-def command(prepared, folder, *arguments: str) -> list[str]:
-    given = [f"{key}={value}" for key, value in TINY.items()]
-    return [sys.executable, "main.py", *given, f"prepared={prepared}", f"work_dir={folder}", *arguments]
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"OMP_NUM_THREADS": "2"}
 
 
 @pytest.fixture(scope="module")
 def whole(prepared, tmp_path_factory) -> Path:
     """Run folder of two epochs of four steps, by the command line, never interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    subprocess.run(command(prepared, folder), cwd=REPOSITORY, env=environment(), check=True, capture_output=True)
+    run_python("main.py", *tiny_words(prepared, folder))
     return folder
-
-
-def numbers(folder: Path) -> list[dict]:
-    records = [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
-
-
-def assert_same_training(folder: Path, expected: Path) -> None:
-    for name in ("last.pt", "best.pt"):
-        one, other = load_checkpoint(folder / name), load_checkpoint(expected / name)
-        for key, weight in other["model_state_dict"].items():
-            assert torch.equal(one["model_state_dict"][key], weight), key
-        for index, state in other["optimizer_state_dict"]["state"].items():
-            for key, value in state.items():
-                assert torch.equal(one["optimizer_state_dict"]["state"][index][key], value), key
-        assert torch.equal(one["random_states"]["torch"], other["random_states"]["torch"])
-    assert numbers(folder) == numbers(expected)
-    for name in ("dev.txt", "output-hypothesis-dev.ctm", "output-hypothesis-test.ctm"):
-        assert (folder / name).read_text() == (expected / name).read_text(), name
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
@@ -95,22 +47,21 @@ def test_a_stop_after_any_step_changes_nothing(whole, prepared, tmp_path, monkey
 
     done, original = [], TrainingStep.__call__
     monkeypatch.setattr(TrainingStep, "__call__", stop_then)
-    torch.set_num_threads(2)
     with pytest.raises(Interrupted) as stop:
-        run(settings(prepared, tmp_path / "run"))
+        run(tiny_config(prepared, tmp_path / "run"))
     assert stop.value.status == 143
     assert len(done) == step  # the step under way was the last
     state = load_checkpoint(tmp_path / "run/last.pt")["train_state"]
     assert (state["step"], state["progress"]["steps"]) == (step, (step - 1) % 4 + 1)
     monkeypatch.undo()
-    run(settings(prepared, tmp_path / "run", resume=True))
+    run(tiny_config(prepared, tmp_path / "run", resume=True))
     assert_same_training(tmp_path / "run", whole)
 
 
 def test_no_point_of_a_curve_comes_twice(prepared, tmp_path):
     folder = tmp_path / "run"
-    run(settings(prepared, folder, save_interval=1, log_interval=1))
-    run(settings(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), log_interval=1))
+    run(tiny_config(prepared, folder, save_interval=1, log_interval=1))
+    run(tiny_config(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), log_interval=1))
     events = EventAccumulator(str(folder)).Reload()
     assert [event.step for event in events.Scalars("loss/total")] == list(range(1, 9))
     assert [event.step for event in events.Scalars("WER/dev-sequence")] == [4, 8]
@@ -122,9 +73,9 @@ def test_the_scale_of_the_loss_is_resumed(prepared, tmp_path, monkeypatch):
     scaler = torch.amp.GradScaler
     monkeypatch.setattr(torch.amp, "GradScaler", lambda device, enabled: scaler(device, init_scale=2.0**123))
     folder = tmp_path / "run"
-    run(settings(prepared, folder, save_interval=1))
+    run(tiny_config(prepared, folder, save_interval=1))
     shutil.copyfile(folder / "last.pt", tmp_path / "whole.pt")
-    run(settings(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), save_interval=1))
+    run(tiny_config(prepared, folder, load_checkpoints=str(folder / "epoch_1.pt"), save_interval=1))
     resumed, whole = load_checkpoint(folder / "last.pt"), load_checkpoint(tmp_path / "whole.pt")
     halved = 123 - np.log2(whole["scaler_state_dict"]["scale"])
     assert halved == sum(record["skipped"] for record in whole["train_state"]["history"]) > 0
@@ -141,11 +92,11 @@ def test_a_stop_during_the_evaluation_loses_nothing(whole, prepared, tmp_path, m
 
     monkeypatch.setattr("engine.trainer.evaluate", stop)
     with pytest.raises(Interrupted) as stopped:
-        run(settings(prepared, tmp_path / "run"))
+        run(tiny_config(prepared, tmp_path / "run"))
     assert stopped.value.status == 130
     monkeypatch.undo()
     assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["step"] == 4
-    run(settings(prepared, tmp_path / "run", resume=True))
+    run(tiny_config(prepared, tmp_path / "run", resume=True))
     assert_same_training(tmp_path / "run", whole)
 
 
@@ -153,31 +104,22 @@ def test_a_stop_during_the_evaluation_loses_nothing(whole, prepared, tmp_path, m
 def test_a_kill_at_any_moment_changes_nothing(whole, prepared, tmp_path, seed):
     rng = np.random.default_rng(seed)
     folder = tmp_path / "run"
-    killed = command(prepared, folder, "--save-every-steps", "1", "--resume", "num_worker=1")
-    program = subprocess.Popen(
-        killed, cwd=REPOSITORY, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while not (folder / "last.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert (folder / "last.pt").exists()
+    words = ["main.py", *tiny_words(prepared, folder, num_worker=1), "--save-every-steps", "1", "--resume"]
+    program = start_python(*words)
+    wait_until((folder / "last.pt").exists)
     time.sleep(rng.uniform(0, 1))
     program.kill()
     assert program.wait() == -signal.SIGKILL
-    subprocess.run(killed, cwd=REPOSITORY, env=environment(), check=True, capture_output=True)
+    run_python(*words)
     assert_same_training(folder, whole)
     assert not list(folder.glob(".*.pt"))
 
 
 def test_the_command_says_how_it_was_stopped(prepared, tmp_path):
     folder = tmp_path / "run"
-    program = subprocess.Popen(
-        command(prepared, folder, "num_epoch=50"), cwd=REPOSITORY, env=environment(), stderr=subprocess.PIPE, text=True,
-        stdout=subprocess.DEVNULL,
-    )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while not (folder / "last.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    words = ["main.py", *tiny_words(prepared, folder, num_epoch=50)]
+    program = start_python(*words, stderr=subprocess.PIPE)
+    wait_until((folder / "last.pt").exists)
     program.terminate()
     said = program.communicate(timeout=120)[1]
     assert program.returncode == 143
@@ -186,7 +128,7 @@ def test_the_command_says_how_it_was_stopped(prepared, tmp_path):
 
 
 def test_resuming_without_a_checkpoint_starts_and_afterwards_only_evaluates(prepared, tmp_path):
-    arguments = settings(prepared, tmp_path / "run", resume=True, num_epoch=1)
+    arguments = tiny_config(prepared, tmp_path / "run", resume=True, num_epoch=1)
     first = run(arguments)
     weights = load_checkpoint(tmp_path / "run/last.pt")["model_state_dict"]
     again = run(arguments)
@@ -199,28 +141,28 @@ def test_resuming_without_a_checkpoint_starts_and_afterwards_only_evaluates(prep
 def test_changed_settings_are_taken_only_if_allowed_and_then_said(whole, prepared, tmp_path):
     changed = {"load_checkpoints": str(whole / "last.pt"), "num_epoch": 3, "optimizer_args.base_lr": 5e-4}
     with pytest.raises(CheckpointError, match=r"optimizer_args.base_lr: 0.001 -> 0.0005.*--allow-changes"):
-        run(settings(prepared, tmp_path / "run", **changed))
-    run(settings(prepared, tmp_path / "run", allow_changes=True, **changed))
+        run(tiny_config(prepared, tmp_path / "run", **changed))
+    run(tiny_config(prepared, tmp_path / "run", allow_changes=True, **changed))
     log = (tmp_path / "run/log.txt").read_text()
     assert "warning: changed since then, as --allow-changes allows: optimizer_args.base_lr: 0.001 -> 0.0005" in log
-    last = numbers(tmp_path / "run")[-1]
+    last = epochs(tmp_path / "run")[-1]
     assert (last["epoch"], last["learning_rate"]) == (3, pytest.approx(5e-4 * 0.2))  # two epochs are past `step`
     before = load_checkpoint(whole / "last.pt")["optimizer_state_dict"]["state"][0]["step"]
     after = load_checkpoint(tmp_path / "run/last.pt")["optimizer_state_dict"]["state"][0]["step"]
     assert after == before + 4  # Adam's averages went on
     others = changed | {"optimizer_args.optimizer": "SGD", "batch_size": 4}
-    run(settings(prepared, tmp_path / "other", allow_changes=True, **others))
+    run(tiny_config(prepared, tmp_path / "other", allow_changes=True, **others))
     assert load_checkpoint(tmp_path / "other/last.pt")["train_state"]["step"] == 2 * 2 + 2  # of four clips each
 
 
 def test_every_start_is_written_down_and_no_configuration_is_lost(whole, prepared, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)
-    run(settings(prepared, folder, resume=True))
+    run(tiny_config(prepared, folder, resume=True))
     assert not (folder / "config-1.yaml").exists()  # nothing but how it was started is new
     for number, seed in enumerate((1, 2), start=1):
         before = (folder / "config.yaml").read_text()
-        run(settings(prepared, folder, resume=True, allow_changes=True, random_seed=seed))
+        run(tiny_config(prepared, folder, resume=True, allow_changes=True, random_seed=seed))
         assert (folder / f"config-{number}.yaml").read_text() == before
         assert f"random_seed: {seed}\n" in (folder / "config.yaml").read_text()
     starts = json.loads((folder / "run.json").read_text())["starts"]
@@ -250,11 +192,11 @@ def test_other_clips_are_noticed(whole, prepared, tmp_path):
     for clips, now in ([first, *others[:-1]], 7), ([longer, *others], 8), ([relabelled, *others], 8):
         replace(manifest, clips=tuple(clips)).save(tmp_path / "prepared/train.json")
         with pytest.raises(CheckpointError, match=rf"8 clips then, {now} now\. Resume .*--allow-changes"):
-            run(settings(tmp_path / "prepared", tmp_path / "run", **resumed))
+            run(tiny_config(tmp_path / "prepared", tmp_path / "run", **resumed))
     replace(manifest, frame_size=96).save(tmp_path / "prepared/train.json")
     with pytest.raises(CheckpointError, match=r"experiment: the prepared frames' size: 72 -> 96\. Resume"):
-        run(settings(tmp_path / "prepared", tmp_path / "run", **resumed))
-    content, config = load_checkpoint(whole / "last.pt"), settings(prepared, tmp_path / "run")
+        run(tiny_config(tmp_path / "prepared", tmp_path / "run", **resumed))
+    content, config = load_checkpoint(whole / "last.pt"), tiny_config(prepared, tmp_path / "run")
     fewer, same = replace(manifest, clips=tuple(others)), replace(manifest, clips=(moved, *others))
     assert check_changes(content, "last.pt", config, same, processes=1) == []
     (change,) = check_changes(content, "last.pt", replace(config, allow_changes=True), fewer, processes=1)
@@ -264,7 +206,7 @@ def test_other_clips_are_noticed(whole, prepared, tmp_path):
 
 
 def test_only_the_newest_extra_checkpoints_are_kept(prepared, tmp_path):
-    run(settings(prepared, tmp_path / "run", num_epoch=4, save_interval=1, keep=2, eval_interval=4))
+    run(tiny_config(prepared, tmp_path / "run", num_epoch=4, save_interval=1, keep=2, eval_interval=4))
     names = sorted(path.name for path in (tmp_path / "run").glob("*.pt"))
     assert names == ["best.pt", "epoch_3.pt", "epoch_4.pt", "last.pt"]
 

@@ -5,15 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
 from engine import seeds
-from tests.engine.test_resuming import TINY
+from tests.helpers.commands import wait_until
+from tests.helpers.config import tiny_words
+from tests.helpers.paths import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 SLOW_TO_SAVE = """
 import signal, sys, time
 from pathlib import Path
@@ -39,8 +38,7 @@ def test_the_spread_between_seeds():
 
 
 def test_runs_with_two_seeds_and_what_is_there_already_is_kept(prepared, tmp_path, capfd):
-    given = [f"{key}={value}" for key, value in (TINY | {"num_epoch": 1}).items()]
-    words = ["--seeds", "0", "1", "--work-dir", str(tmp_path), *given, f"prepared={prepared}"]
+    words = ["--seeds", "0", "1", "--work-dir", str(tmp_path), *tiny_words(prepared, num_epoch=1)]
     seeds.main(seeds.parse_args(words))
     found = json.loads((tmp_path / "seeds.json").read_text())
     assert list(found) == ["0", "1"]
@@ -76,9 +74,7 @@ def test_a_run_is_given_the_time_to_save(tmp_path, number, to_all):
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "begun").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until((tmp_path / "begun").exists)
     (os.killpg if to_all else os.kill)(program.pid, number)
     said = program.communicate(timeout=60)[1]
     assert (tmp_path / "saved").read_text() == str(int(number))

@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import LambdaLR
 from engine.distributed import wrap_ddp
 from engine.training_step import NonFiniteLossError, TrainingStep
 from slr_network import SLRModel
-from tests.engine.test_training_step import Slope, batch, criterion
-from tests.engine.two_processes import in_two
+from tests.helpers.processes import in_two
+from tests.helpers.training import Slope, batch, criterion
 from utils.log import LOGGER
 
 CPU = torch.device("cpu")

@@ -18,8 +18,9 @@ from engine.interruption import Interrupted
 from engine.run import run
 from engine.skips import TooManySkipsError
 from engine.training_step import TrainingStep
-from tests.engine.test_resuming import assert_same_training, settings
-from tests.engine.two_processes import in_two
+from tests.helpers.config import tiny_config
+from tests.helpers.processes import in_two
+from tests.helpers.training import assert_same_training
 from utils.checkpoint import load_checkpoint
 
 
@@ -33,7 +34,7 @@ def clips_of_the_second(prepared: Path) -> list[str]:
 
 def skipping_too_much(prepared: Path, folder: Path, rank: int) -> str:
     with pytest.raises(TooManySkipsError) as refusal:
-        run(settings(prepared, folder, on_bad_clip="skip", max_skips=1))
+        run(tiny_config(prepared, folder, on_bad_clip="skip", max_skips=1))
     return str(refusal.value)
 
 
@@ -61,13 +62,13 @@ def stopped_and_resumed(prepared: Path, folder: Path, rank: int) -> dict:
         return result
 
     original = TrainingStep.__call__
-    run(settings(prepared, folder / "whole"))
+    run(tiny_config(prepared, folder / "whole"))
     ids: list[list[str]] = []
     TrainingStep.__call__ = stop_then
     with pytest.raises(Interrupted) as stop:
-        run(settings(prepared, folder / "stopped"))
+        run(tiny_config(prepared, folder / "stopped"))
     state = load_checkpoint(folder / "stopped/last.pt")["train_state"]
-    run(settings(prepared, folder / "stopped", resume=True))
+    run(tiny_config(prepared, folder / "stopped", resume=True))
     return {"ids": ids, "status": stop.value.status, "steps": (state["step"], state["progress"]["steps"])}
 
 

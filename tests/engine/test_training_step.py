@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 import torch
-from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from dataset.batch import Batch
 from engine.training_step import NonFiniteLossError, TrainingMemoryError, TrainingStep, group_batches
-
-
-class Slope(nn.Module):
-    """weight * the mean of a clip, with a buffer that counts the forward passes."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.tensor(1.0))
-        self.register_buffer("seen", torch.tensor(0.0))
-
-    def forward(self, video, lengths, with_scales):
-        self.seen += 1
-        out = self.weight * video.flatten(1).mean(1)
-        return SimpleNamespace(sequence_logits=out, conv_logits=None, scale_logits=None, lengths=None)
-
-
-def criterion(sequence, *_):
-    return {"SeqCTC": sequence.mean(), "total": 2 * sequence.mean()}
-
-
-criterion.weights = {"AuxCTC": 0.0}
-
-
-def batch(*values: float) -> Batch:
-    count = len(values)
-    video = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1, 1)
-    ids = tuple(f"clip{value:g}" for value in values)
-    return Batch(ids, video, torch.full((count,), 7), torch.ones(3 * count), torch.full((count,), 3))
+from tests.helpers.training import Slope, batch, criterion
 
 
 def step(**options) -> TrainingStep:

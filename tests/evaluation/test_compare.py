@@ -1,10 +1,7 @@
 """Two runs held against each other, and the command line that does it."""
 
 import json
-import subprocess
-import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +9,8 @@ from evaluation.compare import main, p_text, parse_args
 from evaluation.reporting.comparison import ComparisonError, GlossChange, compare
 from evaluation.reporting.content import ReportError, read_report
 from evaluation.reporting.report import write_report
-from tests.evaluation.tiny_evaluation import CONFIG, SENTENCES, evaluation
+from tests.helpers.commands import run_python
+from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation
 
 BETTER = {"one": "A B C", "two": "A", "three": "B C Y D", "four": "D D", "five": "B E B"}
 """Errors of A: 1 1 1 0 2, of B: 0 1 1 1 1."""
@@ -200,6 +198,5 @@ def test_p_in_words(p, text):
 
 def test_comparing_needs_no_torch():
     code = "import sys, evaluation.compare; print(sorted({'torch', 'matplotlib'} & set(sys.modules)))"
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = run_python("-c", code)
     assert done.stdout == "[]\n"

@@ -1,10 +1,8 @@
 """The decoders against a table of published results, against enumeration, and by hand."""
 
-import importlib.util
 import itertools
 import json
 from collections import defaultdict
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,19 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.decode import BeamDecoder, GreedyDecoder, Hypothesis, make_decoder
+from tests.data.parity.reference_posteriors import cases
+from tests.helpers.paths import PARITY
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
 EXPECTED = json.loads((PARITY / "expected_decode.json").read_text(encoding="utf-8"))
 
-
-def load_cases():
-    spec = importlib.util.spec_from_file_location("reference_posteriors", PARITY / "reference_posteriors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return dict(module.cases(seed=0, per_kind=10))
-
-
-CASES = load_cases()
+CASES = dict(cases(seed=0, per_kind=10))
 
 
 def decode_one(decoder, rows):

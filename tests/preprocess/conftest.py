@@ -8,7 +8,7 @@ import pytest
 
 from preprocess import doctor
 from preprocess.prepare import prepare
-from tests.preprocess.diagnosis import SIZE, Diagnosis, parse, sound
+from tests.helpers.diagnosis import SIZE, Diagnosis, parse, sound
 
 
 @pytest.fixture

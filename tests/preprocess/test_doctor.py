@@ -12,8 +12,8 @@ from preprocess import doctor
 from preprocess.examination.finding import Finding, Verdict, format_findings
 from preprocess.options import REPOSITORY
 from preprocess.prepare import prepare
-from tests.preprocess import tiny_corpora as tiny
-from tests.preprocess.diagnosis import (
+from tests.helpers import corpora as tiny
+from tests.helpers.diagnosis import (
     BUILDERS,
     DEV_CLIP,
     FRAMES,

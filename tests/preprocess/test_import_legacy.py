@@ -8,7 +8,7 @@ import pytest
 
 from dataset.manifest import Manifest
 from preprocess.import_legacy import main, parse_args
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 
 CLIPS = {"train": ("t1", "t2", "t3"), "dev": ("d1",), "test": ("e1", "e2")}
 

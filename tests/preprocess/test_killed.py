@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from preprocess.options import REPOSITORY
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 
 CLIPS, FRAMES, KILLS = 10, 30, 5
 

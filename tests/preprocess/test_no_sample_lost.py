@@ -5,7 +5,7 @@ import pytest
 from dataset.loader import ClipDataset
 from preprocess.corpora.registry import CORPORA
 from preprocess.prepare import prepare
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 from utils.temporal import TemporalSpec
 
 

@@ -17,7 +17,7 @@ from preprocess.corpora.corpus import PreparationError
 from preprocess.corpora.registry import CORPORA
 from preprocess.options import REPOSITORY, parse_args
 from preprocess.prepare import main, prepare
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 from utils.workers import available_cores
 
 BUILDERS = tiny.BUILDERS

@@ -3,17 +3,16 @@
 import json
 import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from slr_network import SLRModel
+from tests.helpers.paths import PARITY
 from utils.checkpoint import save_checkpoint
 from utils.inspect_checkpoint import inspect, main, parse_args
 
-PARITY = Path(__file__).parents[1] / "data" / "parity"
 WEIGHTS = SLRModel(5, backbone="resnet18", width=16, hidden_size=32, share_heads=True).state_dict()
 
 

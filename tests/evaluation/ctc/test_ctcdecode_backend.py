@@ -7,10 +7,8 @@ none of them initialised, here filled with garbage; `out_seq_len` (B, beam_width
 hypothesis; log 0 as the lowest float32, so that prefixes which no path spells come back with the highest as score.
 """
 
-import importlib.util
 import json
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
@@ -21,9 +19,10 @@ import torch
 from evaluation.ctc.ctcdecode_backend import BackendError, CtcdecodeDecoder
 from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.decode import BeamDecoder, GreedyDecoder, make_decoder
+from tests.data.parity import reference_posteriors
+from tests.helpers.paths import PARITY
 from utils.errors import InputError
 
-PARITY = Path(__file__).parents[2] / "data" / "parity"
 EXPECTED = json.loads((PARITY / "expected_decode.json").read_text(encoding="utf-8"))
 LOG_ZERO = -float(np.finfo(np.float32).max)
 SMALLEST = np.finfo(np.float32).tiny
@@ -101,14 +100,6 @@ class CTCBeamDecoder:
         return output, scores, timesteps, counts
 
 
-@pytest.fixture(scope="module")
-def reference_posteriors():
-    spec = importlib.util.spec_from_file_location("reference_posteriors", PARITY / "reference_posteriors.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
 def package(monkeypatch):
     module = ModuleType("ctcdecode")
@@ -143,7 +134,7 @@ def test_the_results_are_those_of_the_builtin_search(package, seed, classes, wid
 
 
 @pytest.mark.parametrize("kind", ["random", "sharp", "medium", "soft"])
-def test_the_stand_in_reproduces_what_ctcdecode_gave(package, reference_posteriors, kind):
+def test_the_stand_in_reproduces_what_ctcdecode_gave(package, kind):
     for index in range(3):
         expected = EXPECTED[f"{kind}-20-{index}"]
         rows = reference_posteriors.posteriors(kind, index, 20, expected["frames"])

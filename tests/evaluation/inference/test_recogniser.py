@@ -1,10 +1,7 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-import main
 from config.load import load_config
 from dataset.frames import FrameError, read_frames
 from dataset.manifest import Manifest
@@ -12,9 +9,8 @@ from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.inference.recogniser import Recogniser
 from preprocess.corpora.registry import CORPORA
+from tests.helpers.commands import call_main
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +22,8 @@ def recogniser(random_checkpoint) -> Recogniser:
 def evaluated(random_checkpoint, prepared, tmp_path_factory) -> dict[str, CtmEntry]:
     """By id, what `--phase test` writes of the test split."""
     folder = tmp_path_factory.mktemp("run") / "test"
-    tiny = load_checkpoint(random_checkpoint)["config"]["model_args"]
-    arguments = [f"model_args.{key}={value}" for key, value in tiny.items()]
-    arguments += ["--phase", "test", "--load-weights", str(random_checkpoint), "device=cpu", "num_worker=0"]
-    arguments += [f"prepared={prepared}", f"work_dir={folder}", "feeder_args.input_size=64", "test_batch_size=3"]
-    main.main(main.parse_args(["--config", str(REPOSITORY / "config/baseline.yaml"), *arguments]))
+    testing = ["--phase", "test", "--load-weights", str(random_checkpoint), "test_batch_size=3"]
+    call_main(prepared, folder, *testing)
     return {entry.id: entry for entry in read_ctm(folder / "output-hypothesis-test.ctm")}
 
 

@@ -20,7 +20,7 @@ from evaluation.reporting.page import Column, columns, percent, span
 from evaluation.reporting.report import describe, summary, write_report
 from evaluation.reporting.report_html import CONVENTIONS, as_html
 from evaluation.wer import SentenceCounts, WerResult, score
-from tests.evaluation.tiny_evaluation import CONFIG, SENTENCES, evaluation, words
+from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation, words
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 HISTORY = (EpochRecord(1, 30.5, 1e-4, 60.0), EpochRecord(2, 12.25, 1e-4, 61.0, 40.0, 45.0))

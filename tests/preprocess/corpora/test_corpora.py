@@ -7,7 +7,7 @@ import pytest
 
 from preprocess.corpora.corpus import Corpus, PreparationError
 from preprocess.corpora.registry import CORPORA
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 
 PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"
 T_CSV = "annotations/manual/PHOENIX-2014-T.{}.corpus.csv"

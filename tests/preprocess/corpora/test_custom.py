@@ -13,7 +13,7 @@ from preprocess.corpora.corpus import PreparationError, Recording
 from preprocess.corpora.custom import read_custom
 from preprocess.corpora.custom_split import draw_split
 from preprocess.prepare import prepare
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 
 HEADER = "id,path,signer,glosses,split"
 

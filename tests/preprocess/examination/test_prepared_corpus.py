@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from preprocess.prepare import prepare
-from tests.preprocess import tiny_corpora as tiny
-from tests.preprocess.diagnosis import (
+from tests.helpers import corpora as tiny
+from tests.helpers.diagnosis import (
     DEV_CLIP,
     FRAMES,
     PHOENIX,

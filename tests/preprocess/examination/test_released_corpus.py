@@ -12,8 +12,8 @@ import pytest
 from preprocess.corpora.corpus import Corpus, Recording
 from preprocess.corpora.registry import CORPORA
 from preprocess.examination import source
-from tests.preprocess import tiny_corpora as tiny
-from tests.preprocess.diagnosis import (
+from tests.helpers import corpora as tiny
+from tests.helpers.diagnosis import (
     DEV_CLIP,
     FRAMES,
     PHOENIX,

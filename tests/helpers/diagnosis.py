@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from preprocess.corpora.registry import CORPORA
-from tests.preprocess import tiny_corpora as tiny
+from tests.helpers import corpora as tiny
 
 BUILDERS = {
     "phoenix2014": tiny.phoenix2014,
