@@ -44,8 +44,7 @@ def picture(
         (H, W, 3) uint8 RGB: a line for each gloss of the label, and a bar below for where it is aligned.
     """
     names = vocabulary.decode(target)
-    file = find_font("".join(names)).at(20).path  # Chinese needs another font than matplotlib's
-    font = FontProperties(fname=file if isinstance(file, str) else None, size="small")
+    font = FontProperties(fname=find_font("".join(names)).file, size="small")  # matplotlib's own has no Chinese
     figure = Figure(figsize=(9, 4), dpi=100, layout="constrained")
     canvas = FigureCanvasAgg(figure)
     curves, bars = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))

@@ -22,6 +22,8 @@ from dataset.vocabulary import Vocabulary
 from preprocess.prepare import prepare
 from slr_network import build_model
 from tests.helpers.config import tiny_config
+from tests.helpers.fonts import save_square_font
+from utils import fonts
 from utils.checkpoint import save_checkpoint
 
 torch.set_num_threads(1)
@@ -74,3 +76,13 @@ def random_checkpoint(prepared, once) -> Path:
         save_checkpoint(path, content | {"glosses": list(vocabulary.glosses)})
 
     return once("random.pt", save)
+
+
+@pytest.fixture
+def chinese_font(tmp_path_factory, monkeypatch) -> Path:
+    """A font that has ASCII and the Chinese characters of the tests, and is the only one that is found."""
+    path = tmp_path_factory.mktemp("fonts") / "squares.ttf"
+    save_square_font(path)
+    monkeypatch.setattr(fonts, "USUAL", (str(path),))
+    monkeypatch.setattr(fonts.shutil, "which", lambda name: None)
+    return path

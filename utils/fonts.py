@@ -6,15 +6,16 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+import matplotlib
+from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
 
+OWN = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+"""Comes with matplotlib, so it is on every machine: Latin, Greek, Cyrillic, Arabic and more, but no Chinese."""
+
 USUAL = (
-    "DejaVuSans.ttf",
-    "LiberationSans-Regular.ttf",
-    "NotoSans-Regular.ttf",
-    "Arial.ttf",
-    "Helvetica.ttc",
     "NotoSansCJK-Regular.ttc",
     "NotoSansCJKsc-Regular.otf",
     "SourceHanSansSC-Regular.otf",
@@ -25,10 +26,9 @@ USUAL = (
     "msyh.ttc",
     "simhei.ttf",
     "Arial Unicode.ttf",
+    "NotoSans-Regular.ttf",
 )
-"""Looked for by Pillow in the folders where Linux, macOS and Windows keep their fonts."""
-
-NO_CHARACTER = "\U0010ffff"  # no font has it: what is drawn instead stands for any character that a font lacks
+"""Pillow looks for them in the folders where Linux, macOS and Windows keep their fonts."""
 
 
 @dataclass(frozen=True)
@@ -36,35 +36,46 @@ class Font:
     """A font file, and which characters of the text that it was looked for it lacks.
 
     Attributes:
-        file: name or path, None for the one that comes with Pillow, which has ASCII.
-        missing: those characters, each once.
+        file: the font's path.
+        missing: the characters that it lacks, each once.
     """
 
-    file: str | None
+    file: str
     missing: str
 
     def at(self, size: float) -> ImageFont.FreeTypeFont:
         """The font at a size in pixels."""
-        return ImageFont.load_default(size) if self.file is None else ImageFont.truetype(self.file, size)
+        return ImageFont.truetype(self.file, size)
+
+    @property
+    def warning(self) -> str:
+        """What to tell the user about characters that are drawn as empty boxes; "" if there are none."""
+        if not self.missing:
+            return ""
+        return f"no font here has all of {self.missing}; install one that has, such as Noto Sans CJK for Chinese"
 
 
 def find_font(text: str) -> Font:
     """The first font found that has every character of `text`, else the one that lacks the fewest."""
     characters = sorted({character for character in text if not character.isspace()})
-    best = Font(None, _missing(ImageFont.load_default(20), characters))
-    for file in _candidates(characters):
-        try:
-            missing = _missing(ImageFont.truetype(file, 20), characters)
-        except OSError:  # not installed
-            continue
-        if best.file is None or len(missing) < len(best.missing):
-            best = Font(file, missing)
-        if not missing:
+    best = Font(OWN, _missing(OWN, characters))
+    for name in _other_fonts(characters):
+        if not best.missing:
             break
+        try:
+            # Pillow opens it too: it is Pillow that looks for the file, and it cannot draw every font that has a
+            # character map, those of coloured emoji for example.
+            file = str(ImageFont.truetype(name, 20).path)
+            found = Font(file, _missing(file, characters))
+        except (OSError, RuntimeError):  # not installed, or of a kind that Pillow (OSError) or FT2Font cannot read
+            continue
+        if len(found.missing) < len(best.missing):
+            best = found
     return best
 
 
-def _candidates(characters: Iterable[str]) -> Iterator[str]:
+def _other_fonts(characters: Iterable[str]) -> Iterator[str]:
+    """The usual fonts, then what fontconfig knows, which is asked last since it takes a process of its own."""
     yield from USUAL
     if program := shutil.which("fc-list"):
         charset = " ".join(f"{ord(character):x}" for character in characters)
@@ -73,11 +84,6 @@ def _candidates(characters: Iterable[str]) -> Iterator[str]:
         yield from sorted(set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()))
 
 
-def _missing(font: ImageFont.FreeTypeFont, characters: Iterable[str]) -> str:
-    blank = _shape(font, NO_CHARACTER)
-    return "".join(character for character in characters if _shape(font, character) == blank)
-
-
-def _shape(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int], bytes]:
-    mask = font.getmask(character)
-    return mask.size, bytes(mask)
+def _missing(file: str, characters: Iterable[str]) -> str:
+    charmap = FT2Font(file).get_charmap()
+    return "".join(character for character in characters if ord(character) not in charmap)

@@ -80,7 +80,7 @@ def write_all(clip: ShownClip, result: HeatMap, folder: Path) -> list[str]:
     if not result.heat.any():
         lines.append("warning: no place in this clip speaks for this target, so all of it is cold")
     if font.missing:
-        lines.append(f"warning: no font here has all of {font.missing}; install one of that script")
+        lines.append(f"warning: {font.warning}")
     return lines
 
 

@@ -71,7 +71,7 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
             raise OverlayError(f"{path} cannot be written whole; is the disk full?")
     if not font.missing:
         return ""
-    return f"no font here has all of {font.missing}; install one of that script. In {path} boxes stand for them"
+    return f"{font.warning}. In {path} boxes stand for them"
 
 
 def open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:

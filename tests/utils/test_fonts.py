@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from utils import fonts
-from utils.fonts import Font, find_font
+from utils.fonts import OWN, Font, find_font
 
 
 @pytest.fixture
@@ -15,19 +15,28 @@ def bare(monkeypatch):
 
 
 def test_ascii_can_always_be_written(bare):
-    assert find_font("MORGEN-2") == Font(None, "")
-    assert find_font("") == Font(None, "")
-    assert Font(None, "").at(20.5).getlength("MORGEN") > 40
+    assert find_font("MORGEN-2") == Font(OWN, "")
+    assert find_font("") == Font(OWN, "")
+    assert find_font("").at(20.5).getlength("MORGEN") > 40
 
 
 def test_what_no_font_has_is_named_once(bare):
-    assert find_font("你好 A 你") == Font(None, "你好")
+    assert find_font("你好 A 你") == Font(OWN, "你好")
+    assert find_font("你好 A 你").warning.startswith("no font here has all of 你好; install one")
+    assert find_font("A").warning == ""
 
 
-def test_a_font_that_has_the_characters_is_preferred():
+def test_a_font_that_has_the_characters_is_preferred(chinese_font):
     assert find_font("\ue000A").missing == "\ue000"  # nobody's character
-    if not find_font("你好").missing:
-        assert find_font("A 你好").at(20).getlength("你好") == pytest.approx(40, abs=4)
+    assert find_font("A 你好") == Font(str(chinese_font), "")
+    assert find_font("A 你好").at(20).getlength("你好") == pytest.approx(40, abs=4)
+    assert find_font("A 你好\ue000") == Font(str(chinese_font), "\ue000")
+
+
+def test_fonts_that_cannot_be_read_are_passed_over(chinese_font, tmp_path, monkeypatch):
+    (tmp_path / "damaged.ttf").write_bytes(chinese_font.read_bytes()[:100])
+    monkeypatch.setattr(fonts, "USUAL", (str(tmp_path / "damaged.ttf"), *fonts.USUAL))
+    assert find_font("你好") == Font(str(chinese_font), "")
 
 
 def test_fontconfig_is_asked_for_fonts_with_these_characters(monkeypatch):
@@ -40,5 +49,5 @@ def test_fontconfig_is_asked_for_fonts_with_these_characters(monkeypatch):
     monkeypatch.setattr(fonts, "USUAL", ())
     monkeypatch.setattr(fonts.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(subprocess, "run", run)
-    assert find_font("你a") == Font(None, "你")
+    assert find_font("你a") == Font(OWN, "你")
     assert asked == [["/bin/fc-list", ":charset=61 4f60", "--format", "%{file}\n"]]

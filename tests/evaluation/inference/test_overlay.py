@@ -9,7 +9,7 @@ from dataset.frames import FrameError
 from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
 from evaluation.inference.overlay import OverlayError, write_overlay
-from utils.fonts import Font
+from utils.fonts import OWN, Font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
 
@@ -40,7 +40,7 @@ def yellow(band: np.ndarray) -> int:
     return int(((r > 180) & (g > 130) & (b < 130)).sum())
 
 
-def test_glosses_are_burnt_in_while_they_are_signed(tmp_path):
+def test_glosses_are_burnt_in_while_they_are_signed(tmp_path, chinese_font):
     assert write_overlay(film(tmp_path / "clip.mp4"), WORDS, tmp_path / "out.mp4") == ""
     video, pictures, bands = read_back(tmp_path / "out.mp4", 360)
     assert (video.num_frames, video.announced) == (50, 50)
@@ -95,7 +95,7 @@ def test_nothing_recognised_and_a_single_frame(tmp_path):
 
 
 def test_characters_without_a_font_are_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.inference.overlay.find_font", lambda text: Font(None, "下雨"))
+    monkeypatch.setattr("evaluation.inference.overlay.find_font", lambda text: Font(OWN, "下雨"))
     warning = write_overlay(film(tmp_path / "clip.mp4", 3), WORDS, tmp_path / "out.mp4")
     assert warning.startswith("no font here has all of 下雨; install one")
     assert (tmp_path / "out.mp4").is_file()
