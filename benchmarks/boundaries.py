@@ -17,7 +17,7 @@ from dataset.synthetic.generate import BOUNDARIES
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.wer import align
 from utils.errors import InputError
-from utils.table import table
+from utils.table import format_table
 
 OUTPUT_STEP = 4  # frames
 HEADER = ("frames", "glosses", "|start|", "|end|", "|both|", f"within {OUTPUT_STEP}", "start bias", "end bias")
@@ -98,7 +98,7 @@ def main(args: argparse.Namespace) -> None:
     """Print a line a split and one for all."""
     errors = measure(args.run, args.corpus, args.splits)
     rows = [cells(split, found) for split, found in errors.items()]
-    print(table(HEADER, [*rows, cells("all", np.concatenate(list(errors.values())))]))
+    print(format_table(HEADER, [*rows, cells("all", np.concatenate(list(errors.values())))]))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -15,7 +15,7 @@ import numpy as np
 
 from evaluation.ctc.confidence import confidences
 from evaluation.decode import BeamDecoder
-from utils.table import table
+from utils.table import format_table
 from utils.workers import available_cores
 
 KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
@@ -99,7 +99,7 @@ def main(args: argparse.Namespace) -> None:
     print(
         f"batch of {args.batch}, {available_cores()} cores; medians of {args.repeats}, plain Python of a fifth of that"
     )
-    print(table(HEADER, [measure(kind, args) for kind in KINDS]))
+    print(format_table(HEADER, [measure(kind, args) for kind in KINDS]))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

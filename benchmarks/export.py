@@ -22,7 +22,7 @@ from dataset.vocabulary import Vocabulary
 from engine.export import FORMATS, Network, compare_networks, make_random_clip, write_and_read_back
 from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
-from utils.table import table
+from utils.table import format_table
 
 GLOSSES = 1295  # of the published PHOENIX2014 network
 CALIBRATION = 24  # frames
@@ -97,7 +97,7 @@ def main(args: argparse.Namespace) -> None:
         f"onnxruntime {onnxruntime.__version__}"
     )
     header = ("network", "MiB", "largest difference", "relative", "median time", "fastest")
-    print(table(header, measure(recogniser, args.frames, args.repeats, args.formats)))
+    print(format_table(header, measure(recogniser, args.frames, args.repeats, args.formats)))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -30,7 +30,7 @@ from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.errors import InputError
-from utils.table import table
+from utils.table import format_table
 
 BLURRED = 0.05  # of a clip's pixels
 BLUR = 0.1  # standard deviation, in sides of the picture
@@ -175,7 +175,7 @@ def main(args: argparse.Namespace) -> None:
         (share, fall), (share_0, fall_0) = np.mean(values, axis=0), np.mean(by_chance[layer, method], axis=0)
         percent = [f"{100 * value:.1f} %" for value in (np.mean(best[layer]), share, share_0)]
         rows.append([f"{layer} {method}", *percent, f"{share / share_0:.2f}", f"{fall:.2f}", f"{fall_0:.2f}"])
-    print(table(("heat of", "hands, at best", "hands", "random", "ratio", "score lost", "random"), rows))
+    print(format_table(("heat of", "hands, at best", "hands", "random", "ratio", "score lost", "random"), rows))
     print(f"{len(clips)} clips; the boxes are {100 * np.mean(areas):.1f} % of the picture; score {np.mean(whole):.2f}")
 
 

@@ -32,7 +32,7 @@ from evaluation.evaluate import EvaluationData, count, evaluation_data, normalis
 from evaluation.inference.onnx_network import INPUT, OnnxNetwork
 from evaluation.inference.recogniser import Recogniser
 from evaluation.wer import CELLS, WerResult, cells
-from utils.table import table
+from utils.table import format_table
 from utils.temporal import TemporalSpec
 
 PLAIN, PYTORCH = "3-D, fp32", "PyTorch, fused, fp32"
@@ -133,7 +133,7 @@ def speed(ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarra
         f"{reached(to[PLAIN] >= GOAL_SPEED)}), {to[PYTORCH]:.2f} times as fast as PyTorch and {to[ONNX]:.2f} times as "
         "fast as the same runtime in fp32"
     )
-    return table(("times as fast as", "3-D", "PyTorch", "median", "ms a frame", "MiB"), rows), verdict
+    return format_table(("times as fast as", "3-D", "PyTorch", "median", "ms a frame", "MiB"), rows), verdict
 
 
 def accuracy(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
@@ -142,7 +142,7 @@ def accuracy(recogniser: Recogniser, ways: Mapping[str, Network], split: str) ->
     found = {name: word_errors(recogniser, network, data) for name, network in ways.items()}
     lost = found[INT8].wer - found[PYTORCH].wer
     verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {reached(lost <= GOAL_WER)})"
-    return table((split, *CELLS), [(name, *cells(result)) for name, result in found.items()]), verdict
+    return format_table((split, *CELLS), [(name, *cells(result)) for name, result in found.items()]), verdict
 
 
 def reached(is_so: bool) -> str:

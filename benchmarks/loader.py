@@ -37,7 +37,7 @@ from dataset.synthetic.generate import plan_corpus, render_clip
 from dataset.vocabulary import Vocabulary
 from preprocess.images import JPEG_QUALITY
 from preprocess.pack import pack
-from utils.table import table
+from utils.table import format_table
 from utils.temporal import TemporalSpec
 
 SHORTEST, LONGEST, MEAN, CLIPS = 27, 299, 141, 5671  # frames, and clips of PHOENIX2014's training split
@@ -215,11 +215,11 @@ def main(args: argparse.Namespace) -> None:
             f"{cv2.__version__}; medians of {args.repeats} passes' batches"
         )
         rows = [speed_rows(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
-    print(table(SPEED, list(chain.from_iterable(rows))))
+    print(format_table(SPEED, list(chain.from_iterable(rows))))
     drawn = draw_lengths(args.lengths)
     spread = f"{min(drawn)} to {max(drawn)} frames, mean {np.mean(drawn):.0f}"
     print(f"\n{args.lengths} clips of {spread}; means of {len(EPOCHS)} epochs")
-    print(table(PADDING, padding_rows(args.lengths)))
+    print(format_table(PADDING, padding_rows(args.lengths)))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -23,7 +23,7 @@ from benchmarks.reference3d import Reference3d
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
 from utils.device import computes_bfloat16
-from utils.table import table
+from utils.table import format_table
 from utils.temporal import TemporalSpec
 
 CLASSES = 1296
@@ -172,7 +172,7 @@ def compare(args: argparse.Namespace, kind: str, ways: Mapping[str, float | None
         ratios = (f"{taken / seconds[other]:.2f}" for other in ("3-D", "bare backbone"))
         peak = "" if "compiled" in way else f"{most_memory(args, kind, way, frames):.0f}"  # compiling takes more
         rows.append((way, *ratios, f"{1e3 * taken / frames:.1f}", peak))
-    return table((kind, *HEADER[1:]), rows)
+    return format_table((kind, *HEADER[1:]), rows)
 
 
 def growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
@@ -184,7 +184,7 @@ def growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
         first = first or each
         peak = most_memory(args, "recognition", "fused, in chunks", frames, batch)
         rows.append((f"{batch} x {frames}", f"{each / first:.2f}", f"{1e3 * each:.1f}", f"{peak:.0f}"))
-    return table(("clips x frames", "of the first", "ms a frame", "peak MiB"), rows)
+    return format_table(("clips x frames", "of the first", "ms a frame", "peak MiB"), rows)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ import torch
 from dataset.synthetic.generate import generate
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
-from utils.table import table
+from utils.table import format_table
 
 REPOSITORY = Path(__file__).parents[1]
 SETTINGS = [
@@ -144,7 +144,7 @@ def main(args: argparse.Namespace) -> None:
             step, moment = int(rng.integers(1, STEPS)), float(rng.uniform(0, seconds))
             rows.append(trial(folder, number, signal.SIGTERM, step, expected))
             rows.append(trial(folder, number, signal.SIGKILL, moment, expected))
-            print(table(["signal", "sent at", "status", "steps saved", "after resuming"], rows[-2:]), flush=True)
+            print(format_table(["signal", "sent at", "status", "steps saved", "after resuming"], rows[-2:]), flush=True)
     good = sum(row[-1] == "identical" for row in rows)
     print(f"\n{good} of {len(rows)} interrupted trainings ended as the undisturbed one did, which took {seconds:.0f} s")
     if good < len(rows):

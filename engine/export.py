@@ -26,7 +26,7 @@ from evaluation.inference.onnx_network import INPUT, OUTPUT, load_onnx, metadata
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
-from utils.table import table
+from utils.table import format_table
 
 LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared
 LONGEST = 100_000  # output steps
@@ -185,7 +185,7 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
 def format_parity(found: Sequence[Parity]) -> str:
     """A line for each clip."""
     rows = [(str(p.frames), str(p.steps), f"{p.absolute:.1e}", f"{p.relative:.1e}") for p in found]
-    return table(("frames", "steps", "largest difference of logits", "relative"), rows)
+    return format_table(("frames", "steps", "largest difference of logits", "relative"), rows)
 
 
 def main(args: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from types import FrameType
 
 from engine.interruption import SIGNALS, Interrupted
 from utils.files import write_json
-from utils.table import table
+from utils.table import format_table
 
 MAIN = Path(__file__).parents[1] / "main.py"
 
@@ -91,7 +91,7 @@ def summary(found: Mapping[int, Mapping[str, float]]) -> str:
     rows.append(["mean", *(f"{mean(values):.2f}" for values in columns)])
     if len(found) > 1:
         rows.append(["standard deviation", *(f"{stdev(values):.2f}" for values in columns)])
-    return table(["seed", *(f"WER {split}" for split in splits)], rows)
+    return format_table(["seed", *(f"WER {split}" for split in splits)], rows)
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -17,7 +17,7 @@ from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer import CELLS, WerResult, cells, counts
 from utils.errors import InputError
 from utils.files import write_text
-from utils.table import table
+from utils.table import format_table
 
 TOP_TEXT, TOP_PAGE = 10, 20
 SEEDS = (
@@ -62,18 +62,21 @@ def as_text(runs: Sequence[tuple[str, Report]], splits: Sequence[SplitComparison
 
 
 def _split_text(split: SplitComparison) -> list[str]:
-    lines = [table([split.name, *CELLS, "sentences"], [_row("A", split.a), _row("B", split.b)])]
+    lines = [format_table([split.name, *CELLS, "sentences"], [_row("A", split.a), _row("B", split.b)])]
     lines += [f"NOT SCORED ALIKE, {line}: the rates cannot be compared as they are" for line in split.settings]
     lines += [difference_text(split.difference), ""]
     rows = [[name, _rate(a), _rate(b), _points(a, b), str(a.reference_length)] for name, a, b in split.signers()]
-    lines += [table(["signer", "A", "B", "B - A", "glosses"], rows), ""]
+    lines += [format_table(["signer", "A", "B", "B - A", "glosses"], rows), ""]
     for title, changes in (("B reads better", gained(split)), ("B reads worse", lost(split))):
         rows = [[c.gloss, str(c.errors_a), str(c.errors_b), str(c.signed)] for c in changes[:TOP_TEXT]]
-        lines += [table([title, "errors A", "errors B", "signed"], rows) if rows else f"{title}: no gloss", ""]
+        lines += [format_table([title, "errors A", "errors B", "signed"], rows) if rows else f"{title}: no gloss", ""]
     differing = [pair for pair in split.sentences if pair.difference][:TOP_TEXT]
     rows = [[p.a.id, str(p.a.errors), str(p.b.errors), str(len(p.a.reference))] for p in differing]
     title = "sentences that differ most"
-    return [*lines, table([title, "errors A", "errors B", "glosses"], rows) if rows else f"{title}: none differs"]
+    return [
+        *lines,
+        format_table([title, "errors A", "errors B", "glosses"], rows) if rows else f"{title}: none differs",
+    ]
 
 
 def difference_text(difference: PairedDifference) -> str:

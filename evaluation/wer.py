@@ -18,7 +18,7 @@ import numpy as np
 
 from evaluation.ctm import Reference, fold_case, read_ctm, read_stm
 from evaluation.normalise import RULE_SETS, normalise
-from utils.table import table
+from utils.table import format_table
 
 SUBSTITUTION_COST, INSERTION_COST, DELETION_COST = 4, 3, 3  # sclite's
 
@@ -241,7 +241,7 @@ def as_text(result: WerResult) -> str:
     """A line for all sentences and one for each signer."""
     rows = [["all", *cells(result), str(len(result.sentences))]]
     rows += [[name, *cells(part, "-"), str(len(part.sentences))] for name, part in result.per_signer().items()]
-    return table(["", *CELLS, "sentences"], rows)
+    return format_table(["", *CELLS, "sentences"], rows)
 
 
 def cells(result: WerResult, undefined: str | None = None) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
-from utils.table import table
+from utils.table import format_table
 from utils.temporal import TemporalSpec
 
 COLUMNS = ("split", "clips", "frames", "glosses", "signers", "min", "mean", "max")
@@ -16,7 +16,7 @@ MOST_REMARKS = 20
 def format_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes: Sequence[str]) -> str:
     """A table of the splits (min, mean and max are frames a clip), and what is notable about them."""
     remarks = [f"{len(vocabulary)} glosses in the dictionary", *_unseen(manifests), *notes, *_too_short(manifests)]
-    splits = table(COLUMNS, [_row(manifest) for manifest in manifests])
+    splits = format_table(COLUMNS, [_row(manifest) for manifest in manifests])
     return "\n".join([splits, "", *(f"- {remark}" for remark in remarks)])
 
 

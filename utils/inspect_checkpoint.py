@@ -17,7 +17,7 @@ from torch import Tensor
 from utils.architecture import architecture_of, shown
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
-from utils.table import table
+from utils.table import format_table
 
 EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size"}
 """Entries of a checkpoint that have a line of their own."""
@@ -95,7 +95,7 @@ def keys(path: str | Path) -> str:
     """A table of every weight: name, shape and type."""
     weights = extract_weights(load_checkpoint(path), str(path))
     rows = [(name, str(tuple(w.shape)), str(w.dtype).removeprefix("torch.")) for name, w in weights.items()]
-    return table(("weight", "shape", "type"), rows)
+    return format_table(("weight", "shape", "type"), rows)
 
 
 def main(args: argparse.Namespace) -> None:

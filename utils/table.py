@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """Columns of text, the first `left` of them flush left, the others flush right."""
     widths = [max(_width(row[i]) for row in [header, *rows]) for i in range(len(header))]
     lines = []

@@ -17,7 +17,7 @@ from evaluation.inference.transcribe import Reading, transcribe
 from evaluation.inference.transcript import Transcript, save_all
 from utils.checkpoint import CheckpointError
 from utils.errors import InputError, is_out_of_memory
-from utils.table import table
+from utils.table import format_table
 
 FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export
 
@@ -121,7 +121,7 @@ def report(transcript: Transcript, nbest: int = 0) -> str:
         ]
         for word in transcript.words
     ]
-    lines.append(table(["gloss", "start", "end", "confidence"], rows) if rows else "no gloss was recognised")
+    lines.append(format_table(["gloss", "start", "end", "confidence"], rows) if rows else "no gloss was recognised")
     if nbest:
         lines += _best(transcript, nbest)
     return "\n".join(lines)
@@ -133,5 +133,5 @@ def _best(transcript: Transcript, nbest: int) -> list[str]:
         guesses = [guess for guess in transcript.nbest if (guess.start, guess.end) == (start, end)][:nbest]
         head = f"{len(guesses)} best from {start:.2f} to {end:.2f} s"
         rows = [[" ".join(guess.glosses) or "(nothing)", f"{guess.score:.2f}"] for guess in guesses]
-        lines.append(table([head, "-log p"], rows))
+        lines.append(format_table([head, "-log p"], rows))
     return lines

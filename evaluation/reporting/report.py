@@ -13,7 +13,7 @@ from evaluation.reporting.page import span
 from evaluation.reporting.report_html import as_html
 from evaluation.wer import CELLS, cells
 from utils.files import write_json, write_text
-from utils.table import table
+from utils.table import format_table
 
 if TYPE_CHECKING:
     from evaluation.evaluate import Evaluation
@@ -69,6 +69,6 @@ def summary(evaluations: Sequence[Evaluation]) -> str:
         signers = result.per_signer()
         if len(signers) > 1:
             rows += [[f"  {name}", *cells(of), ""] for name, of in signers.items() if of.reference_length]
-    lines = [table(["split", *CELLS, "95 % interval"], rows), ""]
+    lines = [format_table(["split", *CELLS, "95 % interval"], rows), ""]
     lines += [f"{evaluation.split} hypotheses: {evaluation.files['sequence']}" for evaluation in evaluations]
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from utils.errors import InputError
-from utils.table import table
+from utils.table import format_table
 
 MOST_EXAMPLES = 3
 BULLET = "- "
@@ -99,7 +99,7 @@ def format_findings(findings: Sequence[Finding]) -> str:
         lines = _wrap(finding.what, "", width) + (_wrap(finding.remedy, "-> ", width) if finding.remedy else [])
         rows.append((finding.check, finding.verdict.value, lines[0]))
         rows += [("", "", line) for line in lines[1:]]
-    return table(("check", "verdict", "what was found, and what to do"), rows, left=3)
+    return format_table(("check", "verdict", "what was found, and what to do"), rows, left=3)
 
 
 def _wrap(paragraphs: str, mark: str, width: int) -> list[str]:

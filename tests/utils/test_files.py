@@ -3,7 +3,7 @@ import json
 import pytest
 
 from utils.files import atomic_path, write_json, write_text
-from utils.table import table
+from utils.table import format_table
 
 
 def test_a_file_appears_whole(tmp_path):
@@ -35,6 +35,6 @@ def test_text_is_utf8_with_unix_line_ends(tmp_path):
 
 
 def test_tables_are_aligned():
-    assert table(["split", "WER"], [["dev", "7.5 %"], ["  Signer01", "10.0 %"]]) == (
+    assert format_table(["split", "WER"], [["dev", "7.5 %"], ["  Signer01", "10.0 %"]]) == (
         "split          WER\ndev          7.5 %\n  Signer01  10.0 %"
     )
