@@ -25,7 +25,8 @@ from tqdm import tqdm
 from benchmarks.export import random_recogniser
 from benchmarks.network import median_seconds
 from benchmarks.reference3d import Reference3d
-from dataset.loader import build_loader, load_manifest
+from dataset.loader import build_loader
+from dataset.manifest import load_manifest
 from engine.export import Network, make_random_clip, write_and_read_back
 from evaluation.ctm import CtmEntry
 from evaluation.evaluate import EvaluationData, count, evaluation_data, normalised
@@ -115,7 +116,11 @@ def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) 
 def training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
     """Clips (T, 3, S, S) uint8, evenly spaced in the training split, as the evaluation would see them."""
     config = recogniser.config
-    clips = build_loader(config, load_manifest(config, "train"), recogniser.vocabulary, training=False).dataset
+    manifest = load_manifest(config.prepared, config.dataset, "train")
+    spec = TemporalSpec(config.model_args.conv_type)
+    clips = build_loader(
+        manifest, recogniser.vocabulary, config.feeder_args, spec, batch_size=1, training=False
+    ).dataset
     places = np.linspace(0, len(clips) - 1, min(number, len(clips)))
     return [clips[0, int(index)].video for index in places]
 

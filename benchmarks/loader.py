@@ -110,10 +110,19 @@ def configure(**changes: object) -> Config:
     return load_config(None, {"num_worker": 0, **changes})[0]
 
 
+def build_training_loader(config: Config, manifest: Manifest) -> DataLoader:
+    """Build the loader of a training with this configuration."""
+    spec = TemporalSpec(config.model_args.conv_type)
+    return build_loader(
+        manifest, VOCABULARY, config.feeder_args, spec, batch_size=config.batch_size, training=True,
+        seed=config.random_seed,
+    )  # fmt: skip
+
+
 def readers(manifest: Manifest) -> dict[str, DataLoader]:
     """By name, the loaders of one corpus that are compared; all draw the same."""
     folder, packed = (
-        build_loader(configure(**{"feeder_args.datatype": datatype}), manifest, VOCABULARY, training=True)
+        build_training_loader(configure(**{"feeder_args.datatype": datatype}), manifest)
         for datatype in ("video", "lmdb")
     )
     naive = {
@@ -176,7 +185,7 @@ def speed_rows(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
 
 def padding(config: Config, manifest: Manifest) -> np.ndarray:
     """Shares of all frames in batches (2,): edges, and what is there for the longest clip; means over epochs."""
-    loader = build_loader(config, manifest, VOCABULARY, training=True)
+    loader = build_training_loader(config, manifest)
     spec, shares = loader.dataset.spec, []
     for epoch in EPOCHS:
         loader.sampler.epoch = epoch

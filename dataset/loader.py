@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from multiprocessing.context import BaseContext
-from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from config.schema import Config
+from config.schema import FeederArgs
 from dataset.batch import Collate, Sample
 from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
@@ -26,20 +21,20 @@ from dataset.transforms import Plan, Transform
 from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.ranks import rank, world_size
 from utils.temporal import TemporalSpec
-from utils.workers import begin_fork_server, begin_worker, kill_workers_at_exit
+from utils.workers import begin_loader_worker, make_loader_context
 
 
 class ClipDataset(Dataset[Sample]):
-    """Clips of one split; asked for by (epoch, index), so that what is drawn depends on nothing else.
+    """The clips of one split; asked for by (epoch, index), so that what is drawn depends on nothing else.
 
     Args:
-        manifest: of the split.
-        vocabulary: the network's.
-        transform: for training or evaluation.
+        manifest: the clips.
+        vocabulary: the network's glosses.
+        transform: the crop and the augmentation, of training or of evaluation.
         spec: the network's temporal chain.
-        seed: of the augmentation.
+        seed: the seed of the augmentation.
         pack: the frames of the split; without it they lie in the folders that the manifest names.
-        replace_unreadable: put the next clip in the place of one whose frames cannot be read, and say so.
+        replace_unreadable: whether the next clip takes the place of one whose frames cannot be read, and says so.
 
     Raises:
         VocabularyError: a label holds a gloss that the dictionary lacks; names the clip.
@@ -56,9 +51,9 @@ class ClipDataset(Dataset[Sample]):
         self.transform = transform
         self.spec = spec
         self.seed = seed
-        self.targets = [encode(vocabulary, clip, manifest) for clip in manifest.clips]
+        self.targets = encode_labels(vocabulary, manifest)
         if pack:
-            pack.check(manifest)
+            pack.check(manifest)  # now, rather than hours later at the clip that is missing
 
     def __len__(self) -> int:
         return len(self.manifest.clips)
@@ -71,6 +66,7 @@ class ClipDataset(Dataset[Sample]):
                 return replace(self._read(epoch, index), unreadable=tuple(unreadable))
             except FrameError as error:
                 unreadable.append(str(error))
+                # Once every clip of the split was tried there is none left to take the place.
                 if not self.replace_unreadable or len(unreadable) == len(self):
                     raise
                 index = (index + 1) % len(self)
@@ -86,7 +82,10 @@ class ClipDataset(Dataset[Sample]):
         return Sample(clip.id, frames, self.targets[index])
 
     def plan(self, epoch: int, index: int) -> Plan:
-        """What happens to clip `index` in `epoch`."""
+        """Draw what happens to clip `index` in `epoch`.
+
+        The random numbers come from seed, epoch and index alone, so neither workers nor a resumed run change them.
+        """
         clip = self.manifest.clips[index]
         rng = np.random.default_rng((self.seed, epoch, index))
         shortest = self.spec.steps_needed(clip.glosses) * self.spec.stride
@@ -100,19 +99,32 @@ class ClipDataset(Dataset[Sample]):
         return self.pack.clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
 
 
-def encode(vocabulary: Vocabulary, clip: Clip, manifest: Manifest) -> tuple[int, ...]:
-    """The label of a clip as class ids; an unknown gloss is an error that names the clip."""
-    try:
-        return tuple(vocabulary.encode(clip.glosses))
-    except VocabularyError as error:
-        raise VocabularyError(f"clip {clip.id} of {manifest.split}: {error}") from error
-
-
-def trainable(manifest: Manifest, spec: TemporalSpec, interval: int, skip_short: bool) -> Manifest:
-    """The clips to train on.
+def encode_labels(vocabulary: Vocabulary, manifest: Manifest) -> list[tuple[int, ...]]:
+    """Turn the labels of all clips into class ids.
 
     Raises:
-        ManifestError: some are too short for their label and `skip_short` is off; names them.
+        VocabularyError: a label holds a gloss that the dictionary lacks; names the clip.
+    """
+    labels = []
+    for clip in manifest.clips:
+        try:
+            labels.append(tuple(vocabulary.encode(clip.glosses)))
+        except VocabularyError as error:
+            raise VocabularyError(f"clip {clip.id} of {manifest.split}: {error}") from error
+    return labels
+
+
+def drop_short_clips(manifest: Manifest, spec: TemporalSpec, interval: int, skip_short: bool) -> Manifest:
+    """Take only the clips that CTC can train on: those with at least as many output steps as their label needs.
+
+    Args:
+        manifest: the clips of the training split.
+        spec: the network's temporal chain.
+        interval: every how many frames one is taken (`feeder_args.frame_interval`).
+        skip_short: whether clips that are too short are left out; else they are an error.
+
+    Raises:
+        ManifestError: some clips are too short for their label and `skip_short` is off, or all are; names them.
     """
     short = manifest.find_short_clips(spec, interval)
     if short and not skip_short:
@@ -127,102 +139,70 @@ def trainable(manifest: Manifest, spec: TemporalSpec, interval: int, skip_short:
     return replace(manifest, clips=kept)
 
 
-def load_vocabulary(config: Config) -> Vocabulary:
-    """The gloss dictionary of the prepared corpus.
-
-    Raises:
-        ManifestError: there is no prepared corpus; says what to link and what to run.
-        VocabularyError: the dictionary cannot be read.
-    """
-    if not Path(config.prepared).is_dir():
-        linked = Path(config.dataset_root).is_dir()
-        link = f"link the corpus first (`ln -s WHERE_IT_LIES {config.dataset_root}`), then " * (not linked)
-        raise ManifestError(
-            f"{config.dataset} is not prepared: there is no folder {config.prepared}; {link}run `python -m "
-            f"preprocess.prepare --dataset {config.dataset} --dataset-root {config.dataset_root} --output "
-            f"{config.prepared} --process-image`"
-        )
-    return Vocabulary.load(Path(config.prepared) / "gloss_dict.txt")
-
-
-def load_manifest(config: Config, split: str) -> Manifest:
-    """The manifest of a split of the prepared corpus.
-
-    Raises:
-        ManifestError: it is missing or malformed.
-        ManifestError: the folder holds another corpus.
-    """
-    manifest = Manifest.load(Path(config.prepared) / f"{split}.json")
-    if manifest.dataset != config.dataset:
-        raise ManifestError(
-            f"{config.prepared} holds {manifest.dataset}, not {config.dataset}: set `prepared` to where "
-            f"`python -m preprocess.prepare --dataset {config.dataset}` wrote"
-        )
-    return manifest
-
-
 def build_loader(
-    config: Config, manifest: Manifest, vocabulary: Vocabulary, training: bool, pin_memory: bool = False
+    manifest: Manifest,
+    vocabulary: Vocabulary,
+    feeder: FeederArgs,
+    spec: TemporalSpec,
+    *,
+    batch_size: int,
+    training: bool,
+    seed: int = 0,
+    num_workers: int = 0,
+    skip_unreadable: bool = False,
+    pin_memory: bool = False,
 ) -> DataLoader:
-    """Batches of a split: shuffled and augmented in training, in order and whole in evaluation.
+    """Build the loader of a split's batches: shuffled and augmented in training, in order and whole in evaluation.
 
     The loader's `sampler.set_position` is to be called before each epoch of training. Features are shuffled, not
     augmented. Several processes that train together each get a part of the clips.
 
+    Args:
+        manifest: the clips of the split.
+        vocabulary: the network's glosses.
+        feeder: where frames or features come from, and how they are cropped and augmented.
+        spec: the network's temporal chain.
+        batch_size: the number of clips in a batch of one process.
+        training: whether to shuffle and augment.
+        seed: the seed of order and augmentation; evaluation draws nothing.
+        num_workers: the number of worker processes; 0 reads in this one.
+        skip_unreadable: whether training goes on without clips whose frames cannot be read.
+        pin_memory: whether batches are put into page-locked memory, from which a GPU copies faster.
+
     Raises:
-        FrameError: frames are to come from a pack that is missing, damaged or of other clips.
+        FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
     """
-    spec, feeder = TemporalSpec(config.model_args.conv_type), config.feeder_args
     if feeder.datatype == "features":
-        targets = [encode(vocabulary, clip, manifest) for clip in manifest.clips]
+        targets = encode_labels(vocabulary, manifest)
         dataset = FeatureDataset(manifest, targets, feeder.features, spec, feeder.frame_interval)
         collate = collate_features
-        lengths = _every_epoch([clip.num_frames for clip in manifest.clips])
+        lengths = _repeat_every_epoch([clip.num_frames for clip in manifest.clips])
     else:
         transform = Transform(feeder, manifest.frame_size, training)
         pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
-        lenient = training and config.on_bad_clip == "skip"
-        dataset = ClipDataset(manifest, vocabulary, transform, spec, config.random_seed, pack, lenient)
+        # Never in evaluation: a result that leaves a clip out, or counts one twice, is no result.
+        dataset = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable)
         collate = Collate(spec)
         lengths = dataset.lengths
-    batch_size, processes = config.batch_size if training else config.test_batch_size, world_size()
-    order = EpochSampler(len(dataset), training, config.random_seed)
+    order = EpochSampler(len(dataset), training, seed)
     if training and feeder.bucket:
-        order = BucketSampler(lengths, len(dataset), batch_size * processes, config.random_seed)
+        # The clips of all processes' batches together are of one length, since each step waits for the slowest one.
+        order = BucketSampler(lengths, len(dataset), batch_size * world_size(), seed)
     return DataLoader(
         dataset,
         batch_size=batch_size,
-        sampler=DistributedEpochSampler(order, batch_size, rank(), processes, training),
-        num_workers=config.num_worker,
+        sampler=DistributedEpochSampler(order, batch_size, rank(), world_size(), training),
+        num_workers=num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
         drop_last=False,
-        worker_init_fn=start_worker,
-        multiprocessing_context=worker_context() if config.num_worker else None,
-        generator=torch.Generator(),  # of its own: the loader leaves the global random state alone
-        persistent_workers=config.num_worker > 0 and training,
+        worker_init_fn=begin_loader_worker,
+        multiprocessing_context=make_loader_context(__name__) if num_workers else None,
+        generator=torch.Generator(),  # one of its own: the loader leaves the global random state alone
+        # The workers of an evaluation end with it: they would hold memory while training goes on.
+        persistent_workers=num_workers > 0 and training,
     )
 
 
-def _every_epoch(lengths: Sequence[int]) -> Callable[[int], Sequence[int]]:
+def _repeat_every_epoch(lengths: Sequence[int]) -> Callable[[int], Sequence[int]]:
     return lambda _: lengths
-
-
-def worker_context() -> BaseContext:
-    """How worker processes start: never as a copy of this one, whose OpenCV threads would be missing in the copy.
-
-    Where there is a fork server it imports this module once, so that each worker starts at once.
-    """
-    kill_workers_at_exit()
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
-    begin_fork_server()
-    return context
-
-
-def start_worker(_: int) -> None:
-    """One thread for each worker: they already share the cores. It ends with the main process, and only then."""
-    cv2.setNumThreads(1)
-    begin_worker((signal.SIGINT, signal.SIGTERM))

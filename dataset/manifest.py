@@ -124,6 +124,31 @@ class Manifest:
         write_json(path, content)
 
 
+def available_splits(prepared: str | Path) -> list[str]:
+    """List the splits of `SPLITS` that have a manifest in the folder of a prepared corpus; some have no test."""
+    return [split for split in SPLITS if (Path(prepared) / f"{split}.json").is_file()]
+
+
+def load_manifest(prepared: str | Path, dataset: str, split: str) -> Manifest:
+    """Read the manifest of a split of a prepared corpus.
+
+    Args:
+        prepared: the folder that `preprocess.prepare` wrote.
+        dataset: the name that the corpus there must have.
+        split: one of `SPLITS`.
+
+    Raises:
+        ManifestError: the manifest is missing or malformed, or the folder holds another corpus.
+    """
+    manifest = Manifest.load(Path(prepared) / f"{split}.json")
+    if manifest.dataset != dataset:
+        raise ManifestError(
+            f"{prepared} holds {manifest.dataset}, not {dataset}: set `prepared` to where "
+            f"`python -m preprocess.prepare --dataset {dataset}` wrote"
+        )
+    return manifest
+
+
 def _remedy(path: Path) -> str:
     folder = path.parent
     name = folder.name if folder.parent.name == "preprocess" else "NAME"

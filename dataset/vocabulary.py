@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dataset.manifest import ManifestError
 from utils.errors import InputError
 from utils.files import write_text
 
@@ -107,6 +108,29 @@ class Vocabulary:
     def save(self, path: str | Path) -> None:
         """Write the glosses to `path`, one a line in id order, as UTF-8."""
         write_text(path, "".join(f"{gloss}\n" for gloss in self.glosses))
+
+
+def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path) -> Vocabulary:
+    """Read the gloss dictionary of a prepared corpus.
+
+    Args:
+        prepared: the folder that `preprocess.prepare` wrote.
+        dataset: the name of the corpus, for the advice where it is not prepared.
+        dataset_root: the folder that the corpus should be linked to, for that advice too.
+
+    Raises:
+        ManifestError: there is no prepared corpus; says what to link and what to run.
+        VocabularyError: the dictionary cannot be read.
+    """
+    if not Path(prepared).is_dir():
+        link = ""
+        if not Path(dataset_root).is_dir():
+            link = f"link the corpus first (`ln -s WHERE_IT_LIES {dataset_root}`), then "
+        raise ManifestError(
+            f"{dataset} is not prepared: there is no folder {prepared}; {link}run `python -m preprocess.prepare "
+            f"--dataset {dataset} --dataset-root {dataset_root} --output {prepared} --process-image`"
+        )
+    return Vocabulary.load(Path(prepared) / "gloss_dict.txt")
 
 
 def _json_glosses(path: Path, text: str) -> list[str]:

@@ -10,7 +10,9 @@ from tqdm import tqdm
 
 from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
-from dataset.loader import build_loader, load_manifest, load_vocabulary
+from dataset.loader import build_loader
+from dataset.manifest import load_manifest
+from dataset.vocabulary import load_vocabulary
 from slr_network import SLRModel, build_model, for_recognition
 from utils import ranks
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
@@ -27,7 +29,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
         ManifestError: the corpus is not prepared to the end.
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
-    vocabulary = load_vocabulary(config)
+    vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
     content = load_checkpoint(weights)
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
@@ -40,8 +42,17 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     for split in ("train", "dev", "test"):
         if split == "test" and not (Path(config.prepared) / "test.json").is_file():
             continue
-        manifest = load_manifest(config, split)
-        _extract_split(network, build_loader(config, manifest, vocabulary, training=False), out, split, device)
+        manifest = load_manifest(config.prepared, config.dataset, split)
+        loader = build_loader(
+            manifest,
+            vocabulary,
+            config.feeder_args,
+            model.spec,
+            batch_size=config.test_batch_size,
+            training=False,
+            num_workers=config.num_worker,
+        )
+        _extract_split(network, loader, out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
     ranks.all_gather(None)  # all have written their share
     if ranks.rank() == 0:

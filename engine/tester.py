@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 
 from config.schema import Config
-from dataset.loader import load_manifest, load_vocabulary
+from dataset.manifest import load_manifest
+from dataset.vocabulary import load_vocabulary
 from engine.features import check_features
 from evaluation.evaluate import Evaluation, evaluate, evaluation_data
 from slr_network import build_model
@@ -23,7 +24,7 @@ def test(config: Config, weights: str | Path, folder: Path, device: torch.device
         FrameError: features that are to be read are missing, or not of these weights.
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
-    vocabulary = load_vocabulary(config)
+    vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
     splits = ["dev", "test"]
     if not (Path(config.prepared) / "test.json").is_file():
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
@@ -33,6 +34,6 @@ def test(config: Config, weights: str | Path, folder: Path, device: torch.device
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
     load_weights(model, content, name=str(weights))
-    check_features(config, model, load_manifest(config, "dev").frame_size)
+    check_features(config, model, load_manifest(config.prepared, config.dataset, "dev").frame_size)
     model = model.to(device)
     return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]

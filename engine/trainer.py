@@ -13,7 +13,9 @@ from tqdm import tqdm
 
 from config.load import to_dict
 from config.schema import Config
-from dataset.loader import build_loader, load_manifest, load_vocabulary, trainable
+from dataset.loader import build_loader, drop_short_clips
+from dataset.manifest import load_manifest
+from dataset.vocabulary import load_vocabulary
 from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, identify_clips, load_resumable
 from engine.curves import Curves
 from engine.features import check_features
@@ -52,18 +54,29 @@ class Trainer:
         seed_everything(config.random_seed)
         self.config = config
         self.device = device
-        self.vocabulary = load_vocabulary(config)
+        self.vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
         starts_from_file = bool(config.load_weights or config.load_checkpoints)
         model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
         freeze_unused(model, config)
         self.model = model.to(device)
-        clips = load_manifest(config, "train")
+        clips = load_manifest(config.prepared, config.dataset, "train")
         interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
-        self.clips = trainable(clips, model.spec, interval, skip)
+        self.clips = drop_short_clips(clips, model.spec, interval, skip)
         self.left_out = len(clips.clips) - len(self.clips.clips)
-        self.loader = build_loader(config, self.clips, self.vocabulary, training=True, pin_memory=device.type == "cuda")
+        self.loader = build_loader(
+            self.clips,
+            self.vocabulary,
+            config.feeder_args,
+            model.spec,
+            batch_size=config.batch_size,
+            training=True,
+            seed=config.random_seed,
+            num_workers=config.num_worker,
+            skip_unreadable=config.on_bad_clip == "skip",
+            pin_memory=device.type == "cuda",
+        )
         self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
         self.dev = evaluation_data(config, "dev", self.vocabulary)
         self.step = build_step(config, self.model, device, self.steps)

@@ -9,8 +9,8 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from config.schema import Config
-from dataset.loader import build_loader, load_manifest
-from dataset.manifest import Manifest
+from dataset.loader import build_loader
+from dataset.manifest import Manifest, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
@@ -21,6 +21,7 @@ from evaluation.wer import WerResult, score
 from slr_network import SLRModel, for_recognition
 from utils import ranks
 from utils.errors import InputError
+from utils.temporal import TemporalSpec
 
 
 class EvaluationError(InputError):
@@ -103,7 +104,7 @@ def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> Evalu
     Raises:
         EvaluationError: clips and references are not the same.
     """
-    manifest = load_manifest(config, split)
+    manifest = load_manifest(config.prepared, config.dataset, split)
     references = load_references(config, split)
     clips, signed = {clip.id for clip in manifest.clips}, {reference.id for reference in references}
     if clips != signed:
@@ -111,8 +112,16 @@ def evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> Evalu
             f"{split}: {len(clips - signed)} clips have no reference and {len(signed - clips)} references no clip "
             f"(first: {min(clips ^ signed)}); run `python -m preprocess.prepare` again"
         )
-    loader = build_loader(config, manifest, vocabulary, training=False)
-    known = training_glosses(load_manifest(config, "train"), config.normalise)
+    loader = build_loader(
+        manifest,
+        vocabulary,
+        config.feeder_args,
+        TemporalSpec(config.model_args.conv_type),
+        batch_size=config.test_batch_size,
+        training=False,
+        num_workers=config.num_worker,
+    )
+    known = training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)
     by_id = {reference.id: reference for reference in references}
     return EvaluationData(split, loader, tuple(by_id[clip.id] for clip in manifest.clips), known)
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import shutil
-import signal
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,7 +19,7 @@ from dataset.frames import FrameError, check_same_size, list_frame_files, read_i
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
-from utils.workers import begin_worker
+from utils.workers import map_in_workers
 
 JPEG_QUALITY = 95
 Result = TypeVar("Result")
@@ -199,27 +195,13 @@ def _run(work: Callable[..., Outcome], items: Sequence[object], workers: int, ti
     return outcomes
 
 
-def _start_worker() -> None:
-    cv2.setNumThreads(1)
-    begin_worker((signal.SIGINT,))  # the main process says so, the workers finish the clip at hand
-
-
 def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int) -> Iterator[Result]:
     """`work` done on all items, in their order, by `workers` processes.
 
     Raises:
         PreparationError: a worker died.
     """
-    if workers <= 1:
-        yield from map(work, items)
-        return
-    # Not forked: OpenCV's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(workers, context, initializer=_start_worker) as pool:
-            yield from pool.map(work, items)
-    except BrokenProcessPool as error:
-        raise PreparationError(
-            "a worker process was killed, most likely for want of memory: run the same command again with fewer "
-            "--workers"
-        ) from error
+    killed = PreparationError(
+        "a worker process was killed, most likely for want of memory: run the same command again with fewer --workers"
+    )
+    return map_in_workers(work, items, workers, killed)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from config.load import load_config
-from dataset.loader import build_loader, load_manifest, load_vocabulary
 from dataset.synthetic.generate import generate
 from preprocess import doctor
 from preprocess import prepare as preparation
 from tests.helpers import corpora as tiny
 from tests.helpers.commands import call_main
+from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 
 CLIPS = {"train": 4, "dev": 2, "test": 2}
 

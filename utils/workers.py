@@ -1,4 +1,7 @@
-"""Worker processes: how many there may be, and what each of them needs, whoever starts it."""
+"""Worker processes: how many there may be, how they start, and how they end, whoever starts them.
+
+No worker is a fork of the main process: the threads of OpenCV and PyTorch would be missing in it, and it could hang.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,96 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import BaseContext
+from typing import TypeVar
+
+import cv2
+
+from utils.errors import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 def available_cores() -> int:
-    """Cores that this process may run on, which containers and schedulers may have made fewer than the machine has."""
+    """Count the cores that this process may run on; containers and schedulers may allow fewer than the machine has."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def begin_fork_server() -> None:
+def map_in_workers(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int, error_if_killed: InputError
+) -> Iterator[Result]:
+    """Do `work` on all items, in their order, by worker processes; with one worker, here in the main process.
+
+    Args:
+        work: a function that can be pickled.
+        items: what it is called with, one after the other.
+        workers: the number of processes.
+        error_if_killed: the error to raise when a worker dies, which most often means that memory ran out.
+    """
+    if workers <= 1:
+        yield from map(work, items)
+        return
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(workers, context, begin_worker, ((signal.SIGINT,),)) as pool:
+            yield from pool.map(work, items)
+    except BrokenProcessPool as error:
+        raise error_if_killed from error
+
+
+def make_loader_context(preload: str) -> BaseContext:
+    """Choose how the worker processes of a `DataLoader` start, and get ready for them.
+
+    Where there is a fork server, the workers are forks of it: it has no threads, and it imports once what all of them
+    need, so that each one starts at once. Elsewhere (Windows) they are fresh interpreters.
+
+    Args:
+        preload: the name of the module that a fork server imports.
+    """
+    _kill_workers_at_exit()
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    _begin_fork_server()
+    return context
+
+
+def begin_loader_worker(_: int) -> None:
+    """Begin a worker of a `DataLoader`, as its `worker_init_fn`.
+
+    It ignores SIGTERM too, which a cluster sends to all processes: the main one then finishes its step and saves.
+    """
+    begin_worker((signal.SIGINT, signal.SIGTERM))
+
+
+def begin_worker(ignored: Iterable[signal.Signals]) -> None:
+    """Begin a worker process: it uses one thread, ignores some signals, and ends when the main process is gone.
+
+    Signals of a terminal or a cluster go to the workers too, while the main process still needs them to finish what is
+    at hand. A main process that is killed closes no queue: its workers would wait for ever.
+
+    Args:
+        ignored: the signals that the worker ignores.
+    """
+    cv2.setNumThreads(1)  # the workers already share the cores
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
+
+
+def _end_with_main_process() -> None:
+    multiprocessing.parent_process().join()
+    # Not sys.exit, which would end this thread only.
+    os._exit(1)
+
+
+def _begin_fork_server() -> None:
     """Start the process that forks workers, if it does not run yet, so that no SIGINT or SIGTERM ever ends it.
 
     A terminal or a cluster sends them to it too, while the main process still needs it. Signals that are blocked here
@@ -30,8 +113,8 @@ def begin_fork_server() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def kill_workers_at_exit() -> None:
-    """To be called in the main process before it starts workers that ignore SIGTERM.
+def _kill_workers_at_exit() -> None:
+    """Make sure, before workers that ignore SIGTERM are started, that they do not outlive the program's end.
 
     At its exit Python sends SIGTERM to the daemonic processes that still run and waits for them: for ever, if they
     ignore it. What is registered later runs earlier, so they are gone by then.
@@ -46,19 +129,3 @@ def _kill_workers() -> None:
         if process.daemon:
             process.kill()
             process.join()
-
-
-def begin_worker(ignored: Iterable[signal.Signals]) -> None:
-    """To be called once in a worker process: it ignores these signals, and ends when the main process is gone.
-
-    Signals of a terminal or a cluster go to the workers too, while the main process still needs them to finish what is
-    at hand. A main process that is killed closes no queue: its workers would wait for ever.
-    """
-    for number in ignored:
-        signal.signal(number, signal.SIG_IGN)
-    threading.Thread(target=_end_with_main_process, daemon=True).start()
-
-
-def _end_with_main_process() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)

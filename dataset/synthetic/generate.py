@@ -8,10 +8,7 @@ Beside them lies what no real corpus has: when exactly each gloss is signed (`BO
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import signal
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +24,9 @@ from dataset.synthetic.lexicon import MAX_GLOSSES, signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
+from utils.errors import InputError
 from utils.files import write_json
-from utils.workers import available_cores
+from utils.workers import available_cores, map_in_workers
 
 BOUNDARIES = "gloss-boundaries.json"
 """{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's
@@ -128,18 +126,12 @@ def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[in
 
 def _write_clips(clips: Sequence[Clip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
     write = partial(_write_clip, layout=layout, root=root, seed=seed)
-    progress = partial(tqdm, total=len(clips), desc="rendering", unit="clip")
-    if workers == 1:
-        return list(progress(map(write, clips)))
-    # A fresh interpreter a worker: forking a process that has threads (torch, cv2) can hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_initialise_worker) as pool:
-        return list(progress(pool.map(write, clips)))
-
-
-def _initialise_worker() -> None:
-    cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to every process: the main one says so
+    killed = InputError(
+        "a worker process was killed, most likely for want of memory: remove the folder, which is incomplete, and try "
+        "again with fewer --workers"
+    )
+    written = map_in_workers(write, clips, workers, killed)
+    return list(tqdm(written, total=len(clips), desc="rendering", unit="clip"))
 
 
 def _write_clip(clip: Clip, layout: Layout, root: Path, seed: int) -> int:

@@ -10,8 +10,7 @@ import numpy as np
 from config.load import load_config
 from config.schema import Config
 from dataset.crop import centre_square, crop_and_resize
-from dataset.loader import load_manifest
-from dataset.manifest import Clip, Manifest
+from dataset.manifest import Clip, Manifest, load_manifest
 from dataset.sampling import sample_at_rate, sample_every_frame, thin_out_evenly
 from dataset.video import Video
 from evaluation.heat.request import CamError, Source, nearest
@@ -112,7 +111,8 @@ def find_clip(recogniser: Recogniser, source: Source) -> tuple[Manifest, Clip]:
         CamError: no such clip.
         ConfigError, ManifestError: there is no such corpus, or it is not prepared.
     """
-    manifest = load_manifest(_config(recogniser, source), source.split)
+    config = _config(recogniser, source)
+    manifest = load_manifest(config.prepared, config.dataset, source.split)
     clips = {clip.id: clip for clip in manifest.clips}
     wanted, count = source.clip, len(manifest.clips)
     if wanted in clips:

@@ -14,16 +14,12 @@ import torch
 from config.load import load_config
 from dataset.batch import Collate, Sample
 from dataset.frames import FrameError, read_frames
-from dataset.loader import (
-    build_loader,
-    load_manifest,
-    load_vocabulary,
-    trainable,
-    worker_context,
-)
+from dataset.loader import drop_short_clips
 from dataset.manifest import Clip, Manifest, ManifestError
 from dataset.vocabulary import Vocabulary, VocabularyError
+from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 from utils.temporal import TemporalSpec
+from utils.workers import make_loader_context
 
 
 def configure(prepared, **changes):
@@ -129,16 +125,16 @@ def test_clips_too_short_for_their_label():
     clips = (Clip("short", "f", "s", ("A", "A", "B"), 12), Clip("just", "f", "s", ("A", "A", "B"), 13))
     manifest = Manifest("phoenix2014", "train", 72, clips)
     with pytest.raises(ManifestError, match=r"1 clips of train .*short \(12 frames, 3 glosses\); set .*skip_short"):
-        trainable(manifest, TemporalSpec(), 1, skip_short=False)
-    assert trainable(manifest, TemporalSpec(), 1, skip_short=True).clips == clips[1:]
+        drop_short_clips(manifest, TemporalSpec(), 1, skip_short=False)
+    assert drop_short_clips(manifest, TemporalSpec(), 1, skip_short=True).clips == clips[1:]
     with pytest.raises(ManifestError, match="2 clips"):
-        trainable(manifest, TemporalSpec(), 2, skip_short=False)
+        drop_short_clips(manifest, TemporalSpec(), 2, skip_short=False)
 
 
 def test_when_no_clip_is_left():
     manifest = Manifest("phoenix2014", "train", 72, (Clip("short", "f", "s", ("A", "A", "B"), 4),))
     with pytest.raises(ManifestError, match="all 1 clips of train are too short"):
-        trainable(manifest, TemporalSpec(), 1, skip_short=True)
+        drop_short_clips(manifest, TemporalSpec(), 1, skip_short=True)
 
 
 def test_another_clip_stands_in_for_an_unreadable_one_where_that_is_allowed(prepared, tmp_path):
@@ -168,7 +164,7 @@ def test_another_clip_stands_in_for_an_unreadable_one_where_that_is_allowed(prep
 
 def test_workers_end_with_a_main_process_that_is_killed(prepared):
     code = (
-        "import os, sys, time; from config.load import load_config; from dataset.loader import *\n"
+        "import os, sys, time; from config.load import load_config; from tests.helpers.loading import *\n"
         "if __name__ == '__main__':\n"
         "    settings = {'dataset': 'phoenix2014', 'prepared': sys.argv[1], 'num_worker': 1}\n"
         "    config = load_config(None, settings | {'feeder_args.input_size': 64})[0]\n"
@@ -191,7 +187,7 @@ def test_workers_end_with_a_main_process_that_is_killed(prepared):
 @pytest.mark.parametrize(("end", "status"), [("", 0), ("raise RuntimeError('at step 2')", 1)])
 def test_a_program_that_ends_while_its_workers_run_ends_them(prepared, end, status):
     code = (
-        "import sys; from config.load import load_config; from dataset.loader import *\n"
+        "import sys; from config.load import load_config; from tests.helpers.loading import *\n"
         "if __name__ == '__main__':\n"
         "    settings = {'dataset': 'phoenix2014', 'prepared': sys.argv[1], 'num_worker': 2}\n"
         "    config = load_config(None, settings | {'feeder_args.input_size': 64})[0]\n"
@@ -207,7 +203,7 @@ def test_a_program_that_ends_while_its_workers_run_ends_them(prepared, end, stat
 
 
 def test_workers_can_be_started_after_a_signal_to_all_processes():
-    context = worker_context()
+    context = make_loader_context("dataset.loader")
     server = forkserver._forkserver._forkserver_pid
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(server, number)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from config.load import load_config
-from dataset.loader import build_loader, load_manifest, load_vocabulary
 from dataset.order import SPREAD, BucketSampler, DistributedEpochSampler, EpochSampler
+from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 
 
 def batches(sampler, epoch, size):

@@ -8,10 +8,10 @@ import torch
 
 from config.load import load_config
 from dataset.frames import FrameError, read_frames
-from dataset.loader import build_loader, load_manifest, load_vocabulary
 from dataset.manifest import Clip, Manifest
 from dataset.packed import Pack, pack_path
 from preprocess.pack import pack
+from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 
 
 @pytest.fixture(scope="module")

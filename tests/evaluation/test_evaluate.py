@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from config.load import load_config
-from dataset.loader import load_vocabulary
 from dataset.manifest import Clip, Manifest
 from evaluation import evaluate as module
 from evaluation.ctm import CtmEntry, CtmWord, Reference, read_ctm
 from evaluation.evaluate import EvaluationData, EvaluationError, evaluate, evaluation_data, training_glosses
 from evaluation.recognise import HEADS
+from tests.helpers.loading import load_vocabulary
 
 REFERENCES = (
     Reference("one", "Signer01", ("ABEND", "ABEND", "BALD")),

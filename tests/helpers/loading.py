@@ -1,0 +1,36 @@
+"""Manifests, dictionaries and loaders as the configuration of a test asks for them."""
+
+from __future__ import annotations
+
+from torch.utils.data import DataLoader
+
+from config.schema import Config
+from dataset import loader, manifest, vocabulary
+from dataset.manifest import Manifest
+from dataset.vocabulary import Vocabulary
+from utils.temporal import TemporalSpec
+
+
+def load_manifest(config: Config, split: str) -> Manifest:
+    """The manifest of a split of the configuration's corpus."""
+    return manifest.load_manifest(config.prepared, config.dataset, split)
+
+
+def load_vocabulary(config: Config) -> Vocabulary:
+    """The dictionary of the configuration's corpus."""
+    return vocabulary.load_vocabulary(config.prepared, config.dataset, config.dataset_root)
+
+
+def build_loader(config: Config, clips: Manifest, glosses: Vocabulary, training: bool) -> DataLoader:
+    """The loader that the configuration asks for."""
+    return loader.build_loader(
+        clips,
+        glosses,
+        config.feeder_args,
+        TemporalSpec(config.model_args.conv_type),
+        batch_size=config.batch_size if training else config.test_batch_size,
+        training=training,
+        seed=config.random_seed,
+        num_workers=config.num_worker,
+        skip_unreadable=config.on_bad_clip == "skip",
+    )
