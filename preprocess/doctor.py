@@ -15,12 +15,14 @@ from shlex import quote
 from dataset.manifest import Manifest
 from dataset.packed import pack_path
 from preprocess.corpora.registry import CORPORA
-from preprocess.examination import prepared, source
-from preprocess.examination.finding import Finding, Verdict, attempt, counted, format_findings
-from preprocess.options import FRAME_SIZE, default_output, default_root
+from preprocess.examination import prepared_corpus, released_corpus
+from preprocess.examination.check_result import CheckResult, Verdict, format_results, run_check
+from preprocess.examination.frame_checks import ClipStates
+from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
+from utils.text import plural
 from utils.workers import available_cores
 
-MEND = "mend this, then run the doctor again"
+MEND = "correct this, then run the doctor again"
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,13 @@ class Patient:
     """A corpus to examine.
 
     Attributes:
-        dataset: a key of `CORPORA`.
-        root: where it lies as released; a prepared one with resized frames does without.
-        folder: where preparation writes or wrote.
-        full: decode all frames instead of a sample.
-        workers: processes for that.
-        labels, seed: as `read_corpus` takes them.
+        dataset: the corpus's name, a key of `CORPORA`.
+        root: the folder of the corpus as released; a prepared one with resized frames does without.
+        folder: the folder that preparation writes or wrote to.
+        full: whether to decode all frames instead of a sample.
+        workers: the number of processes for that.
+        labels: the CSV of the corpus `custom`, as `read_corpus` takes it.
+        seed: the seed of the split of the corpus `custom`, as `read_corpus` takes it.
     """
 
     dataset: str
@@ -45,102 +48,124 @@ class Patient:
     seed: int = 0
 
     @property
-    def options(self) -> tuple[str, str]:
-        """The options that prepare it, and those that train on it, as far as they differ from the defaults."""
-        default = self.folder.absolute() == default_output(self.dataset)
-        root = "" if self.root == default_root(self.dataset) else f" --dataset-root {quote(str(self.root))}"
-        folder = quote(str(self.folder))
-        output, trained = ("", "") if default else (f" --output {folder}", f" --prepared {folder}")
-        labels = f" --labels {quote(str(self.labels))}" if self.labels else ""
-        own = labels + (f" --seed {self.seed}" if self.seed else "")
-        prepare = f"--dataset {self.dataset}{root}{own}{output}{self._as_before()}"
-        return prepare, f"--dataset {self.dataset}{trained}"
+    def prepare_options(self) -> str:
+        """The options that prepare it, as far as they differ from the defaults."""
+        options = f"--dataset {self.dataset}"
+        if self.root != get_default_root(self.dataset):
+            options += f" --dataset-root {quote(str(self.root))}"
+        if self.labels:
+            options += f" --labels {quote(str(self.labels))}"
+        if self.seed:
+            options += f" --seed {self.seed}"
+        if not self._is_default_folder():
+            options += f" --output {quote(str(self.folder))}"
+        return options + self._repeat_earlier_options()
 
-    def _as_before(self) -> str:
-        """The options for frames as they were prepared before, if they were."""
+    @property
+    def train_options(self) -> str:
+        """The options that train on it, as far as they differ from the defaults."""
+        options = f"--dataset {self.dataset}"
+        if not self._is_default_folder():
+            options += f" --prepared {quote(str(self.folder))}"
+        return options
+
+    def _is_default_folder(self) -> bool:
+        return self.folder.absolute() == get_default_output(self.dataset)
+
+    def _repeat_earlier_options(self) -> str:
+        """Repeat the options that its frames were prepared with before, if they were."""
         try:
             manifest = Manifest.load(self.folder / "train.json")
-        except Exception:  # whatever nonsense is in it, which a finding says
+        except Exception:  # whatever nonsense is in it, which one of the checks says
             return " --process-image"
-        size = "" if manifest.frame_size == FRAME_SIZE else f" --frame-size {manifest.frame_size}"
-        packed = " --pack lmdb" * pack_path(self.folder, "train").exists()
-        return (f" --process-image{packed}" if prepared.frames_inside([manifest]) else "") + size
+        options = ""
+        if prepared_corpus.has_frames_inside([manifest]):
+            options += " --process-image"
+            if pack_path(self.folder, "train").exists():
+                options += " --pack lmdb"
+        if manifest.frame_size != FRAME_SIZE:
+            options += f" --frame-size {manifest.frame_size}"
+        return options
 
 
-def examine(patient: Patient) -> list[Finding]:
-    """All findings about a corpus as released and, if preparation has begun, about what it wrote.
+def examine(patient: Patient) -> list[CheckResult]:
+    """Do all checks of a corpus as released and, if preparation has begun, of what it wrote.
 
-    Whatever the state of the corpus, this raises nothing: what can't be examined is an error finding.
+    Whatever the state of the corpus, this raises nothing: what can't be examined becomes a result with an error.
     """
-    return attempt("corpus", lambda: _examine(patient), MEND)
+    return run_check("corpus", lambda: _examine(patient), MEND)
 
 
-def _examine(patient: Patient) -> list[Finding]:
-    if not prepared.is_prepared(patient.folder):
-        return _examine_source(patient, [])
-    manifests, loading = prepared.load_manifests(patient.dataset, patient.folder)
-    after = [loading, *attempt("prepared", lambda: _examine_prepared(patient, manifests), MEND)]
-    before = attempt("corpus", lambda: _examine_source(patient, manifests), MEND)
-    inside = prepared.frames_inside(manifests)
-    if inside and not _count(after, Verdict.ERROR):  # nothing of the corpus is needed any more
-        before = [replace(f, verdict=Verdict.WARNING) if f.verdict is Verdict.ERROR else f for f in before]
+def _examine(patient: Patient) -> list[CheckResult]:
+    if not prepared_corpus.is_prepared(patient.folder):
+        return _examine_released(patient, [])
+    manifests, loading = prepared_corpus.load_manifests(patient.dataset, patient.folder)
+    after = [loading, *run_check("prepared", lambda: _examine_prepared(patient, manifests), MEND)]
+    before = run_check("corpus", lambda: _examine_released(patient, manifests), MEND)
+    inside = prepared_corpus.has_frames_inside(manifests)
+    if inside and not _count_verdicts(after, Verdict.ERROR):  # nothing of the corpus is needed any more
+        before = [replace(r, verdict=Verdict.WARNING) if r.verdict is Verdict.ERROR else r for r in before]
     return before + after
 
 
-def _examine_source(patient: Patient, manifests: Sequence[Manifest]) -> list[Finding]:
-    if prepared.frames_inside(manifests) and not patient.root.exists():
+def _examine_released(patient: Patient, manifests: Sequence[Manifest]) -> list[CheckResult]:
+    inside = prepared_corpus.has_frames_inside(manifests)
+    if inside and not patient.root.exists():
         what = f"no corpus at {patient.root}; training needs only what was prepared from it"
-        return [Finding("corpus: root and annotations", Verdict.NOT_EXAMINED, what)]
-    corpus, reading = source.read_source(patient.dataset, patient.root, patient.labels, patient.seed)
+        return [CheckResult(released_corpus.ROOT, Verdict.NOT_EXAMINED, what)]
+    corpus, reading = released_corpus.try_reading(patient.dataset, patient.root, patient.labels, patient.seed)
     if corpus is None:
-        return [reading, *source.not_examined(prepared=bool(manifests))]
-    findings, reports = [reading, *source.examine_texts(patient.dataset, corpus)], {}
-    if prepared.frames_inside(manifests) or not manifests:  # otherwise they are those that manifests name
-        frames, reports = source.examine_frames(patient.dataset, patient.root, corpus, patient.full, patient.workers)
-        findings += frames
+        return [reading, *released_corpus.list_unexamined(prepared=bool(manifests))]
+    results = [reading, *released_corpus.examine_texts(patient.dataset, corpus)]
+    states: ClipStates = {}
+    if inside or not manifests:  # Otherwise the manifests name the same frames, which are examined as prepared ones.
+        frames, states = released_corpus.examine_frames(
+            patient.dataset, patient.root, corpus, patient.full, patient.workers
+        )
+        results += frames
     if manifests:
-        return [*findings, prepared.check_same(corpus, manifests, reports)]
-    return findings + source.examine_before_preparation(patient.dataset, corpus, reports, patient.folder)
+        return [*results, prepared_corpus.check_same(corpus, manifests, states)]
+    return results + released_corpus.examine_before_preparation(patient.dataset, corpus, states, patient.folder)
 
 
-def _examine_prepared(patient: Patient, manifests: Sequence[Manifest]) -> list[Finding]:
+def _examine_prepared(patient: Patient, manifests: Sequence[Manifest]) -> list[CheckResult]:
     if not manifests:
-        return prepared.not_examined()
-    frames = prepared.examine_frames(manifests, patient.folder, patient.full, patient.workers)
-    return frames + prepared.examine_texts(patient.dataset, patient.folder, manifests)
+        return prepared_corpus.list_unexamined()
+    frames = prepared_corpus.examine_frames(manifests, patient.folder, patient.full, patient.workers)
+    return frames + prepared_corpus.examine_texts(patient.dataset, patient.folder, manifests)
 
 
-def report(patient: Patient, findings: Sequence[Finding]) -> str:
-    """What was examined, the table of findings, and the verdict on the whole in the last line."""
-    parts = {finding.check.partition(":")[0] for finding in findings if finding.verdict is not Verdict.NOT_EXAMINED}
+def format_diagnosis(patient: Patient, results: Sequence[CheckResult]) -> str:
+    """Format what was examined, the table of results, and the verdict on the whole in the last line."""
+    parts = {result.check.partition(":")[0] for result in results if result.verdict is not Verdict.NOT_EXAMINED}
+    released = "examined" if "corpus" in parts else "not examined"
+    prepared = "examined" if "prepared" in parts else "not examined, preparation has not begun"
     pixels = "all pixels decoded" if patient.full else "a sample of the pixels decoded; --full decodes all"
     lines = [
-        f"{patient.dataset} as released, {patient.root}: {'examined' if 'corpus' in parts else 'not examined'}",
-        f"{patient.dataset} as prepared, {patient.folder}: "
-        + ("examined" if "prepared" in parts else "not examined, preparation has not begun"),
+        f"{patient.dataset} as released, {patient.root}: {released}",
+        f"{patient.dataset} as prepared, {patient.folder}: {prepared}",
         f"({pixels})",
         "",
-        format_findings(findings),
+        format_results(results),
         "",
     ]
-    if any(prepared.AGAIN in finding.remedy for finding in findings):
-        lines.append(f"To prepare again: python -m preprocess.prepare {patient.options[0]}")
-    return "\n".join([*lines, _overall(patient, findings, "prepared" in parts)])
+    if any(prepared_corpus.AGAIN in result.remedy for result in results):
+        lines.append(f"To prepare again: python -m preprocess.prepare {patient.prepare_options}")
+    return "\n".join([*lines, _format_overall(patient, results, "prepared" in parts)])
 
 
-def _overall(patient: Patient, findings: Sequence[Finding], is_prepared: bool) -> str:
-    errors, warnings = _count(findings, Verdict.ERROR), _count(findings, Verdict.WARNING)
-    result = f"{counted(errors, 'error')}, {counted(warnings, 'warning')}:"
+def _format_overall(patient: Patient, results: Sequence[CheckResult], is_prepared: bool) -> str:
+    errors, warnings = _count_verdicts(results, Verdict.ERROR), _count_verdicts(results, Verdict.WARNING)
+    found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}:"
     if errors:
-        return f"{result} training would fail"
-    prepare, train = patient.options
+        return f"{found} training would fail"
     if is_prepared:
-        return f"{result} ready to train: python main.py --config config/baseline.yaml {train}"
-    return f"{result} ready to prepare: python -m preprocess.prepare {prepare}"
+        return f"{found} ready to train: python main.py --config config/baseline.yaml {patient.train_options}"
+    return f"{found} ready to prepare: python -m preprocess.prepare {patient.prepare_options}"
 
 
-def _count(findings: Sequence[Finding], verdict: Verdict) -> int:
-    return sum(finding.verdict is verdict for finding in findings)
+def _count_verdicts(results: Sequence[CheckResult], verdict: Verdict) -> int:
+    return sum(result.verdict is verdict for result in results)
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -159,13 +184,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="processes that decode with --full (default: the number of cores)",
     )
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: as preparation was or will be given it")
-    parser.add_argument("--seed", type=int, default=0, help="custom: likewise")
+    parser.add_argument(
+        "--labels", type=Path, metavar="CSV", help="custom: the table that preparation was or will be given"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="custom: the seed that preparation was or will be given")
     args = parser.parse_args(argv)
     if args.workers < 1:
         parser.error(f"--workers must be at least 1, not {args.workers}")
-    args.dataset_root = args.dataset_root or default_root(args.dataset)
-    args.prepared = args.prepared or default_output(args.dataset)
+    args.dataset_root = args.dataset_root or get_default_root(args.dataset)
+    args.prepared = args.prepared or get_default_output(args.dataset)
     return args
 
 
@@ -173,14 +200,14 @@ def main(args: argparse.Namespace) -> int:
     """Examine the corpus and print what was found; returns the exit status, 1 if there is an error."""
     patient = Patient(args.dataset, args.dataset_root, args.prepared, args.full, args.workers, args.labels, args.seed)
     try:
-        findings = examine(patient)
+        results = examine(patient)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    # File names may hold what the terminal's encoding can't show.
+    # File names may hold what the terminal's encoding can't show, and printing that would raise an error.
     encoding = sys.stdout.encoding or "utf-8"
-    print(report(patient, findings).encode(encoding, "backslashreplace").decode(encoding))
-    return int(_count(findings, Verdict.ERROR) > 0)
+    print(format_diagnosis(patient, results).encode(encoding, "backslashreplace").decode(encoding))
+    return int(_count_verdicts(results, Verdict.ERROR) > 0)
 
 
 if __name__ == "__main__":

@@ -130,13 +130,22 @@ def _identity(source: Path) -> dict[str, str | int]:
     return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
 
 
-def _write(image: np.ndarray, target: Path, size: int) -> None:
+def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
+    """Resize a frame, uint8 (H, W, 3) RGB, to size x size and encode it as the format of `suffix`, `.png` or `.jpg`.
+
+    Raises:
+        PreparationError: OpenCV can't encode it.
+    """
     resized = cv2.cvtColor(resize_frame(image, size), cv2.COLOR_RGB2BGR)
-    options = [] if target.suffix.lower() == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    encoded, data = cv2.imencode(target.suffix.lower(), resized, options)
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    encoded, data = cv2.imencode(suffix, resized, options)
     if not encoded:
-        raise PreparationError(f"OpenCV can't write {target}")
-    target.write_bytes(data.tobytes())
+        raise PreparationError(f"OpenCV can't write images of the type {suffix}")
+    return data.tobytes()
+
+
+def _write(image: np.ndarray, target: Path, size: int) -> None:
+    target.write_bytes(encode_frame(image, target.suffix.lower(), size))
 
 
 def _finished(clip: ClipImages, size: int) -> int:

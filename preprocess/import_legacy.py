@@ -19,7 +19,7 @@ from preprocess.corpora.corpus import PreparationError, Recording, check_unique,
 from preprocess.corpora.phoenix import locate_clip
 from preprocess.corpora.registry import get_reference_rules
 from preprocess.images import count_clips
-from preprocess.options import FRAME_SIZE, default_output, positive
+from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
 from preprocess.prepare import clear
 from preprocess.summary import format_summary
 from utils.errors import InputError
@@ -150,10 +150,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
     parser.add_argument(
-        "--frame-size", type=positive, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s"
+        "--frame-size", type=parse_positive, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s"
     )
     args = parser.parse_args(argv)
-    args.output = args.output or default_output(args.dataset)
+    args.output = args.output or get_default_output(args.dataset)
     return args
 
 

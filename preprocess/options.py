@@ -31,7 +31,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_workers(parser)
     parser.add_argument(
         "--frame-size",
-        type=positive,
+        type=parse_positive,
         default=FRAME_SIZE,
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",
@@ -45,8 +45,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if args.pack and not args.process_image:
         parser.error("--pack packs the frames that --process-image writes: give both")
     args.seed = args.seed or 0
-    args.dataset_root = args.dataset_root or default_root(args.dataset)
-    args.output = args.output or default_output(args.dataset)
+    args.dataset_root = args.dataset_root or get_default_root(args.dataset)
+    args.output = args.output or get_default_output(args.dataset)
     return args
 
 
@@ -54,7 +54,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     cores = available_cores()
     parser.add_argument(
         "--workers",
-        type=positive,
+        type=parse_positive,
         default=cores,
         metavar="N",
         help=f"processes that resize (default: the number of cores, {cores})",
@@ -69,17 +69,17 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def default_root(dataset: str) -> Path:
+def get_default_root(dataset: str) -> Path:
     """Get the folder where a corpus is looked for unless told otherwise."""
     return REPOSITORY / "dataset" / (CORPORA[dataset].root_name or dataset)
 
 
-def default_output(dataset: str) -> Path:
+def get_default_output(dataset: str) -> Path:
     """Get the folder where a corpus is prepared unless told otherwise."""
     return REPOSITORY / "preprocess" / dataset
 
 
-def positive(text: str) -> int:
+def parse_positive(text: str) -> int:
     """A number of at least 1, as an option's value."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")

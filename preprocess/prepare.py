@@ -18,7 +18,7 @@ from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.images import ClipImages, count_clips, is_video, resize_clips
-from preprocess.options import FRAME_SIZE, default_output, parse_args
+from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import drop_stale, pack, report
 from preprocess.summary import format_summary
 
@@ -203,7 +203,7 @@ def main(args: argparse.Namespace) -> int:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():
             print(f"The resized frames in {args.output / 'frames'} are not used by these manifests.")
-    elsewhere = f" --prepared {args.output}" if args.output != default_output(args.dataset) else ""
+    elsewhere = f" --prepared {args.output}" if args.output != get_default_output(args.dataset) else ""
     print(f"\nNext: python main.py --config config/baseline.yaml --dataset {args.dataset}{elsewhere}")
     return 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from dataset.synthetic.generate import generate
 from preprocess import doctor
-from preprocess.examination.finding import Finding, Verdict, format_findings
+from preprocess.examination.check_result import CheckResult, Verdict, format_results
 from preprocess.options import REPOSITORY
 from preprocess.prepare import prepare
 from tests.helpers import corpora as tiny
@@ -223,7 +223,7 @@ def test_the_table_is_wrapped_but_not_its_commands_and_paths(monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")  # of which 40 are for text, the least
     path = "/" + 49 * "p"
     what = "\n".join([" ".join(10 * ["word"]), f"- {path} is gone"])
-    text = format_findings([Finding("corpus: images", Verdict.WARNING, what, "type:\n    a  command  " + 30 * "x")])
+    text = format_results([CheckResult("corpus: images", Verdict.WARNING, what, "type:\n    a  command  " + 30 * "x")])
     assert text.split("\n") == [
         "check           verdict  what was found, and what to do",
         "corpus: images  warning  word word word word word word word word",

@@ -64,7 +64,7 @@ def test_an_interrupted_preparation(diagnose, phoenix, ready):
     found = diagnose("phoenix2014", phoenix, ready)
     assert (found.status, found.of("error")) == (1, {"prepared: manifests"})
     assert f"no manifest {ready / 'dev.json'}" in found.rows["prepared: manifests"]
-    assert "-> prepare again (how is said below)" in found.rows["prepared: manifests"]
+    assert "-> prepare again by the command below" in found.rows["prepared: manifests"]
     options = f"--dataset phoenix2014 --dataset-root {phoenix} --output {ready} --process-image"
     assert found.text.splitlines()[-2] == f"To prepare again: python -m preprocess.prepare {options}"
     assert len(found.of("not examined")) == 7

@@ -11,7 +11,7 @@ import pytest
 
 from preprocess.corpora.corpus import Corpus, Recording
 from preprocess.corpora.registry import CORPORA
-from preprocess.examination import source
+from preprocess.examination import released_corpus
 from tests.helpers import corpora as tiny
 from tests.helpers.diagnosis import (
     DEV_CLIP,
@@ -116,7 +116,7 @@ def test_fewer_images_than_csl_daily_says(tmp_path, diagnose):
 
 def test_no_room_for_prepared_frames(diagnose, phoenix, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(source.shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 1000, 1000))
+    monkeypatch.setattr(released_corpus.shutil, "disk_usage", lambda path: usage(10**6, 10**6 - 1000, 1000))
     found = diagnose("phoenix2014", phoenix)
     assert (found.status, found.of("error")) == (1, {"corpus: free disk"})
     assert f"for {6 * FRAMES} frames, 0.0 MB are free" in found.rows["corpus: free disk"]
@@ -230,7 +230,7 @@ def test_a_video_that_is_cut_short(diagnose, videos, full):
 
 
 def test_only_some_videos_are_decoded_by_default(diagnose, videos, monkeypatch):
-    monkeypatch.setattr("preprocess.examination.clips.VIDEO_SAMPLE", 0)
+    monkeypatch.setattr("preprocess.examination.inspect_clips.VIDEO_SAMPLE", 0)
     found = diagnose("CSL", videos)
     assert found.rows["corpus: clip folders"] == "3 clips, 0 frames without those of 3 videos that were not decoded"
     assert {"corpus: images", "corpus: image sizes", "corpus: label lengths"} <= found.of("not examined")
