@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter, ValidationError
 
 from utils.errors import InputError
 from utils.files import write_json
@@ -15,6 +18,21 @@ from utils.temporal import TemporalSpec
 
 SPLITS = ("train", "dev", "test")
 """The parts of a corpus, in the order in which they are prepared and reported; some corpora have no test."""
+
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "greater_than_equal": "at least 1",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "tuple_type": "a list",
+}
+"""What messages say of the types of mistake that pydantic tells apart."""
+
+# Strict, so that "16" or true is a mistake and not a number of frames.
+Text = Annotated[str, Field(strict=True, min_length=1)]
+Positive = Annotated[int, Field(strict=True, ge=1)]
+Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
 class ManifestError(InputError, ValueError):
@@ -33,11 +51,11 @@ class Clip:
         num_frames: the number of its frames, at least 1.
     """
 
-    id: str
-    folder: str
-    signer: str
-    glosses: tuple[str, ...]
-    num_frames: int
+    id: Text
+    folder: Text
+    signer: Text
+    glosses: tuple[Gloss, ...]
+    num_frames: Positive
 
 
 @dataclass(frozen=True)
@@ -56,9 +74,9 @@ class Manifest:
         ManifestError: two clips have one id.
     """
 
-    dataset: str
-    split: str
-    frame_size: int
+    dataset: Text
+    split: Text
+    frame_size: Positive
     clips: tuple[Clip, ...]
     home: Path = field(default=Path(), compare=False)
 
@@ -93,20 +111,13 @@ class Manifest:
         """
         path = Path(path)
         content = _read_json(path)
-        entries = _value(content, "clips", list, str(path))
-        if not entries:
+        if content.get("clips") == []:
             raise ManifestError(f"{path} lists no clip: {_remedy(path)}")
-        clips = tuple(_clip(entry, f"{path}, clip {number}") for number, entry in enumerate(entries, start=1))
         try:
-            return cls(
-                dataset=_value(content, "dataset", str, str(path)),
-                split=_value(content, "split", str, str(path)),
-                frame_size=_positive(content, "frame_size", str(path)),
-                clips=clips,
-                home=path.parent,
-            )
-        except ManifestError as error:
-            raise error if str(path) in str(error) else ManifestError(f"{path}: {error}") from error
+            return TypeAdapter(cls).validate_python({**content, "home": path.parent})
+        except ValidationError as error:
+            # The first mistake only: what wrote one entry wrongly has mostly written thousands like it.
+            raise ManifestError(_describe_mistake(error.errors()[0], content, path)) from None
 
     def save(self, path: str | Path) -> None:
         """Write the manifest to `path` as UTF-8 JSON; relative clip folders are written as they are."""
@@ -167,34 +178,22 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _clip(entry: Any, where: str) -> Clip:
-    if not isinstance(entry, dict):
-        raise ManifestError(f"{where} must be an object with id, folder, signer, glosses and num_frames, not {entry!r}")
-    if isinstance(entry.get("id"), str):
-        where = f"{where} ({entry['id']})"
-    glosses = _value(entry, "glosses", list, where)
-    if not all(isinstance(gloss, str) and gloss.strip() for gloss in glosses):
-        raise ManifestError(f"{where}: glosses must be a list of words, not {glosses!r}")
-    return Clip(
-        id=_value(entry, "id", str, where),
-        folder=_value(entry, "folder", str, where),
-        signer=_value(entry, "signer", str, where),
-        glosses=tuple(glosses),
-        num_frames=_positive(entry, "num_frames", where),
-    )
-
-
-def _value(entry: dict[str, Any], key: str, kind: type, where: str) -> Any:
-    if key not in entry:
-        raise ManifestError(f"{where} has no {key!r}")
-    value = entry[key]
-    if not isinstance(value, kind) or isinstance(value, bool) or value == "":
-        raise ManifestError(f"{where}: {key} must be a {kind.__name__}, and not empty, but is {value!r}")
-    return value
-
-
-def _positive(entry: dict[str, Any], key: str, where: str) -> int:
-    value = _value(entry, key, int, where)
-    if value < 1:
-        raise ManifestError(f"{where}: {key} must be at least 1, but is {value}")
-    return value
+def _describe_mistake(mistake: Mapping[str, Any], content: dict[str, Any], path: Path) -> str:
+    """Turn one of pydantic's error records about `content`, which `path` holds, into a sentence."""
+    if mistake["type"] == "value_error":  # of the manifest's own check of ids
+        return f"{path}: {mistake['ctx']['error']}"
+    place, value, where = list(mistake["loc"]), mistake["input"], str(path)
+    if len(place) > 1:  # ("clips", index, ...)
+        entry = content["clips"][place[1]]
+        where += f", clip {place[1] + 1}"
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str):
+            where += f" ({entry['id']})"
+        if mistake["type"] == "dataclass_type":
+            return f"{where} must be an object with id, folder, signer, glosses and num_frames, not {entry!r}"
+        place = place[2:]
+    key = place[0]
+    if mistake["type"] == "missing":
+        return f"{where} has no {key!r}"
+    if key == "glosses":
+        return f"{where}: glosses must be a list of words, not {entry['glosses']!r}"
+    return f"{where}: {key} must be {EXPECTED.get(mistake['type'], mistake['msg'])}, but is {value!r}"

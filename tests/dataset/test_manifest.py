@@ -64,7 +64,7 @@ def test_no_json_object(tmp_path, content):
     ("changes", "message"),
     [
         ({"num_frames": 0}, r"clip 1 \(a-1\): num_frames must be at least 1, but is 0"),
-        ({"num_frames": "16"}, r"clip 1 \(a-1\): num_frames must be a int.*'16'"),
+        ({"num_frames": "16"}, r"clip 1 \(a-1\): num_frames must be a whole number, but is '16'"),
         ({"num_frames": True}, r"num_frames .*True"),
         ({"glosses": "A B"}, r"clip 1 \(a-1\): glosses must be a list"),
         ({"glosses": ["A", 3]}, r"clip 1 \(a-1\): glosses must be a list of words"),
@@ -72,7 +72,9 @@ def test_no_json_object(tmp_path, content):
         ({"folder": ""}, r"clip 1 \(a-1\): folder .*empty"),
         ({"id": "b-2"}, "same id: b-2"),
         ({"clips": []}, "lists no clip"),
+        ({"clips": {"a-1": {}}}, "clips must be a list"),
         ({"clips": ["a-1"]}, "clip 1 must be an object"),
+        ({"frame_size": 256.0}, "frame_size must be a whole number, but is 256.0"),
         ({"frame_size": 0}, "frame_size must be at least 1"),
     ],
 )
@@ -81,6 +83,12 @@ def test_malformed_entries_are_named(tmp_path, changes, message):
     with pytest.raises(ManifestError, match=message) as caught:
         Manifest.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_keys_that_mean_nothing_here_are_passed_over(tmp_path):
+    path = written(tmp_path / "dev.json", home="/elsewhere", fps=25)
+    assert Manifest.load(path) == MANIFEST
+    assert Manifest.load(path).home == tmp_path
 
 
 def test_missing_key_is_named(tmp_path):
