@@ -3,6 +3,7 @@ import torch
 
 from config.schema import Config, ModelArgs
 from slr_network import SLRModel, build_model, for_recognition, fuse_for_inference
+from tests.helpers.needs import needs_compiler
 from utils.temporal import TemporalSpec
 
 SIZE = 64
@@ -295,6 +296,7 @@ def test_frozen_norms_keep_what_they_were_loaded_with():
     assert model.conv2d.conv1.weight.grad.any()
 
 
+@needs_compiler
 def test_compiled_stages_recognise_the_same():
     model = small().eval()
     video, lengths = batch_of([24, 9]), torch.tensor([24, 9])

@@ -8,29 +8,9 @@ from benchmarks.export import enliven
 from benchmarks.network import parse_args
 from benchmarks.reference3d import Reference3d
 from slr_network import SLRModel
+from tests.helpers.needs import needs_compiler
 
-SMALL = [
-    "--size",
-    "64",
-    "--width",
-    "16",
-    "--backbone",
-    "resnet18",
-    "--hidden_size",
-    "32",
-    "--threads",
-    "1",
-    "--repeats",
-    "1",
-]
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    """The benchmark sets PyTorch's threads for its whole process: the tests after it need theirs back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+SMALL = ["--size=64", "--width=16", "--backbone=resnet18", "--hidden_size=32", "--threads=1", "--repeats=1"]
 
 
 @pytest.mark.parametrize("share_heads", [True, False])
@@ -51,6 +31,7 @@ def test_the_reference_is_the_network(share_heads, training):
         assert (one - other).abs().max() < 1e-9 * other.abs().max()
 
 
+@needs_compiler
 def test_every_section_is_printed(capsys, monkeypatch):
     monkeypatch.setattr(network, "most_memory", lambda *_: 12.0)
     network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))

@@ -1,0 +1,13 @@
+"""Programs that a machine may lack: tests that need one are skipped there, and say why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CXX", "g++")) is None,
+    reason="torch.compile needs a C++ compiler, and there is no g++ (nor $CXX)",
+)
