@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import settings
 
 from config.load import to_dict
 from dataset.synthetic.generate import generate
@@ -27,6 +28,8 @@ from utils import fonts
 from utils.checkpoint import save_checkpoint
 
 torch.set_num_threads(1)
+settings.register_profile("suite", deadline=None)  # a machine may be busy
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")

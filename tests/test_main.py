@@ -31,11 +31,9 @@ def refused(prepared, work_dir, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def trained(prepared, tmp_path_factory) -> Path:
+def trained(prepared, once) -> Path:
     """Run folder of two epochs."""
-    folder = tmp_path_factory.mktemp("run") / "whole"
-    call_main(prepared, folder, "--num-epoch", "2")
-    return folder
+    return once("trained", lambda folder: call_main(prepared, folder, "--num-epoch", "2"))
 
 
 def test_a_run_leaves_what_it_promises(trained):

@@ -2,8 +2,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from multiprocessing import forkserver
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from dataset.frames import FrameError, read_frames
 from dataset.loader import drop_short_clips
 from dataset.manifest import Clip, Manifest, ManifestError
 from dataset.vocabulary import Vocabulary, VocabularyError
+from tests.helpers.commands import run_python, start_python, wait_until
 from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 from utils.temporal import TemporalSpec
 from utils.workers import make_loader_context
@@ -171,17 +170,13 @@ def test_workers_end_with_a_main_process_that_is_killed(prepared):
         "    batches = iter(build_loader(config, load_manifest(config, 'train'), load_vocabulary(config), True))\n"
         "    next(batches); print(batches._workers[0].pid, flush=True); time.sleep(60)\n"
     )
-    words = [sys.executable, "-c", code, str(prepared)]
-    program = subprocess.Popen(words, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
+    program = start_python("-c", code, str(prepared), stdout=subprocess.PIPE)
     worker = int(program.stdout.readline())
     os.kill(worker, signal.SIGTERM)
     os.kill(worker, 0)  # there still
     program.kill()
     program.wait()
-    deadline = time.monotonic() + 30
-    while Path(f"/proc/{worker}").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not Path(f"/proc/{worker}").exists()
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), seconds=60)
 
 
 @pytest.mark.parametrize(("end", "status"), [("", 0), ("raise RuntimeError('at step 2')", 1)])
@@ -194,9 +189,7 @@ def test_a_program_that_ends_while_its_workers_run_ends_them(prepared, end, stat
         "    batches = iter(build_loader(config, load_manifest(config, 'train'), load_vocabulary(config), True))\n"
         f"    next(batches); {end}\n"
     )
-    words = [sys.executable, "-c", code, str(prepared)]
-    root = Path(__file__).parents[2]
-    program = subprocess.run(words, check=False, cwd=root, stderr=subprocess.PIPE, text=True, timeout=120)
+    program = run_python("-c", code, str(prepared), check=False, timeout=300)
     assert program.returncode == status
     assert ("RuntimeError: at step 2" in program.stderr) == bool(end)
     assert "DataLoader worker" not in program.stderr

@@ -29,11 +29,9 @@ from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 
 @pytest.fixture(scope="module")
-def whole(prepared, tmp_path_factory) -> Path:
+def whole(prepared, once) -> Path:
     """Run folder of two epochs of four steps, by the command line, never interrupted."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
-    run_python("main.py", *tiny_words(prepared, folder))
-    return folder
+    return once("whole", lambda folder: run_python("main.py", *tiny_words(prepared, folder)))
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])

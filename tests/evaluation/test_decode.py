@@ -72,7 +72,7 @@ def test_a_wide_beam_finds_every_sequence_with_its_total_probability(steps, clas
     assert [hypothesis.score for hypothesis in found] == sorted(hypothesis.score for hypothesis in found)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.integers(0, 12), st.integers(1, 12), st.integers(1, 6), st.integers(1, 8))
 def test_what_holds_for_every_beam(seed, steps, classes, width, top):
     rows = random_rows(seed, steps, classes).reshape(steps, classes)

@@ -71,7 +71,7 @@ def test_alignment_by_hand():
 glosses = st.lists(st.sampled_from(["A", "a", "B", "Ä", "ä", "IX"]), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(glosses, glosses)
 def test_an_alignment_spells_both_sides_at_the_smallest_cost(reference, hypothesis):
     path = align(reference, hypothesis)

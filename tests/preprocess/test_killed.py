@@ -5,14 +5,13 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from preprocess.options import REPOSITORY
 from tests.helpers import corpora as tiny
+from tests.helpers.commands import start_python, wait_until
 
 CLIPS, FRAMES, KILLS = 10, 30, 5
 
@@ -28,18 +27,18 @@ def videos(root: Path) -> None:
 
 
 def start(root: Path, output: Path, workers: int) -> subprocess.Popen:
-    command = [sys.executable, "-m", "preprocess.prepare", "--dataset", "custom", "--process-image"]
-    command += ["--dataset-root", str(root), "--output", str(output), "--workers", str(workers)]
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=REPOSITORY, start_new_session=True, **silent)
+    words = ["-m", "preprocess.prepare", "--dataset", "custom", "--process-image"]
+    words += ["--dataset-root", str(root), "--output", str(output), "--workers", str(workers)]
+    return start_python(*words, start_new_session=True)
 
 
 def content(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def written(output: Path) -> int:
-    return sum(len(files) for _, _, files in os.walk(output))
+def names(output: Path) -> list[str]:
+    """Files below a folder in which others write: os.walk, unlike Path.rglob, takes a folder that has just gone."""
+    return [name for _, _, files in os.walk(output) for name in files]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sessions and SIGKILL are Unix")
@@ -53,11 +52,11 @@ def test_killed_five_times_and_finished(tmp_path, build, workers):
     assert start(root, tmp_path / "whole", workers).wait() == 0
     rng, killed = random.Random(7), 0
     for _ in range(KILLS):
-        process, before = start(root, output, workers), written(output)
-        while process.poll() is None and written(output) == before:
+        process, before = start(root, output, workers), len(names(output))
+        while process.poll() is None and len(names(output)) == before:
             time.sleep(0.002)
         delay = rng.uniform(0, 0.15)
-        print(f"killed {delay:.3f} s after the first change to {written(output)} files")
+        print(f"killed {delay:.3f} s after the first change to {len(names(output))} files")
         time.sleep(delay)
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -86,15 +85,12 @@ def test_workers_end_when_the_main_process_is_killed(tmp_path):
     rows = [f"c{n},clip{n},Signer{n % 5},A B{n}" for n in range(CLIPS)]
     tiny.write_lines(root / "labels.csv", "id,path,signer,glosses", *rows)
     process = start(root, output, workers=2)
-    while process.poll() is None and not any(output.rglob("*.png")):
-        time.sleep(0.002)
+    wait_until(lambda: process.poll() is not None or any(".png" in name for name in names(output)))
     assert len(members(process.pid)) >= 3
     process.kill()
     process.wait()
-    end = time.monotonic() + 20
-    while members(process.pid) and time.monotonic() < end:
-        time.sleep(0.05)
-    left = members(process.pid)
-    for number in left:
-        os.kill(number, signal.SIGKILL)
-    assert not left
+    try:
+        wait_until(lambda: not members(process.pid), seconds=60)
+    finally:
+        for number in members(process.pid):
+            os.kill(number, signal.SIGKILL)

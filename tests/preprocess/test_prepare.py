@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -18,6 +16,7 @@ from preprocess.corpora.registry import CORPORA
 from preprocess.options import REPOSITORY, parse_args
 from preprocess.prepare import main, prepare
 from tests.helpers import corpora as tiny
+from tests.helpers.commands import run_python
 from utils.workers import available_cores
 
 BUILDERS = tiny.BUILDERS
@@ -324,9 +323,8 @@ def test_the_commands_that_users_know(tmp_path, script, name):
     """From inside `preprocess`, with more than one process, as in the papers' instructions."""
     root = BUILDERS[name](tmp_path / "corpus")
     options = ["--process-image", "--multiprocessing", "--frame-size", "32"]
-    command = [sys.executable, script, *options, "--dataset-root", str(root), "--output", str(tmp_path / "out")]
-    done = subprocess.run(command, cwd=REPOSITORY / "preprocess", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    words = [script, *options, "--dataset-root", str(root), "--output", str(tmp_path / "out")]
+    run_python(*words, cwd=REPOSITORY / "preprocess")
     content = json.loads((tmp_path / "out/dev.json").read_text(encoding="utf-8"))
     assert content["dataset"] == name
     folder = tmp_path / "out" / content["clips"][-1]["folder"]
@@ -334,5 +332,4 @@ def test_the_commands_that_users_know(tmp_path, script, name):
 
 
 def test_start_up_needs_no_torch():
-    command = "import sys, preprocess.prepare; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", command], cwd=REPOSITORY, check=False).returncode == 0
+    run_python("-c", "import sys, preprocess.prepare; sys.exit('torch' in sys.modules)")

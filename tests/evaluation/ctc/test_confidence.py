@@ -72,7 +72,7 @@ NBEST = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(NBEST)
 def test_against_enumeration(entries):
     sequences, weights = zip(*entries, strict=True)
@@ -81,7 +81,7 @@ def test_against_enumeration(entries):
         assert one == pytest.approx([float(value) for value in exact], abs=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.lists(st.integers(0, 4), max_size=12), st.floats(0, 60)), min_size=1, max_size=10))
 def test_what_holds_for_every_list(entries):
     sequences, scores = map(list, zip(*entries, strict=True))
