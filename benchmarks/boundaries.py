@@ -15,7 +15,7 @@ import numpy as np
 
 from dataset.synthetic.generate import BOUNDARIES
 from evaluation.ctm import CtmEntry, read_ctm
-from evaluation.wer import align
+from evaluation.wer import align_glosses
 from utils.errors import InputError
 from utils.table import format_table
 
@@ -49,7 +49,7 @@ def boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], frame_rate: 
     errors = []
     for entry in recognised:
         truth, words = iter(signed[entry.id]), iter(entry.words)
-        for op, was_signed, was_recognised in align([gloss for gloss, _, _ in signed[entry.id]], entry.glosses):
+        for op, was_signed, was_recognised in align_glosses([gloss for gloss, _, _ in signed[entry.id]], entry.glosses):
             _, first, end = next(truth) if was_signed is not None else ("", 0, 0)
             word = next(words) if was_recognised is not None else None
             if op == "C":

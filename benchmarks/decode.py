@@ -13,7 +13,7 @@ from heapq import nlargest
 
 import numpy as np
 
-from evaluation.ctc.confidence import confidences
+from evaluation.ctc.confidence import compute_confidences
 from evaluation.decode import BeamDecoder
 from utils.table import format_table
 from utils.workers import available_cores
@@ -84,7 +84,7 @@ def measure(kind: str, args: argparse.Namespace) -> list[str]:
     # One by one, the decoder uses one thread.
     one = median_ms(lambda: [decoder(rows, [args.steps]) for rows in singles], args.repeats) / args.batch
     every = median_ms(lambda: decoder(batch, lengths), args.repeats) / args.batch
-    shares = median_ms(lambda: [confidences(*entry) for entry in lists], args.repeats) / args.batch
+    shares = median_ms(lambda: [compute_confidences(*entry) for entry in lists], args.repeats) / args.batch
     plain = median_ms(lambda: plain_search(batch[0], args.beam, decoder.cutoff_top_n), max(1, args.repeats // 5))
     share, ratios = f"{100 * shares / one:.1f} %", (f"{value:.1f}x" for value in (one / every, plain / one))
     return [kind, f"{one:.2f}", f"{every:.2f}", next(ratios), share, f"{plain:.0f}", next(ratios)]

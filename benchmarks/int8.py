@@ -29,10 +29,11 @@ from dataset.loader import build_loader
 from dataset.manifest import load_manifest
 from engine.export import Network, make_random_clip, write_and_read_back
 from evaluation.ctm import CtmEntry
-from evaluation.evaluate import EvaluationData, count, evaluation_data, normalised
+from evaluation.evaluate import EvaluationData, load_evaluation_data, normalise_entries
 from evaluation.inference.onnx_network import INPUT, OnnxNetwork
 from evaluation.inference.recogniser import Recogniser
-from evaluation.wer import CELLS, WerResult, cells
+from evaluation.wer import score_with_tool
+from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -110,7 +111,8 @@ def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) 
         sample = clips[0, index]  # as the evaluation sees it, without padding
         entries.append(CtmEntry(sample.id, reader.read(sample.video, sample.id).words))
     config = recogniser.config
-    return count(config, data.references, normalised(entries, config.normalise))
+    hypotheses = normalise_entries(entries, config.normalise)
+    return score_with_tool(data.references, hypotheses, config.evaluate_tool, config.sclite_path)
 
 
 def training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
@@ -143,11 +145,13 @@ def speed(ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarra
 
 def accuracy(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
     """The table of word errors of a split, and what it says about int8."""
-    data = evaluation_data(recogniser.config, split, recogniser.vocabulary)
+    data = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
     found = {name: word_errors(recogniser, network, data) for name, network in ways.items()}
     lost = found[INT8].wer - found[PYTORCH].wer
     verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {reached(lost <= GOAL_WER)})"
-    return format_table((split, *CELLS), [(name, *cells(result)) for name, result in found.items()]), verdict
+    return format_table(
+        (split, *RESULT_COLUMNS), [(name, *format_result_cells(result)) for name, result in found.items()]
+    ), verdict
 
 
 def reached(is_so: bool) -> str:

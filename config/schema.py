@@ -18,6 +18,9 @@ Weight = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
 Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
+"""The names of the rule sets of `evaluation.normalise`."""
+Scorer = Literal["python", "sclite"]
+"""Who counts errors: `evaluation.wer` or `evaluation.sclite`."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ class Config:
     decode_mode: Literal["beam", "greedy", "max"] = "beam"
     beam_width: Positive = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
-    evaluate_tool: Literal["python", "sclite"] = "python"
+    evaluate_tool: Scorer = "python"
     sclite_path: str | None = None
     normalise: Rules = "phoenix2014"
     also_normalise: tuple[Rules, ...] = ()

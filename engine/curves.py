@@ -13,7 +13,8 @@ from torch.utils.tensorboard import SummaryWriter
 from dataset.vocabulary import Vocabulary
 from engine.alignment_picture import draw_alignment
 from engine.training_step import StepResult
-from evaluation.evaluate import Evaluation, EvaluationData
+from evaluation.evaluate import EvaluationData
+from evaluation.evaluation_result import EvaluationResult
 from slr_network import SLRModel
 from utils import ranks
 
@@ -53,7 +54,7 @@ class Curves:
         self._clips, self._seconds = 0, 0.0
 
     def add_evaluation(
-        self, step: int, result: Evaluation, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary
+        self, step: int, result: EvaluationResult, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary
     ) -> None:  # fmt: skip
         """Note the WER of each head on dev after a step, and draw how the network aligns the first clip.
 

@@ -21,10 +21,10 @@ from engine.train_state import TrainState
 from engine.trainer import Trainer
 from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
-from evaluation.evaluate import Evaluation
+from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
-from evaluation.reporting.report import summary, write_report
-from evaluation.sclite import score_glosses
+from evaluation.reporting.report import format_summary, write_report
+from evaluation.sclite import score_with_sclite
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
@@ -35,7 +35,7 @@ class PhaseError(InputError):
     """The phase lacks something."""
 
 
-def run(config: Config, notes: Sequence[str] = ()) -> list[Evaluation]:
+def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
     """Train and evaluate the best epoch, or evaluate given weights, or write their frame features.
 
     Where torchrun started several processes, each calls this, and they share the work.
@@ -63,7 +63,7 @@ def resumed(config: Config) -> Config:
     return replace(config, load_checkpoints=str(last))
 
 
-def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Evaluation]:
+def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
     check_tools(config)
     torch.use_deterministic_algorithms(config.deterministic)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
@@ -83,7 +83,7 @@ def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
         weights = train(trainer, folder)
         ranks.all_gather(None)
     evaluations = test(config, weights, folder, device)
-    LOGGER.info("\n%s", summary(evaluations))
+    LOGGER.info("\n%s", format_summary(evaluations))
     if ranks.rank():
         return evaluations
     history = trainer.state.history if trainer else load_history(weights)
@@ -109,7 +109,7 @@ def check_tools(config: Config) -> None:
     """Raise the InputError of a decoder or scorer that the configuration asks for and that does not work here."""
     make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     if config.evaluate_tool == "sclite":
-        score_glosses([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
+        score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
 
 
 def load_history(weights: str | Path) -> Sequence[EpochRecord]:

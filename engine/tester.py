@@ -10,13 +10,14 @@ from config.schema import Config
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
 from engine.features import check_features
-from evaluation.evaluate import Evaluation, evaluate, evaluation_data
+from evaluation.evaluate import evaluate, load_evaluation_data
+from evaluation.evaluation_result import EvaluationResult
 from slr_network import build_model
 from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
 
-def test(config: Config, weights: str | Path, folder: Path, device: torch.device) -> list[Evaluation]:
+def test(config: Config, weights: str | Path, folder: Path, device: torch.device) -> list[EvaluationResult]:
     """Evaluate the weights in a file on dev, and on test where the corpus has one.
 
     Raises:
@@ -29,7 +30,7 @@ def test(config: Config, weights: str | Path, folder: Path, device: torch.device
     if not (Path(config.prepared) / "test.json").is_file():
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits.remove("test")
-    data = [evaluation_data(config, split, vocabulary) for split in splits]
+    data = [load_evaluation_data(config, split, vocabulary) for split in splits]
     content = load_checkpoint(weights)
     check_glosses(content, weights, vocabulary.glosses)
     model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)

@@ -25,9 +25,10 @@ from engine.run_folder import write_history
 from engine.skips import check_skips, count_unreadable
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import build_step, group_batches
-from evaluation.evaluate import Evaluation, evaluate, evaluation_data
+from evaluation.evaluate import evaluate, load_evaluation_data
+from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
-from evaluation.reporting.report import describe, write_report
+from evaluation.reporting.report import format_result_line, write_report
 from slr_network import build_model
 from utils import ranks
 from utils.checkpoint import load_weights
@@ -78,7 +79,7 @@ class Trainer:
             pin_memory=device.type == "cuda",
         )
         self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
-        self.dev = evaluation_data(config, "dev", self.vocabulary)
+        self.dev = load_evaluation_data(config, "dev", self.vocabulary)
         self.step = build_step(config, self.model, device, self.steps)
         self.state, self.saving = TrainState(), 0.0
         self.changed: list[str] = []
@@ -186,16 +187,16 @@ class Trainer:
         minutes = round(left * progress.seconds / progress.steps / 60)
         return f"{minutes // 60}:{minutes % 60:02d} h"
 
-    def _evaluate_epoch(self) -> Evaluation:
+    def _evaluate_epoch(self) -> EvaluationResult:
         """Evaluate on dev."""
         with self.interruption.at_once():
             return evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
 
-    def _finish_epoch(self, record: EpochRecord, result: Evaluation | None) -> None:
+    def _finish_epoch(self, record: EpochRecord, result: EvaluationResult | None) -> None:
         """Save what came out of an epoch, then write it down."""
         best = result is not None and result.wer < self.state.best_wer
         if result:
-            text = f"{describe(result)}{'  (best so far)' if best else ''}"
+            text = f"{format_result_line(result)}{'  (best so far)' if best else ''}"
             record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer, dev=text)
         self.state = self.state.after_epoch(record, best)
         interval = self.config.save_interval

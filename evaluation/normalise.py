@@ -1,13 +1,17 @@
 """Gloss normalisation before scoring: the named rules of each corpus, applied to hypotheses only.
 
-References are scored as released. Published word error rates of PHOENIX2014 and PHOENIX2014-T use `phoenix2014`.
+References are scored as released. The makers of PHOENIX2014 have simplified those of dev and test; hypotheses are spelt
+like the labels of train, and are brought to the same spelling here. Published word error rates of PHOENIX2014 and
+PHOENIX2014-T use `phoenix2014`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
+
+from config.schema import Rules
 
 Rule = Callable[[list[str]], list[str]]
 
@@ -36,6 +40,7 @@ def drop_markers(glosses: list[str]) -> list[str]:
 def join_wie_aussehen(glosses: list[str]) -> list[str]:
     """`WIE AUSSEHEN` is one sign: `WIE-AUSSEHEN`."""
     joined: list[str] = []
+    # Glosses, not text: replacing "WIE AUSSEHEN" in a joined line would also change "SOWIE AUSSEHEN".
     for gloss in glosses:
         if gloss == "AUSSEHEN" and joined and joined[-1] == "WIE":
             joined[-1] = "WIE-AUSSEHEN"
@@ -61,13 +66,13 @@ def merge_repeated_words(glosses: list[str]) -> list[str]:
     return merged
 
 
-def merge_repeats(glosses: list[str]) -> list[str]:
+def merge_repeated_glosses(glosses: list[str]) -> list[str]:
     """A run of equal neighbours, whatever they are, becomes one gloss."""
     return [gloss for gloss, _ in groupby(glosses)]
 
 
-# Applied in the order of each table: `ZEIGEN-PLUSPLUS` becomes `ZEIGEN`, because the rule of the trailing `ZEIGEN`
-# comes first, as in the corpus's own script.
+# The order of this table matters: `ZEIGEN-PLUSPLUS` becomes `ZEIGEN`, not `ZEIGEN-BILDSCHIRM`, because the rule of the
+# trailing `ZEIGEN` comes before the one that deletes `-PLUSPLUS`, as in the corpus's own script.
 GLOSS_RULES: dict[str, Rule] = {
     "delete loc-": _substitute("loc-", ""),
     "delete cl-": _substitute("cl-", ""),
@@ -81,16 +86,18 @@ GLOSS_RULES: dict[str, Rule] = {
     "delete -PLUSPLUS": _substitute("-PLUSPLUS", ""),
 }
 
-RULE_SETS: dict[str, dict[str, Rule]] = {
+RULE_SETS: Mapping[Rules, Mapping[str, Rule]] = {
     "phoenix2014": {**GLOSS_RULES, "drop markers": drop_markers},
     "phoenix2014-sentence": {
         **GLOSS_RULES,
         "join WIE AUSSEHEN": join_wie_aussehen,
         "join letters": join_letters,
         "merge repeated words": merge_repeated_words,
-        "drop markers": drop_markers,
+        "drop markers": drop_markers,  # last: a marker keeps its neighbours apart, so `A __EMOTION__ A` stays `A A`
     },
     "phoenix2014-T": {
+        # The references of PHOENIX2014-T keep `poss-EUCH`, `HABEN2` and so on, which `phoenix2014` rewrites in the
+        # hypothesis alone, so that these glosses could never match. These are the rules of translation systems.
         "drop __X__": _substitute(r"\A__.+__\Z", ""),
         "delete leading loc- and cl-": _substitute(r"\A(?:(?:loc|cl)-)+", ""),
         "delete trailing -PLUSPLUS": _substitute(r"(?:-PLUSPLUS)+\Z", ""),
@@ -98,16 +105,26 @@ RULE_SETS: dict[str, dict[str, Rule]] = {
         "join WIE AUSSEHEN": join_wie_aussehen,
         "join letters": join_letters,
         "merge repeated words": merge_repeated_words,
-        "merge repeats": merge_repeats,
+        "merge repeats": merge_repeated_glosses,
     },
     "none": {},
 }
+"""The rules of each set, in the order in which they are applied. `config.schema.Rules` lists the names."""
 
 
 def normalise(glosses: Sequence[str], rules: str) -> list[str]:
-    """The glosses of one hypothesis under the rule set `rules`, a key of `RULE_SETS`; the argument stays as it is.
+    """Apply a rule set to the glosses of one hypothesis.
 
-    Raises ValueError for an unknown rule set.
+    Args:
+        glosses: the recognised glosses in order; they stay as they are.
+        rules: the name of the rule set, a key of `RULE_SETS`.
+
+    Returns:
+        the normalised glosses; no rule adds one.
+
+    Raises:
+        ValueError: there is no such rule set.
+        TypeError: `glosses` is a string.
     """
     if rules not in RULE_SETS:
         raise ValueError(f"unknown normalisation {rules!r}, expected one of: {', '.join(RULE_SETS)}")

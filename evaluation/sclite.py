@@ -1,4 +1,4 @@
-"""The NIST scorer, as an outside program, with the result type of the built-in one."""
+"""NIST's scorer sclite, an outside program, with the result type of the built-in scorer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference, write_ctm, write_stm
-from evaluation.wer import SentenceCounts, WerResult, check_ids
+from evaluation.wer_result import SentenceCounts, WerResult, check_ids
 from utils.errors import InputError
 
 DEBIAN_PATH = "/usr/lib/sctk/bin/sclite"
@@ -20,20 +20,22 @@ REMEDY = "install it (apt-get install sctk) or set evaluate_tool: python, which 
 _SCORES = re.compile(r"^File: (\S+)\nChannel: \S+\nScores: \(#C #S #D #I\) (\d+) (\d+) (\d+) (\d+)$", re.MULTILINE)
 
 
-class ScliteError(InputError, RuntimeError):
-    """sclite is missing, failed, or did not account for every gloss."""
-
-
 def find_sclite(path: str | None = None) -> list[str]:
     """The command that starts sclite, to be followed by its arguments.
 
-    `path` is the program or the folder it is in; without it: `sclite` on $PATH, ./software/sclite, Debian's place for
-    it, and `sctk sclite`. Raises ScliteError, which says what to do, if it is not there.
+    Args:
+        path: the program, or the folder that holds it; without it, `sclite` on $PATH, ./software/sclite, Debian's place
+            for it, and `sctk sclite` are tried in this order.
+
+    Raises:
+        InputError: it is not there; says what to do.
     """
     if path is not None:
         path = str(Path(path).expanduser())
         candidates = [str(Path(path) / "sclite"), path] if Path(path).is_dir() else [path]
     else:
+        # ./software/sclite is where the instructions of other systems of the family put it. Debian installs it outside
+        # $PATH, with the wrapper `sctk` on it.
         candidates = ["sclite", LOCAL_PATH, DEBIAN_PATH, "sctk"]
     for candidate in candidates:
         found = shutil.which(candidate)
@@ -41,36 +43,46 @@ def find_sclite(path: str | None = None) -> list[str]:
             program = str(Path(found).absolute())  # sclite runs in another folder
             return [program, "sclite"] if Path(program).name == "sctk" else [program]
     where = "on $PATH, in ./software or in /usr/lib/sctk/bin" if path is None else f"at {path}"
-    raise ScliteError(f"there is no program sclite {where}: {REMEDY}")
+    raise InputError(f"there is no program sclite {where}: {REMEDY}")
 
 
-def score_glosses(
+def score_with_sclite(
     references: Iterable[Reference],
     hypotheses: Mapping[str, Sequence[str]],
     require_all: bool = True,
     path: str | None = None,
     timeout: float = 600.0,
 ) -> WerResult:
-    """What `evaluation.wer.score` computes, by sclite; `path` as for `find_sclite`, `timeout` in seconds.
+    """What `evaluation.wer.score_hypotheses` computes, by sclite.
 
     sclite reads files written here, in the order of the references and under plain ids, so that neither the order
     nor the spelling of ids can change a count. Its counts must add up to the glosses that went in.
 
-    Raises ValueError for missing, unknown and repeated ids and for glosses that sclite would rewrite, ScliteError if
-    sclite is missing, fails, takes too long or does not account for every gloss.
+    Args:
+        references: the sentences to be scored.
+        hypotheses: recognised glosses by the id of the sentence, already normalised.
+        require_all: whether a reference without a hypothesis is an error; if not, it is all deletions.
+        path: the place of sclite, as for `find_sclite`.
+        timeout: the longest that sclite may take, in seconds.
+
+    Raises:
+        ValueError: missing, unknown or repeated ids.
+        FormatError: a gloss that sclite would rewrite.
+        InputError: sclite is missing, fails, takes too long or does not account for every gloss.
     """
     references = list(references)
+    # sclite itself does not notice a sentence that is missing.
     check_ids(references, hypotheses, require_all)
     command = find_sclite(path)
     words = [tuple(hypotheses.get(reference.id, ())) for reference in references]
     names = [f"s{index:07d}" for index in range(len(references))]
     with tempfile.TemporaryDirectory(prefix="sclite-") as folder:
         _write_input(Path(folder), names, references, words)
-        report = _run(command, Path(folder), timeout)
+        report = _run_sclite(command, Path(folder), timeout)
     counts = {match[1]: tuple(map(int, match.groups()[1:])) for match in _SCORES.finditer(report)}
     return WerResult(
         tuple(
-            _checked(reference, hypothesis, counts.get(name))
+            _check_counts(reference, hypothesis, counts.get(name))
             for name, reference, hypothesis in zip(names, references, words, strict=True)
         )
     )
@@ -79,6 +91,7 @@ def score_glosses(
 def _write_input(folder: Path, names: list[str], references: list[Reference], words: list[tuple[str, ...]]) -> None:
     write_stm(
         folder / "ref.stm",
+        # One signer for all: their names may hold what sclite cannot read, and the counts are given by sentence.
         [Reference(name, "s", reference.glosses) for name, reference in zip(names, references, strict=True)],
     )
     entries = [
@@ -88,10 +101,13 @@ def _write_input(folder: Path, names: list[str], references: list[Reference], wo
     write_ctm(folder / "hyp.ctm", entries)
 
 
-def _run(command: list[str], folder: Path, timeout: float) -> str:
-    """sclite's `pra` report. Its output goes to a file: a pipe would outlive the time limit with a wrapper's child."""
+def _run_sclite(command: list[str], folder: Path, timeout: float) -> str:
+    """sclite's `pra` report, which has the counts of every sentence."""
+    # No -s: it would tell upper from lower case, where the built-in scorer takes A-Z in either case for equal.
     arguments = ["-h", "hyp.ctm", "ctm", "-r", "ref.stm", "stm", "-o", "pra", "stdout"]
     try:
+        # The output goes to files: where a wrapper starts sclite, the wrapper's child would hold a pipe open after the
+        # time limit, and reading it would wait on.
         with (folder / "report").open("wb") as report, (folder / "messages").open("wb") as messages:
             subprocess.run(
                 [*command, *arguments],
@@ -103,25 +119,26 @@ def _run(command: list[str], folder: Path, timeout: float) -> str:
                 stderr=messages,
             )
     except subprocess.TimeoutExpired as error:
-        raise ScliteError(
+        raise InputError(
             f"sclite did not finish within {timeout:g} s (it is slow on sentences of thousands of glosses): "
             "set evaluate_tool: python, which counts the same"
         ) from error
     except subprocess.CalledProcessError as error:
         messages = (folder / "messages").read_text(encoding="utf-8", errors="replace").strip()
-        raise ScliteError(f"{' '.join(command)} failed with status {error.returncode}: {messages[-500:]}") from error
+        raise InputError(f"{' '.join(command)} failed with status {error.returncode}: {messages[-500:]}") from error
     except OSError as error:
-        raise ScliteError(f"{' '.join(command)} cannot be started ({error}): {REMEDY}") from error
+        raise InputError(f"{' '.join(command)} cannot be started ({error}): {REMEDY}") from error
     return (folder / "report").read_text(encoding="utf-8", errors="replace")
 
 
-def _checked(reference: Reference, hypothesis: tuple[str, ...], counts: tuple[int, ...] | None) -> SentenceCounts:
+def _check_counts(reference: Reference, hypothesis: tuple[str, ...], counts: tuple[int, ...] | None) -> SentenceCounts:
+    """sclite's (C, S, D, I) of a sentence; an error where they are missing or do not add up to its glosses."""
     if counts is None:
-        raise ScliteError(f"sclite says nothing about {reference.id}: its report is incomplete")
+        raise InputError(f"sclite says nothing about {reference.id}: its report is incomplete")
     correct, substitutions, deletions, insertions = counts
     counted = (correct + substitutions + deletions, correct + substitutions + insertions)
     if counted != (len(reference.glosses), len(hypothesis)):
-        raise ScliteError(
+        raise InputError(
             f"sclite counted {counted[0]} reference and {counted[1]} recognised glosses in {reference.id}, "
             f"there are {len(reference.glosses)} and {len(hypothesis)}"
         )

@@ -8,106 +8,50 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
 
 import numpy as np
 
+from config.schema import Rules, Scorer
 from evaluation.ctm import Reference, fold_case, read_ctm, read_stm
-from evaluation.normalise import RULE_SETS, normalise
+from evaluation.normalise import normalise
+from evaluation.sclite import score_with_sclite
+from evaluation.wer_result import (
+    RESULT_COLUMNS,
+    Alignment,
+    SentenceCounts,
+    WerResult,
+    check_ids,
+    counts_to_dict,
+    format_result_cells,
+    result_to_dict,
+)
+from utils.errors import InputError
 from utils.table import format_table
 
-SUBSTITUTION_COST, INSERTION_COST, DELETION_COST = 4, 3, 3  # sclite's
-
-CELLS = ("WER", "S", "D", "I", "glosses")
-Alignment = list[tuple[str, str | None, str | None]]
-
-
-@dataclass(frozen=True)
-class SentenceCounts:
-    """Correct, substituted, deleted and inserted glosses of one sentence."""
-
-    id: str
-    signer: str
-    correct: int
-    substitutions: int
-    deletions: int
-    insertions: int
-
-    @property
-    def reference_length(self) -> int:
-        """Number of reference glosses: C + S + D."""
-        return self.correct + self.substitutions + self.deletions
-
-    @property
-    def errors(self) -> int:
-        """S + D + I."""
-        return self.substitutions + self.deletions + self.insertions
+# sclite's costs. A substitution is cheaper than a deletion and an insertion together (4 < 6), so two different glosses
+# are paired where they can be; with costs of 1 the best alignment, and so the counts, would be others.
+SUBSTITUTION_COST, INSERTION_COST, DELETION_COST = 4, 3, 3
 
 
-@dataclass(frozen=True)
-class WerResult:
-    """Counts of a set of sentences, in the order of the references; the totals are sums over them."""
-
-    sentences: tuple[SentenceCounts, ...]
-
-    @property
-    def correct(self) -> int:
-        """Reference glosses recognised."""
-        return sum(sentence.correct for sentence in self.sentences)
-
-    @property
-    def substitutions(self) -> int:
-        """Reference glosses recognised as another one."""
-        return sum(sentence.substitutions for sentence in self.sentences)
-
-    @property
-    def deletions(self) -> int:
-        """Reference glosses missed."""
-        return sum(sentence.deletions for sentence in self.sentences)
-
-    @property
-    def insertions(self) -> int:
-        """Recognised glosses that nobody signed."""
-        return sum(sentence.insertions for sentence in self.sentences)
-
-    @property
-    def reference_length(self) -> int:
-        """Number of reference glosses."""
-        return sum(sentence.reference_length for sentence in self.sentences)
-
-    @property
-    def wer(self) -> float:
-        """(S + D + I) / reference glosses, in percent. Raises ValueError where there is no reference gloss."""
-        if self.reference_length == 0:
-            raise ValueError(f"no reference gloss in {len(self.sentences)} sentences: the word error rate is undefined")
-        return 100.0 * (self.substitutions + self.deletions + self.insertions) / self.reference_length
-
-    def per_signer(self) -> dict[str, WerResult]:
-        """The same counts signer by signer, sorted by name."""
-        groups: dict[str, list[SentenceCounts]] = {}
-        for sentence in self.sentences:
-            groups.setdefault(sentence.signer, []).append(sentence)
-        return {signer: WerResult(tuple(groups[signer])) for signer in sorted(groups)}
-
-
-def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
+def align_glosses(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     """sclite's alignment: (op, reference gloss, hypothesis gloss), op C, S, D or I, None where there is no gloss.
 
     Minimises 4 S + 3 I + 3 D, A-Z in either case being equal; among alignments of equal cost, the one that, read from
     the end, prefers to pair two glosses, then to insert, then to delete.
     """
-    gains = _gains(reference, hypothesis)  # (R, H)
-    best = _best_gains(gains)  # (R + 1, H + 1)
-    path: Alignment = []
+    gains = _compute_pair_gains(reference, hypothesis)  # (R, H)
+    best = _compute_best_gains(gains)  # (R + 1, H + 1)
+    path: list[tuple[str, str | None, str | None]] = []
     r, h = len(reference), len(hypothesis)
+    # The order of these three branches is sclite's choice between alignments of equal cost. It decides how many errors
+    # are substitutions, which the published tables list apart.
     while r or h:
         if r and h and best[r, h] == best[r - 1, h - 1] + gains[r - 1, h - 1]:
             r, h = r - 1, h - 1
-            path.append(("C" if gains[r, h] == INSERTION_COST + DELETION_COST else "S", reference[r], hypothesis[h]))
+            op = "C" if gains[r, h] == INSERTION_COST + DELETION_COST else "S"
+            path.append((op, reference[r], hypothesis[h]))
         elif h and (not r or best[r, h] == best[r, h - 1]):
             h -= 1
             path.append(("I", None, hypothesis[h]))
@@ -117,7 +61,7 @@ def align(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignment:
     return path[::-1]
 
 
-def _gains(reference: Sequence[str], hypothesis: Sequence[str]) -> np.ndarray:
+def _compute_pair_gains(reference: Sequence[str], hypothesis: Sequence[str]) -> np.ndarray:
     """(R, H) what pairing two glosses saves against deleting one and inserting the other."""
     numbers: dict[str, int] = {}
     rows = [numbers.setdefault(fold_case(gloss), len(numbers)) for gloss in reference]
@@ -127,10 +71,11 @@ def _gains(reference: Sequence[str], hypothesis: Sequence[str]) -> np.ndarray:
     return np.where(equal, correct, correct - SUBSTITUTION_COST).astype(np.int32)
 
 
-def _best_gains(gains: np.ndarray) -> np.ndarray:
+def _compute_best_gains(gains: np.ndarray) -> np.ndarray:
     """(R + 1, H + 1) the largest total gain of the first r and h glosses.
 
-    The gain is 3 r + 3 h - cost, so insertions and deletions change nothing and a row needs no loop over its columns.
+    The gain is 3 r + 3 h - cost, so the largest gain is the smallest cost. In gains, insertions and deletions change
+    nothing: a row is then a running maximum, which numpy has, where costs would need a loop over the columns.
     """
     R, H = gains.shape
     best = np.zeros((R + 1, H + 1), dtype=np.int32)
@@ -140,41 +85,55 @@ def _best_gains(gains: np.ndarray) -> np.ndarray:
     return best
 
 
-def score(
+def score_hypotheses(
     references: Iterable[Reference], hypotheses: Mapping[str, Sequence[str]], require_all: bool = True
 ) -> WerResult:
-    """Counts of every reference against the hypothesis of its id (glosses, already normalised).
+    """Count the errors of every hypothesis against the reference of its id.
 
-    An empty hypothesis is all deletions. With `require_all`, a reference whose id has no hypothesis is an error;
-    without it, such a reference is all deletions too. Raises ValueError for missing, unknown and repeated ids,
-    TypeError for a hypothesis that is a string.
+    Args:
+        references: the sentences to be scored; the result is in their order.
+        hypotheses: recognised glosses by the id of the sentence, already normalised; an empty one is all deletions.
+        require_all: whether a reference without a hypothesis is an error; if not, it is all deletions.
+
+    Raises:
+        ValueError: missing, unknown or repeated ids.
+        TypeError: a hypothesis that is a string.
     """
     references = list(references)
     check_ids(references, hypotheses, require_all)
-    return WerResult(tuple(_count(reference, hypotheses.get(reference.id, ())) for reference in references))
+    return WerResult(
+        tuple(
+            SentenceCounts.from_alignment(
+                reference.id, reference.signer, align_glosses(reference.glosses, hypotheses.get(reference.id, ()))
+            )
+            for reference in references
+        )
+    )
 
 
-def check_ids(references: Sequence[Reference], hypotheses: Mapping[str, Sequence[str]], require_all: bool) -> None:
-    """Raise ValueError unless hypotheses and references belong together, as `score` describes."""
-    text = next((name for name, glosses in hypotheses.items() if isinstance(glosses, str)), None)
-    if text is not None:
-        raise TypeError(f"the hypothesis of {text} is a string, expected a sequence of glosses")
-    ids = Counter(reference.id for reference in references)
-    repeated = [name for name, times in ids.items() if times > 1]
-    unknown = [name for name in hypotheses if name not in ids]
-    missing = [name for name in ids if name not in hypotheses] if require_all else []
-    for names, problem in (
-        (repeated, "references share an id"),
-        (unknown, "hypotheses have no reference"),
-        (missing, "references have no hypothesis"),
-    ):
-        if names:
-            raise ValueError(f"{len(names)} {problem}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}")
+def score_with_tool(
+    references: Sequence[Reference],
+    hypotheses: Mapping[str, Sequence[str]],
+    tool: Scorer,
+    sclite_path: str | None = None,
+    require_all: bool = True,
+) -> WerResult:
+    """What `score_hypotheses` computes, by the scorer that the user chose.
 
+    Args:
+        references: the sentences to be scored.
+        hypotheses: recognised glosses by the id of the sentence, already normalised.
+        tool: "python", the scorer of this file, or "sclite", the outside program.
+        sclite_path: the place of sclite, as for `evaluation.sclite.find_sclite`.
+        require_all: whether a reference without a hypothesis is an error.
 
-def _count(reference: Reference, hypothesis: Sequence[str]) -> SentenceCounts:
-    ops = Counter(op for op, _, _ in align(reference.glosses, hypothesis))
-    return SentenceCounts(reference.id, reference.signer, ops["C"], ops["S"], ops["D"], ops["I"])
+    Raises:
+        InputError: sclite was asked for and is missing or failed.
+        ValueError: missing, unknown or repeated ids.
+    """
+    if tool == "sclite":
+        return score_with_sclite(references, hypotheses, require_all=require_all, path=sclite_path)
+    return score_hypotheses(references, hypotheses, require_all=require_all)
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -182,8 +141,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evaluation.wer", description="Word error rate of a CTM file.")
     parser.add_argument("--hyp", required=True, metavar="H.ctm", help="recognised glosses")
     parser.add_argument("--ref", required=True, metavar="R.stm", help="reference glosses")
-    parser.add_argument("--normalise", default="none", choices=list(RULE_SETS), help="rules for the hypotheses")
-    parser.add_argument("--tool", default="python", choices=["python", "sclite"], help="which program counts")
+    parser.add_argument("--normalise", default="none", choices=get_args(Rules), help="rules for the hypotheses")
+    parser.add_argument("--tool", default="python", choices=get_args(Scorer), help="which program counts")
     parser.add_argument("--sclite-path", metavar="P", help="where sclite is, if not in one of its usual places")
     parser.add_argument("--json", action="store_true", help="print JSON, with the counts of each sentence")
     return parser.parse_args(arguments)
@@ -195,9 +154,10 @@ def main(args: argparse.Namespace) -> None:
         references = read_stm(args.ref)
         entries = read_ctm(args.hyp, ids=[reference.id for reference in references])
         hypotheses = {entry.id: normalise(entry.glosses, args.normalise) for entry in entries}
-        result = _scorer(args.tool, args.sclite_path)(references, hypotheses, require_all=False)
-        text = json.dumps(as_dict(result), ensure_ascii=False, indent=1) if args.json else as_text(result)
-    except (ValueError, OSError, RuntimeError) as error:
+        # A CTM file has no line for a sentence in which nothing was recognised: a missing one is all deletions.
+        result = score_with_tool(references, hypotheses, args.tool, args.sclite_path, require_all=False)
+        text = json.dumps(build_json(result), ensure_ascii=False, indent=1) if args.json else format_result(result)
+    except (InputError, ValueError, OSError) as error:
         sys.exit(f"evaluation.wer: {error}")
     missing = [reference.id for reference in references if reference.id not in hypotheses]
     if missing:
@@ -209,46 +169,22 @@ def main(args: argparse.Namespace) -> None:
     print(text)
 
 
-def _scorer(tool: str, sclite_path: str | None) -> Callable[..., WerResult]:
-    if tool == "python":
-        return score
-    from evaluation.sclite import score_glosses  # noqa: PLC0415 (sclite.py builds this module's WerResult)
-
-    return partial(score_glosses, path=sclite_path)
-
-
-def as_dict(result: WerResult) -> dict[str, Any]:
+def build_json(result: WerResult) -> dict[str, Any]:
     """Rate (percent), totals, signers and sentences as plain values; the rate of a signer without glosses is None."""
-    signers = result.per_signer()
     return {
         "wer": result.wer,
-        **_totals(result),
-        "signers": {name: counts(part) for name, part in signers.items()},
-        "sentences": [{"id": sentence.id, **_totals(sentence)} for sentence in result.sentences],
+        **counts_to_dict(result),
+        "signers": {name: result_to_dict(part) for name, part in result.split_by_signer().items()},
+        "sentences": [{"id": sentence.id, **counts_to_dict(sentence)} for sentence in result.sentences],
     }
 
 
-def counts(result: WerResult) -> dict[str, float | int | None]:
-    """WER in percent (None without a reference gloss), and how many glosses are correct, substituted, ..."""
-    return {"wer": result.wer if result.reference_length else None, **_totals(result)}
-
-
-def _totals(of: WerResult | SentenceCounts) -> dict[str, int]:
-    return {"C": of.correct, "S": of.substitutions, "D": of.deletions, "I": of.insertions}
-
-
-def as_text(result: WerResult) -> str:
-    """A line for all sentences and one for each signer."""
-    rows = [["all", *cells(result), str(len(result.sentences))]]
-    rows += [[name, *cells(part, "-"), str(len(part.sentences))] for name, part in result.per_signer().items()]
-    return format_table(["", *CELLS, "sentences"], rows)
-
-
-def cells(result: WerResult, undefined: str | None = None) -> list[str]:
-    """What `CELLS` names, as text; `undefined` stands for the rate without reference glosses, else a ValueError."""
-    numbers = (result.substitutions, result.deletions, result.insertions, result.reference_length)
-    known = result.reference_length or undefined is None
-    return [f"{result.wer:.2f} %" if known else undefined, *map(str, numbers)]
+def format_result(result: WerResult) -> str:
+    """A table with a line for all sentences and one for each signer."""
+    rows = [["all", *format_result_cells(result), str(len(result.sentences))]]
+    for name, part in result.split_by_signer().items():
+        rows.append([name, *format_result_cells(part, undefined="-"), str(len(part.sentences))])
+    return format_table(["", *RESULT_COLUMNS, "sentences"], rows)
 
 
 if __name__ == "__main__":

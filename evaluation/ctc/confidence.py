@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 
-def confidences(sequences: Sequence[Sequence[int]], scores: Sequence[float]) -> list[tuple[float, ...]]:
+def compute_confidences(sequences: Sequence[Sequence[int]], scores: Sequence[float]) -> list[tuple[float, ...]]:
     """The confidence of each token of each sequence: the probability of those sequences of the list that have it too.
 
     Each sequence is aligned with every other so that as many equal tokens as possible are paired in order (a longest
@@ -19,10 +19,13 @@ def confidences(sequences: Sequence[Sequence[int]], scores: Sequence[float]) -> 
 
     Args:
         sequences: K token sequences, class numbers.
-        scores: -log p of each, (K,).
+        scores: (K,) -log p of each sequence.
+
+    Returns:
+        the confidence of each token of each sequence, in (0, 1].
 
     Raises:
-        ValueError: as many scores as sequences are expected, all finite.
+        ValueError: another number of scores than of sequences, or scores that are not finite.
     """
     if len(sequences) != len(scores) or not np.isfinite(scores).all():
         raise ValueError(f"expected {len(sequences)} finite scores, one for each sequence, got {list(scores)}")
@@ -33,13 +36,13 @@ def confidences(sequences: Sequence[Sequence[int]], scores: Sequence[float]) -> 
     for row, sequence in zip(tokens, sequences, strict=True):
         row[: len(sequence)] = sequence
     weights = np.exp(np.min(scores) - np.asarray(scores, np.float64))  # (K); the best has 1, so nothing overflows
-    shares = _shares(tokens, lengths, weights)  # (K, L)
+    shares = _compute_shares(tokens, lengths, weights)  # (K, L)
     return [tuple(row[:length].tolist()) for row, length in zip(shares, lengths, strict=True)]
 
 
 @njit(cache=True, nogil=True)
-def _shares(tokens: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(K, L) the share of `weights` (K,) of each token of (K, L)."""
+def _compute_shares(tokens: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(K, L) for each token of (K, L), the share of the `weights` (K,) of those sequences that have it too."""
     K, L = tokens.shape
     shares = np.zeros((K, L))
     longest = np.zeros((L + 1, L + 1), np.int64)

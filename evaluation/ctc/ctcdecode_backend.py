@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, as_nbest
-from evaluation.ctc.posteriors import checked_sequences
+from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, build_nbest
+from evaluation.ctc.posteriors import cut_sequences
 from utils.errors import InputError
 from utils.workers import available_cores
 
@@ -19,43 +19,42 @@ FIRST_LABEL = 0x10000  # from here on, a million code points without a surrogate
 IMPOSSIBLE = 1e38  # ctcdecode's -log 0 is the largest float32; any path that can be has less
 
 
-class BackendError(InputError):
-    """The package ctcdecode is asked for and can't be used."""
-
-
 @dataclass(frozen=True)
 class CtcdecodeDecoder(BeamOptions):
     """Prefix beam search by github.com/parlance/ctcdecode without a language model.
 
-    Takes and gives what `evaluation.decode.BeamDecoder` does; scores are those of single precision. Raises
-    BackendError if the package can't be imported.
+    Takes and gives what `evaluation.decode.BeamDecoder` does; scores are those of single precision.
+
+    Raises:
+        InputError: the package can't be imported.
     """
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _search_class()
+        # Imported here already, so that a missing package is said when the run starts and not after its first epoch.
+        _import_search()
 
     def __call__(self, posteriors: Any, lengths: Any) -> list[list[Hypothesis]]:
         """As `BeamDecoder.__call__`, with the same errors."""
-        sequences = checked_sequences(posteriors, lengths, self.blank)
+        sequences = cut_sequences(posteriors, lengths, self.blank)
         if not sequences:
             return []
-        search = _search_class()(
+        search = _import_search()(
             [chr(FIRST_LABEL + number) for number in range(sequences[0].shape[1])],  # names of no meaning
             beam_width=self.beam_width,
             blank_id=self.blank,
             cutoff_top_n=self.cutoff_top_n,
-            cutoff_prob=1.0,
+            cutoff_prob=1.0,  # classes are left out by their rank alone, as in the built-in search
             num_processes=min(len(sequences), available_cores()),
         )
         sizes = torch.tensor([len(sequence) for sequence in sequences], dtype=torch.int32)  # (B)
         batch = torch.nn.utils.rnn.pad_sequence([torch.from_numpy(rows) for rows in sequences], batch_first=True)
         tokens, scores, frames, counts = (result.numpy() for result in search.decode(batch, sizes))
         # tokens (B, K, T'), scores (B, K), frames (B, K, T'), counts (B, K)
-        return [as_nbest(_found(*results)) for results in zip(tokens, scores, frames, counts, strict=True)]
+        return [build_nbest(_read_hypotheses(*results)) for results in zip(tokens, scores, frames, counts, strict=True)]
 
 
-def _found(
+def _read_hypotheses(
     tokens: np.ndarray, scores: np.ndarray, frames: np.ndarray, counts: np.ndarray
 ) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], float]]:
     """Tokens, frames and score of the hypotheses among the K places of a sequence, of which some may be unused.
@@ -71,11 +70,12 @@ def _found(
             yield tuple(tokens[k, used].tolist()), tuple(frames[k, used].tolist()), float(scores[k]) + 0.0  # no -0.0
 
 
-def _search_class() -> Any:
+def _import_search() -> Any:
+    """ctcdecode's decoder class; the package is no requirement of this project, since it has to be compiled."""
     try:
         return import_module("ctcdecode").CTCBeamDecoder
     except (ImportError, AttributeError) as error:
-        raise BackendError(
+        raise InputError(
             f"decode_backend: ctcdecode needs the package ctcdecode, which can't be used here ({error}); set "
             "decode_backend: builtin, which needs nothing and gives the same results"
         ) from error

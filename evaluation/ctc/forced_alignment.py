@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numba import njit
 
-from evaluation.decode import SMALLEST, logarithm
+from evaluation.ctc.posteriors import SMALLEST_PROBABILITY, take_logarithm
 
 BLANK_SHARE = 0.2
 """A step that CTC spent on the blank is still a gloss's if the gloss has this share of what the blank left over."""
 
 Span = tuple[int, int]
+"""The first output step of a token, and its last + 1."""
 
 
 def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -> list[Span]:
@@ -27,7 +28,7 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     Args:
         posteriors: (T', V) probabilities of one sequence, floating point.
         tokens: class numbers without blanks.
-        blank: its class number.
+        blank: the class number of the blank.
 
     Raises:
         ValueError: fewer steps than the tokens need, or a token that is no class.
@@ -39,25 +40,26 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
         return []
     states = np.full(2 * len(tokens) + 1, blank)  # S: blank, token, blank, ..., token, blank
     states[1::2] = tokens
-    p = posteriors.astype(np.float64)
-    emissions = logarithm(p[:, states])  # (T', S)
-    path = _viterbi(emissions, states, blank)  # (T')
+    p = posteriors.astype(np.float64)  # a copy, which is changed below
+    emissions = take_logarithm(p[:, states])  # (T', S)
+    path = _find_best_path(emissions, states, blank)  # (T')
     if not len(path):
         raise ValueError(f"{len(posteriors)} steps are too few to spell {len(tokens)} tokens")
     p[:, blank] = 0.0
-    left_over = np.maximum(p.sum(axis=1, keepdims=True), SMALLEST)  # (T', 1); 1 - p(blank) would round to 0
-    shares = logarithm(p[:, states] / left_over)  # (T', S)
+    left_over = np.maximum(p.sum(axis=1, keepdims=True), SMALLEST_PROBABILITY)  # (T', 1); 1 - p(blank) would round to 0
+    shares = take_logarithm(p[:, states] / left_over)  # (T', S)
     shares[:, 0::2] = np.log(BLANK_SHARE)
+    # The peaks of the first pass are fixed: at each of these steps, every other state is impossible in the second.
     peaks = np.flatnonzero(path % 2)  # steps at which the path is in a token
     shares[peaks] = -np.inf
     shares[peaks, path[peaks]] = 0.0
-    path = _viterbi(shares, states, blank)
+    path = _find_best_path(shares, states, blank)
     steps = [np.flatnonzero(path == 2 * index + 1) for index in range(len(tokens))]
     return [(int(own[0]), int(own[-1]) + 1) for own in steps]
 
 
 @njit(cache=True, nogil=True)
-def _viterbi(emissions: np.ndarray, states: np.ndarray, blank: int) -> np.ndarray:
+def _find_best_path(emissions: np.ndarray, states: np.ndarray, blank: int) -> np.ndarray:
     """The best state of each step, (T'), for log-probabilities (T', S) of the states; empty if no path has any.
 
     Of equally probable paths, the one that, read from the end, stays longest in a later state.

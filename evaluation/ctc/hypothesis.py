@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from evaluation.ctc.confidence import confidences
+from evaluation.ctc.confidence import compute_confidences
 
 
 @dataclass(frozen=True)
 class Hypothesis:
     """One decoded sequence.
 
-    `tokens` are class numbers without blanks; `score` is -log p (natural logarithm): of all paths to these tokens
-    within the beam, or of the one best path for the greedy decoder. `frames` has for each token the output step where
-    it was most probable, the first on ties. In a beam search the tokens compete for steps independently, so the steps
-    need not rise from token to token.
-
-    `confidences` has for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; it is None
-    for the greedy decoder, which knows one hypothesis only and so nothing about its rivals.
+    Attributes:
+        tokens: class numbers without blanks.
+        score: -log p (natural logarithm), p being the probability of all paths to these tokens within the beam, or of
+            the one best path for the greedy decoder.
+        frames: for each token the output step where it was most probable, the first on ties. In a beam search the
+            tokens compete for steps independently, so the steps need not rise from token to token.
+        confidences: for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; None for the
+            greedy decoder, which knows one hypothesis only and so nothing about its rivals.
     """
 
     tokens: tuple[int, ...]
@@ -29,9 +30,16 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class BeamOptions:
-    """How many prefixes a beam search keeps, which class is the blank, and how many classes extend a prefix.
+    """The options of a beam search; both backends have the same.
 
-    Raises ValueError for a beam that keeps nothing.
+    Attributes:
+        beam_width: the number of prefixes kept after each step.
+        blank: the class number of the blank.
+        cutoff_top_n: the number of classes that extend a prefix at each step, the most probable ones. 40 is ctcdecode's
+            default, with which published results were decoded.
+
+    Raises:
+        ValueError: a beam that keeps nothing.
     """
 
     beam_width: int = 10
@@ -44,10 +52,14 @@ class BeamOptions:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected at least 1")
 
 
-def as_nbest(found: Iterable[tuple[tuple[int, ...], tuple[int, ...], float]]) -> list[Hypothesis]:
-    """The hypotheses of one sequence with their confidences, from (tokens, frames, score) of each, in their order."""
+def build_nbest(found: Iterable[tuple[tuple[int, ...], tuple[int, ...], float]]) -> list[Hypothesis]:
+    """The hypotheses of one sequence with their confidences.
+
+    Args:
+        found: (tokens, frames, score) of each hypothesis, best first.
+    """
     found = list(found)
-    shares = confidences([tokens for tokens, _, _ in found], [score for _, _, score in found])
+    shares = compute_confidences([tokens for tokens, _, _ in found], [score for _, _, score in found])
     return [
         Hypothesis(tokens, score, frames, share) for (tokens, frames, score), share in zip(found, shares, strict=True)
     ]

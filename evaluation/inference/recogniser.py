@@ -19,9 +19,10 @@ from dataset.frames import FrameError, resize_frame
 from dataset.transforms import Transform
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
+from evaluation.ctc.posteriors import check_finite
+from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
-from evaluation.recognise import as_words, check_finite, merge_repeats
 from slr_network import SLRModel, build_model, fuse_for_inference
 from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
 from utils.device import select_device, select_dtype
@@ -162,7 +163,7 @@ class Recogniser:
         hypotheses = self._decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
         seconds = config.feeder_args.frame_interval / config.frame_rate
-        words = as_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
+        words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen))
 

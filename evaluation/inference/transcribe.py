@@ -10,11 +10,11 @@ from tqdm import tqdm
 from dataset.crop import crop_and_resize
 from dataset.sampling import Sampling, sample_at_rate, sample_every_frame, thin_out_evenly
 from dataset.video import Video
+from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmWord
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
 from evaluation.inference.windows import cut, stitch, window_spans
-from evaluation.recognise import merge_repeats
 from utils.errors import InputError
 from utils.temporal import TemporalSpec
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from evaluation.wer import Alignment
+from evaluation.wer_result import Alignment
 
 TEMPLATES = Path(__file__).parent / "templates"
 DASH = "\u2013"
@@ -33,53 +33,76 @@ class Column:
     read: tuple[Read | None, ...]
 
 
-def render(template: str, **values: Any) -> str:
-    """A page from a file in `TEMPLATES`; text in `values` is escaped, a missing value a jinja2.UndefinedError."""
+def render_page(template: str, **values: Any) -> str:
+    """Fill a template.
+
+    Args:
+        template: the name of a file in `TEMPLATES`.
+        values: what stands in it; text is escaped.
+
+    Raises:
+        jinja2.UndefinedError: a value that the template needs is missing.
+    """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
+        autoescape=True,  # glosses, ids and signers come from files: one that looks like HTML must stay text
+        undefined=StrictUndefined,  # a missing value is an error here, and not an empty place on the page
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = percent
-    environment.filters["span"] = span
+    environment.filters["percent"] = format_percent
+    environment.filters["interval"] = format_interval
     environment.filters["minus"] = lambda text: text.replace("-", MINUS)
     return environment.get_template(template).render(**values)
 
 
-def percent(value: float | None) -> str:
+def format_percent(value: float | None) -> str:
     """A rate in percent as text."""
     return DASH if value is None else f"{value:.2f}\u00a0%"
 
 
-def span(interval: Sequence[float] | None, form: str = "{:.2f}", unit: str = "\u00a0%") -> str:
-    """An interval (low, high) as text."""
-    return DASH if interval is None else f"{form} to {form}".format(*interval) + unit
+def format_interval(interval: Sequence[float] | None, number: str = "{:.2f}", unit: str = "\u00a0%") -> str:
+    """An interval as text.
+
+    Args:
+        interval: (low, high), or None where there is none.
+        number: the format of both ends.
+        unit: the text after them.
+    """
+    return DASH if interval is None else f"{number} to {number}".format(*interval) + unit
 
 
-def columns(alignments: Sequence[Alignment]) -> list[Column]:
-    """Alignments of the same reference, one a run, under each other; glosses inserted at the same place share a column.
+def stack_alignments(alignments: Sequence[Alignment]) -> list[Column]:
+    """Put alignments of the same reference under each other; glosses inserted at the same place share a column.
+
+    Args:
+        alignments: the alignment of each run.
 
     Raises:
         ValueError: the references are not equal.
     """
-    if len({tuple(gloss for _, gloss, _ in of if gloss is not None) for of in alignments}) > 1:
+    references = {tuple(gloss for _, gloss, _ in alignment if gloss is not None) for alignment in alignments}
+    if len(references) > 1:
         raise ValueError("alignments of different references cannot stand under one")
     left = [list(alignment) for alignment in alignments]
-    found = []
+    columns = []
     while any(left):
-        inserting = [bool(of) and of[0][0] == "I" for of in left]
-        taken = [
-            of.pop(0) if not any(inserting) or inserts else None for of, inserts in zip(left, inserting, strict=True)
-        ]
-        reference = next(column[1] for column in taken if column is not None)
-        found.append(Column(reference, tuple((column[0], column[2]) if column else None for column in taken)))
-    return found
+        # As long as a run has an insertion here, the others wait: the next reference gloss must stand in one column.
+        inserting = any(rest and rest[0][0] == "I" for rest in left)
+        reference: str | None = None
+        read: list[Read | None] = []
+        for rest in left:
+            if inserting and not (rest and rest[0][0] == "I"):
+                read.append(None)
+                continue
+            op, reference, gloss = rest.pop(0)
+            read.append((op, gloss))
+        columns.append(Column(reference, tuple(read)))
+    return columns
 
 
-def search_text(clip: str, signer: str, alignments: Sequence[Alignment]) -> str:
+def collect_search_text(clip: str, signer: str, alignments: Sequence[Alignment]) -> str:
     """What a search for a sentence looks in: id, signer, the glosses signed, and those read by each run."""
-    sides = [(alignments[0], 1), *((alignment, 2) for alignment in alignments)]
-    glosses = [column[kind] for alignment, kind in sides for column in alignment]
-    return " ".join([clip, signer, *(gloss for gloss in glosses if gloss is not None)])
+    signed = [gloss for _, gloss, _ in alignments[0] if gloss is not None]
+    read = [gloss for alignment in alignments for _, _, gloss in alignment if gloss is not None]
+    return " ".join([clip, signer, *signed, *read])

@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from evaluation.reporting.content import NAME, interval, report
+from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
-from evaluation.reporting.page import span
-from evaluation.reporting.report_html import as_html
-from evaluation.wer import CELLS, cells
+from evaluation.reporting.page import format_interval
+from evaluation.reporting.report_html import render_report
+from evaluation.reporting.report_json import FILE_NAME, build_report, compute_wer_interval
+from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
 from utils.files import write_json, write_text
 from utils.table import format_table
-
-if TYPE_CHECKING:
-    from evaluation.evaluate import Evaluation
 
 
 def write_report(
     folder: Path,
-    evaluations: Sequence[Evaluation],
+    results: Sequence[EvaluationResult],
     config: Mapping[str, Any],
     history: Sequence[EpochRecord] = (),
     weights: str | None = None,
@@ -29,46 +27,51 @@ def write_report(
     """Write `report.json` and `report.html` into a run folder.
 
     Args:
-        folder: of the run; it names the run in the report.
-        evaluations: of its splits.
-        config: of the run, plain nested containers.
+        folder: the run's folder, whose name is the run's name in the report.
+        results: the evaluated splits.
+        config: the run's configuration, plain nested containers.
         history: the learning curve, if there was a training.
-        weights: what was evaluated.
+        weights: the file that was evaluated.
 
     Returns:
-        the page.
+        the file of the page.
 
     Raises:
-        ReportError: references, hypotheses and counts of a split do not belong together.
+        InputError: references, hypotheses and counts of a split do not belong together.
     """
-    content = report(folder.resolve().name, datetime.now().astimezone(), evaluations, config, history, weights)
+    content = build_report(folder.resolve().name, datetime.now().astimezone(), results, config, history, weights)
     page = folder / "report.html"
-    write_json(folder / NAME, content)
-    write_text(page, as_html(content))
+    write_json(folder / FILE_NAME, content)
+    write_text(page, render_report(content))
     return page
 
 
-def describe(evaluation: Evaluation) -> str:
+def format_result_line(result: EvaluationResult) -> str:
     """One line: WER and counts of the result, and the WER of the convolutional head."""
-    wer, s, d, i, total = cells(evaluation.results["sequence"])
-    head = f"conv head {evaluation.results['conv'].wer:.2f} %"
-    return f"{evaluation.split} WER {wer} (S {s}, D {d}, I {i} of {total})  {head}"
+    wer, s, d, i, total = format_result_cells(result.results["sequence"])
+    head = f"conv head {result.results['conv'].wer:.2f} %"
+    return f"{result.split} WER {wer} (S {s}, D {d}, I {i} of {total})  {head}"
 
 
-def summary(evaluations: Sequence[Evaluation]) -> str:
+def format_summary(results: Sequence[EvaluationResult]) -> str:
     """A table of splits, of other ways to score each where they count otherwise, and of its signers; then the files."""
-    rows = []
-    for evaluation in evaluations:
-        result = evaluation.results["sequence"]
-        rows.append([evaluation.split, *cells(result), span(interval(result), "{:.1f}", " %")])
-        rows += [
-            [f"  {scoring.rules}, repeats {'merged' if scoring.merge_repeats else 'kept'}", *cells(scoring.result), ""]
-            for scoring in evaluation.scorings[1:]
-            if cells(scoring.result) != cells(result)
-        ]
-        signers = result.per_signer()
-        if len(signers) > 1:
-            rows += [[f"  {name}", *cells(of), ""] for name, of in signers.items() if of.reference_length]
-    lines = [format_table(["split", *CELLS, "95 % interval"], rows), ""]
-    lines += [f"{evaluation.split} hypotheses: {evaluation.files['sequence']}" for evaluation in evaluations]
+    rows = [row for result in results for row in _list_rows(result)]
+    lines = [format_table(["split", *RESULT_COLUMNS, "95 % interval"], rows), ""]
+    lines += [f"{result.split} hypotheses: {result.files['sequence']}" for result in results]
     return "\n".join(lines)
+
+
+def _list_rows(evaluated: EvaluationResult) -> list[list[str]]:
+    """The rows of a split in the table."""
+    result = evaluated.results["sequence"]
+    interval = format_interval(compute_wer_interval(result), "{:.1f}", " %")
+    rows = [[evaluated.split, *format_result_cells(result), interval]]
+    for scoring in evaluated.scorings[1:]:
+        cells = format_result_cells(scoring.result)
+        if cells != format_result_cells(result):  # most rules change nothing on most corpora
+            repeats = "merged" if scoring.merge_repeats else "kept"
+            rows.append([f"  {scoring.rules}, repeats {repeats}", *cells, ""])
+    signers = result.split_by_signer()
+    if len(signers) > 1:
+        rows += [[f"  {name}", *format_result_cells(of), ""] for name, of in signers.items() if of.reference_length]
+    return rows

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks import int8
 from benchmarks.int8 import INT8, ONNX, PLAIN, PYTORCH, Clips, networks, parse_args, training_clips, word_errors
-from evaluation.evaluate import evaluate, evaluation_data
+from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.inference.recogniser import Recogniser
 from utils.temporal import TemporalSpec
 
@@ -22,7 +22,7 @@ def recogniser(prepared, random_checkpoint) -> Recogniser:
 
 @pytest.fixture(scope="module")
 def data(recogniser):
-    return evaluation_data(recogniser.config, "dev", recogniser.vocabulary)
+    return load_evaluation_data(recogniser.config, "dev", recogniser.vocabulary)
 
 
 @pytest.fixture(scope="module")

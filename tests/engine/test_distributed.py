@@ -12,10 +12,11 @@ import torch.distributed as dist
 from torch import nn
 
 import main
+from dataset.manifest import ManifestError
 from engine.distributed import select_local_device, split_device_names
 from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
 from evaluation.ctm import CtmEntry, Reference
-from evaluation.evaluate import EvaluationError, joined
+from evaluation.evaluate import gather_entries
 from tests.helpers.commands import run_python
 from tests.helpers.config import tiny_words
 from tests.helpers.processes import in_two
@@ -169,7 +170,7 @@ def test_devices_that_cannot_be_used_together(prepared, tmp_path, monkeypatch):
 def test_hypotheses_of_several_processes_come_in_the_order_of_the_references():
     references = [Reference(name, "s", ("A",)) for name in "abc"]
     parts = [{head: [CtmEntry(name, ()) for name in names] for head in ("sequence", "conv")} for names in ("ca", "b")]
-    assert [entry.id for entry in joined(parts, references)["sequence"]] == ["a", "b", "c"]
+    assert [entry.id for entry in gather_entries(parts, references)["sequence"]] == ["a", "b", "c"]
     for wrong in (parts[:1], [*parts, parts[1]]):
-        with pytest.raises(EvaluationError, match="hypotheses of"):
-            joined(wrong, references)
+        with pytest.raises(ManifestError, match="hypotheses of"):
+            gather_entries(wrong, references)

@@ -5,12 +5,13 @@ from html.parser import HTMLParser
 
 import pytest
 
-from evaluation.compare import main, p_text, parse_args
-from evaluation.reporting.comparison import ComparisonError, GlossChange, compare
-from evaluation.reporting.content import ReportError, read_report
+from evaluation.compare import format_p, main, parse_args
+from evaluation.reporting.differences import GlossChange, compare_reports
 from evaluation.reporting.report import write_report
+from evaluation.reporting.report_json import read_report
 from tests.helpers.commands import run_python
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation
+from utils.errors import InputError
 
 BETTER = {"one": "A B C", "two": "A", "three": "B C Y D", "four": "D D", "five": "B E B"}
 """Errors of A: 1 1 1 0 2, of B: 0 1 1 1 1."""
@@ -32,7 +33,7 @@ def run(*arguments):
 
 
 def test_comparison_by_hand(runs):
-    (split,) = compare(*map(read_report, runs))
+    (split,) = compare_reports(*map(read_report, runs))
     assert (split.name, split.settings) == ("dev", ())
     assert (split.a.wer, split.b.wer) == (pytest.approx(500 / 13), pytest.approx(400 / 13))
     assert split.difference.points == pytest.approx(-100 / 13)
@@ -42,20 +43,20 @@ def test_comparison_by_hand(runs):
     assert [(pair.a.id, pair.difference) for pair in split.sentences] == [
         ("one", -1), ("four", 1), ("five", -1), ("two", 0), ("three", 0)
     ]  # fmt: skip
-    assert [(name, a.wer, b.wer) for name, a, b in split.signers()] == [
+    assert [(name, a.wer, b.wer) for name, a, b in split.split_by_signer()] == [
         ("Ann", pytest.approx(40.0), pytest.approx(20.0)),
         ("Bob", pytest.approx(100 / 3), pytest.approx(200 / 3)),
     ]
 
 
 def test_a_run_against_itself(runs):
-    for split in compare(read_report(runs[0]), read_report(runs[0])):
+    for split in compare_reports(read_report(runs[0]), read_report(runs[0])):
         assert (split.difference.points, split.difference.p, split.glosses) == (0.0, 1.0, ())
 
 
 def test_the_order_of_sentences_does_not_matter(runs, tmp_path):
     write_report(tmp_path / "c", [evaluation(other()[::-1])], CONFIG)
-    straight, turned = (compare(read_report(runs[0]), read_report(path)) for path in (runs[1], tmp_path / "c"))
+    straight, turned = (compare_reports(read_report(runs[0]), read_report(path)) for path in (runs[1], tmp_path / "c"))
     assert straight == turned
 
 
@@ -120,7 +121,7 @@ def test_errors_of_the_command_line(runs, tmp_path, capsys):
 def test_files_that_are_no_reports(tmp_path, content, message):
     file = tmp_path / "some.json"
     file.write_text(content, encoding="utf-8")
-    with pytest.raises(ReportError, match=message) as error:
+    with pytest.raises(InputError, match=message) as error:
         read_report(file)
     assert str(file) in str(error.value)
 
@@ -130,7 +131,7 @@ def test_a_spoilt_alignment_is_named(runs):
     content = json.loads(file.read_text(encoding="utf-8"))
     content["splits"]["dev"]["sentences"][1]["alignment"][0][0] = "Q"
     file.write_text(json.dumps(content), encoding="utf-8")
-    with pytest.raises(ReportError, match=r"splits\.dev\.sentences\.1\.alignment\.0\.0"):
+    with pytest.raises(InputError, match=r"splits\.dev\.sentences\.1\.alignment\.0\.0"):
         read_report(file)
 
 
@@ -147,8 +148,8 @@ def test_a_spoilt_alignment_is_named(runs):
 )
 def test_other_references_cannot_be_compared(runs, tmp_path, changed, message):
     write_report(tmp_path / "c", [evaluation(changed)], CONFIG)
-    with pytest.raises(ComparisonError, match=message):
-        compare(read_report(runs[0]), read_report(tmp_path / "c"))
+    with pytest.raises(InputError, match=message):
+        compare_reports(read_report(runs[0]), read_report(tmp_path / "c"))
 
 
 class Page(HTMLParser):
@@ -193,7 +194,7 @@ def test_hostile_glosses_are_text(tmp_path):
     ("p", "text"), [(0.0002, "p < 0.001"), (0.0124, "p = 0.012"), (0.25, "p = 0.25"), (1.0, "p = 1")]
 )
 def test_p_in_words(p, text):
-    assert p_text(p) == text
+    assert format_p(p) == text
 
 
 def test_comparing_needs_no_torch():

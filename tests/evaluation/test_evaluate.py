@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from config.load import load_config
-from dataset.manifest import Clip, Manifest
+from dataset.manifest import Clip, Manifest, ManifestError
 from evaluation import evaluate as module
+from evaluation import wer
 from evaluation.ctm import CtmEntry, CtmWord, Reference, read_ctm
-from evaluation.evaluate import EvaluationData, EvaluationError, evaluate, evaluation_data, training_glosses
+from evaluation.evaluate import EvaluationData, collect_training_glosses, evaluate, load_evaluation_data
 from evaluation.recognise import HEADS
+from evaluation.wer import score_hypotheses
 from tests.helpers.loading import load_vocabulary
 
 REFERENCES = (
@@ -35,7 +37,7 @@ def evaluated(monkeypatch, tmp_path):
         ]
         return dict.fromkeys(HEADS, spelt)
 
-    monkeypatch.setattr(module, "recognise", entries)
+    monkeypatch.setattr(module, "recognise_clips", entries)
     monkeypatch.setattr(module, "for_recognition", lambda model, config: model)
     data = EvaluationData("dev", None, REFERENCES, frozenset())
     return lambda **changes: evaluate(config(**changes), None, data, None, tmp_path)
@@ -86,11 +88,11 @@ def test_further_rule_sets_are_reported_beside(evaluated):
 def test_sclite_counts_where_it_is_asked_to(evaluated, monkeypatch):
     asked = []
 
-    def score_glosses(references, hypotheses, require_all, path):
+    def count_by_python(references, hypotheses, require_all, path):
         asked.append((hypotheses["one"], path))
-        return module.score(references, hypotheses, require_all)
+        return score_hypotheses(references, hypotheses, require_all)
 
-    monkeypatch.setattr(module, "score_glosses", score_glosses)
+    monkeypatch.setattr(wer, "score_with_sclite", count_by_python)
     evaluated(evaluate_tool="sclite", sclite_path="/my/sclite", merge_repeats=True)
     merged, spelt = ("ABEND", "BALD"), ("ABEND", "ABEND", "BALD", "BALD")
     assert asked == [(merged, "/my/sclite"), (merged, "/my/sclite"), (spelt, "/my/sclite")]  # two heads, other scoring
@@ -99,16 +101,16 @@ def test_sclite_counts_where_it_is_asked_to(evaluated, monkeypatch):
 def test_seen_glosses_are_those_of_the_labels_raw_and_as_scored():
     clips = (Clip("x", "x", "s", ("loc-NORD", "A"), 9), Clip("y", "y", "s", ("__EMOTION__", "A"), 9))
     manifest = Manifest("phoenix2014", "train", 256, clips)
-    assert training_glosses(manifest, "phoenix2014") == {"loc-NORD", "NORD", "A", "__EMOTION__"}
-    assert training_glosses(manifest, "none") == {"loc-NORD", "A", "__EMOTION__"}
+    assert collect_training_glosses(manifest, "phoenix2014") == {"loc-NORD", "NORD", "A", "__EMOTION__"}
+    assert collect_training_glosses(manifest, "none") == {"loc-NORD", "A", "__EMOTION__"}
     spelt = Manifest("phoenix2014", "train", 256, (Clip("x", "x", "s", ("S", "H"), 9),))
-    assert training_glosses(spelt, "phoenix2014-sentence") == {"S", "H", "S+H"}
+    assert collect_training_glosses(spelt, "phoenix2014-sentence") == {"S", "H", "S+H"}
 
 
 def test_clips_and_references_must_be_the_same(prepared, tmp_path):
     settings = config(prepared=str(prepared), num_worker=0)
     settings = replace(settings, feeder_args=replace(settings.feeder_args, input_size=64))
-    data = evaluation_data(settings, "test", load_vocabulary(settings))
+    data = load_evaluation_data(settings, "test", load_vocabulary(settings))
     assert [reference.id for reference in data.references] == [
         clip.id for clip in Manifest.load(prepared / "test.json").clips
     ]
@@ -121,5 +123,5 @@ def test_clips_and_references_must_be_the_same(prepared, tmp_path):
     stm = tmp_path / "phoenix2014-groundtruth-test.stm"
     lines = stm.read_text(encoding="utf-8").splitlines(keepends=True)
     stm.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(EvaluationError, match=f"1 clips have no reference .*{lines[-1].split()[0]}"):
-        evaluation_data(replace(settings, prepared=str(tmp_path)), "test", load_vocabulary(settings))
+    with pytest.raises(ManifestError, match=f"1 clips have no reference .*{lines[-1].split()[0]}"):
+        load_evaluation_data(replace(settings, prepared=str(tmp_path)), "test", load_vocabulary(settings))

@@ -1,15 +1,18 @@
 """Each normalisation rule alone, their order, and the rule sets."""
 
+from typing import get_args
+
 import pytest
 
+from config.schema import Rules
 from evaluation.normalise import (
     GLOSS_RULES,
     RULE_SETS,
     drop_markers,
     join_letters,
     join_wie_aussehen,
+    merge_repeated_glosses,
     merge_repeated_words,
-    merge_repeats,
     normalise,
 )
 
@@ -64,7 +67,7 @@ def test_phoenix2014_t_rule_alone(name, before, after):
         (join_letters, "S T R M WETTER S SCH NN X-Y A", "S+T+R+M WETTER S+SCH+NN X-Y A"),
         (join_letters, "A A Ä a NNN A+B C", "A+A Ä a NNN A+B C"),
         (merge_repeated_words, "REGEN REGEN REGEN WIND REGEN IX-1 IX-1 Ä Ä", "REGEN WIND REGEN IX-1 IX-1 Ä Ä"),
-        (merge_repeats, "REGEN REGEN IX-1 IX-1 IX-1 REGEN", "REGEN IX-1 REGEN"),
+        (merge_repeated_glosses, "REGEN REGEN IX-1 IX-1 IX-1 REGEN", "REGEN IX-1 REGEN"),
     ],
 )
 def test_sequence_rule_alone(rule, before, after):
@@ -115,3 +118,7 @@ def test_an_unknown_rule_set_names_the_valid_ones(rules):
 def test_a_string_is_no_sequence_of_glosses():
     with pytest.raises(TypeError, match="'A B'"):
         normalise("A B", "none")
+
+
+def test_the_configuration_names_every_rule_set():
+    assert tuple(RULE_SETS) == get_args(Rules)

@@ -8,13 +8,14 @@ import pytest
 
 from evaluation import sclite
 from evaluation.ctm import FormatError, Reference, read_ctm, read_stm, write_stm
-from evaluation.sclite import ScliteError, find_sclite, score_glosses
-from evaluation.wer import main, parse_args, score
+from evaluation.sclite import find_sclite, score_with_sclite
+from evaluation.wer import main, parse_args, score_hypotheses
+from utils.errors import InputError
 
 try:
     find_sclite()
     MISSING = False
-except ScliteError:
+except InputError:
     MISSING = True
 needs_sclite = pytest.mark.skipif(MISSING, reason="sclite is not installed (apt-get install sctk)")
 
@@ -57,7 +58,7 @@ def random_pairs(seed, number, longest):
 def test_both_scorers_agree_on_every_sentence(seed, number, longest):
     references, hypotheses = random_pairs(seed, number, longest)
     shuffled = dict(random.Random(seed).sample(list(hypotheses.items()), number))
-    assert score(references, hypotheses) == score_glosses(references, shuffled)
+    assert score_hypotheses(references, hypotheses) == score_with_sclite(references, shuffled)
 
 
 @needs_sclite
@@ -67,26 +68,26 @@ def test_files_with_every_trap_count_as_they_should(tmp_path):
     ctm = tmp_path / "h.ctm"
     ctm.write_text("\ufeffc 1 5.0 0.1 d\r\n\n;; comment\na 1 0.2 0.1 a\r\na 1 0.1 0.1 ä\r\na 1 0.0 0.0 B\r\n", "utf-8")
     references, hypotheses = read_stm(stm), {entry.id: entry.glosses for entry in read_ctm(ctm)}
-    result = score_glosses(references, hypotheses, require_all=False)
+    result = score_with_sclite(references, hypotheses, require_all=False)
     assert [(s.id, s.correct, s.substitutions, s.deletions, s.insertions) for s in result.sentences] == [
         ("a", 2, 1, 0, 0),
         ("b", 0, 0, 1, 0),
         ("c", 1, 0, 0, 0),
     ]
     with pytest.raises(ValueError, match="1 references have no hypothesis: b"):
-        score_glosses(references, hypotheses)
+        score_with_sclite(references, hypotheses)
 
 
 @needs_sclite
 def test_long_ids_and_ids_that_differ_in_case_are_no_problem():
     references = [Reference(name, "p", ("A",)) for name in ("x", "X", "y" * 300, ";")]
-    result = score_glosses(references, {"x": ["A"], "X": [], "y" * 300: ["A"], ";": ["B"]})
+    result = score_with_sclite(references, {"x": ["A"], "X": [], "y" * 300: ["A"], ";": ["B"]})
     assert [sentence.correct for sentence in result.sentences] == [1, 0, 1, 0]
 
 
 @needs_sclite
 def test_only_empty_hypotheses():
-    result = score_glosses([Reference("a", "p", ("A", "B")), Reference("b", "p", ())], {"a": [], "b": []})
+    result = score_with_sclite([Reference("a", "p", ("A", "B")), Reference("b", "p", ())], {"a": [], "b": []})
     assert result.deletions == result.reference_length == 2
 
 
@@ -120,10 +121,10 @@ def hide(monkeypatch, tmp_path):
 
 def test_a_missing_program_is_one_sentence_that_says_what_to_do(monkeypatch, tmp_path):
     hide(monkeypatch, tmp_path)
-    with pytest.raises(ScliteError, match=r"apt-get install sctk.*evaluate_tool: python") as error:
+    with pytest.raises(InputError, match=r"apt-get install sctk.*evaluate_tool: python") as error:
         find_sclite()
     assert "\n" not in str(error.value)
-    with pytest.raises(ScliteError, match="at /nowhere/sclite"):
+    with pytest.raises(InputError, match="at /nowhere/sclite"):
         find_sclite("/nowhere/sclite")
 
 
@@ -142,7 +143,7 @@ def test_where_the_program_is_looked_for(monkeypatch, tmp_path):
     assert find_sclite("mine/sclite") == [str(configured)]
     assert find_sclite(str(wrapper)) == [str(wrapper), "sclite"]
     configured.chmod(0o600)
-    with pytest.raises(ScliteError, match="no program sclite at"):
+    with pytest.raises(InputError, match="no program sclite at"):
         find_sclite(str(configured))
 
 
@@ -162,30 +163,32 @@ GOOD_REPORT = "File: s0000000\\nChannel: 1\\nScores: (#C #S #D #I) 1 0 0 0\\n"
 )
 def test_a_failing_program_is_an_error_and_not_a_score(tmp_path, body, message):
     path = str(program(tmp_path, body))
-    with pytest.raises(ScliteError, match=message):
-        score_glosses([Reference("a", "p", ("A",))], {"a": ["A"]}, path=path, timeout=0.5 if "sleep" in body else 60.0)
+    with pytest.raises(InputError, match=message):
+        score_with_sclite(
+            [Reference("a", "p", ("A",))], {"a": ["A"]}, path=path, timeout=0.5 if "sleep" in body else 60.0
+        )
 
 
 def test_a_good_report_is_read(tmp_path):
     path = str(program(tmp_path, f"print('{GOOD_REPORT}')"))
-    assert score_glosses([Reference("a", "p", ("A",))], {"a": ["A"]}, path=path).correct == 1
+    assert score_with_sclite([Reference("a", "p", ("A",))], {"a": ["A"]}, path=path).correct == 1
 
 
 def test_a_program_that_cannot_start(tmp_path):
     path = tmp_path / "sclite"
     path.write_bytes(b"\x7fELF of another machine")
     path.chmod(0o700)
-    with pytest.raises(ScliteError, match="cannot be started"):
-        score_glosses([Reference("a", "p", ("A",))], {"a": ["A"]}, path=str(path))
+    with pytest.raises(InputError, match="cannot be started"):
+        score_with_sclite([Reference("a", "p", ("A",))], {"a": ["A"]}, path=str(path))
 
 
 def test_glosses_and_ids_are_checked_before_anything_runs(tmp_path):
     path = str(program(tmp_path, "sys.exit(9)"))
     with pytest.raises(FormatError, match="'@'"):
-        score_glosses([Reference("a", "p", ("A",))], {"a": ["@"]}, path=path)
+        score_with_sclite([Reference("a", "p", ("A",))], {"a": ["@"]}, path=path)
     with pytest.raises(FormatError, match="'<UNK>'"):
-        score_glosses([Reference("a", "p", ("<UNK>",))], {"a": []}, path=path)
+        score_with_sclite([Reference("a", "p", ("<UNK>",))], {"a": []}, path=path)
     with pytest.raises(ValueError, match="no hypothesis"):
-        score_glosses([Reference("a", "p", ("A",))], {}, path=path)
+        score_with_sclite([Reference("a", "p", ("A",))], {}, path=path)
     with pytest.raises(ValueError, match="no reference"):
-        score_glosses([Reference("a", "p", ("A",))], {"a": [], "b": []}, path=path)
+        score_with_sclite([Reference("a", "p", ("A",))], {"a": [], "b": []}, path=path)

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.ctm import Reference, fold_case
-from evaluation.wer import SentenceCounts, WerResult, align, as_dict, main, parse_args, score
+from evaluation.wer import align_glosses, build_json, main, parse_args, score_hypotheses
+from evaluation.wer_result import SentenceCounts, WerResult
 
 # reference, hypothesis, sclite 2.10's (C, S, D, I). The last column says which other way of counting fails there:
 # u(nit costs), or after the diagonal i(nsertion before it), d(eletion before it), x: deletion before insertion.
@@ -51,12 +52,14 @@ def counts(sentence):
 
 @pytest.mark.parametrize(("reference", "hypothesis", "expected", "_"), SCLITE)
 def test_counts_are_those_of_sclite(reference, hypothesis, expected, _):
-    result = score([Reference("a", "p", tuple(reference.split(" ") if reference else ()))], {"a": hypothesis.split()})
+    result = score_hypotheses(
+        [Reference("a", "p", tuple(reference.split(" ") if reference else ()))], {"a": hypothesis.split()}
+    )
     assert counts(result.sentences[0]) == expected
 
 
 def test_alignment_by_hand():
-    assert align(["A", "B", "C", "D"], ["a", "C", "X", "D", "E"]) == [
+    assert align_glosses(["A", "B", "C", "D"], ["a", "C", "X", "D", "E"]) == [
         ("C", "A", "a"),
         ("D", "B", None),
         ("C", "C", "C"),
@@ -64,8 +67,8 @@ def test_alignment_by_hand():
         ("C", "D", "D"),
         ("I", None, "E"),
     ]
-    assert align(["A", "A"], ["A"]) == [("D", "A", None), ("C", "A", "A")]  # read from the end
-    assert align([], []) == []
+    assert align_glosses(["A", "A"], ["A"]) == [("D", "A", None), ("C", "A", "A")]  # read from the end
+    assert align_glosses([], []) == []
 
 
 glosses = st.lists(st.sampled_from(["A", "a", "B", "Ä", "ä", "IX"]), max_size=12)
@@ -74,7 +77,7 @@ glosses = st.lists(st.sampled_from(["A", "a", "B", "Ä", "ä", "IX"]), max_size=
 @settings(max_examples=200)
 @given(glosses, glosses)
 def test_an_alignment_spells_both_sides_at_the_smallest_cost(reference, hypothesis):
-    path = align(reference, hypothesis)
+    path = align_glosses(reference, hypothesis)
     assert [r for _, r, _ in path if r is not None] == reference
     assert [h for _, _, h in path if h is not None] == hypothesis
     for op, r, h in path:
@@ -101,21 +104,21 @@ REFERENCES = [
 
 
 def test_the_result_adds_up():
-    result = score(REFERENCES, {"c": ["A", "A"], "a": ["a", "X", "C"], "b": []})
+    result = score_hypotheses(REFERENCES, {"c": ["A", "A"], "a": ["a", "X", "C"], "b": []})
     assert [sentence.id for sentence in result.sentences] == ["a", "b", "c"]
     assert [counts(sentence) for sentence in result.sentences] == [(2, 1, 1, 0), (0, 0, 2, 0), (1, 0, 0, 1)]
     assert [sentence.reference_length for sentence in result.sentences] == [4, 2, 1]
     assert (result.correct, result.substitutions, result.deletions, result.insertions) == (3, 1, 3, 1)
     assert result.reference_length == 7
     assert result.wer == pytest.approx(100 * 5 / 7)
-    signers = result.per_signer()
+    signers = result.split_by_signer()
     assert list(signers) == ["Signer01", "Signer02"]
     assert signers["Signer01"].wer == 100.0
     assert signers["Signer02"].wer == pytest.approx(100 * 3 / 5)
 
 
 def test_no_reference_glosses_is_an_error_and_not_a_score():
-    empty = score([Reference("a", "p", ())], {"a": ["A"]})
+    empty = score_hypotheses([Reference("a", "p", ())], {"a": ["A"]})
     assert empty.insertions == 1
     with pytest.raises(ValueError, match="no reference gloss in 1 sentences"):
         _ = empty.wer
@@ -134,21 +137,21 @@ def test_no_reference_glosses_is_an_error_and_not_a_score():
 )
 def test_references_and_hypotheses_belong_together(references, hypotheses, message):
     with pytest.raises(ValueError, match=message):
-        score(references, hypotheses)
+        score_hypotheses(references, hypotheses)
 
 
 def test_a_missing_hypothesis_can_be_asked_to_count_as_deletions():
-    assert score(REFERENCES, {"a": ["A"]}, require_all=False).deletions == 3 + 2 + 1
+    assert score_hypotheses(REFERENCES, {"a": ["A"]}, require_all=False).deletions == 3 + 2 + 1
 
 
 def test_a_string_is_no_hypothesis():
     with pytest.raises(TypeError, match="hypothesis of a is a string"):
-        score(REFERENCES[:1], {"a": "A B"})
+        score_hypotheses(REFERENCES[:1], {"a": "A B"})
 
 
 def test_a_signer_without_glosses_has_no_rate():
     sentences = (SentenceCounts("a", "p", 1, 0, 0, 0), SentenceCounts("b", "q", 0, 0, 0, 1))
-    assert as_dict(WerResult(sentences))["signers"]["q"] == {"wer": None, "C": 0, "S": 0, "D": 0, "I": 1}
+    assert build_json(WerResult(sentences))["signers"]["q"] == {"wer": None, "C": 0, "S": 0, "D": 0, "I": 1}
 
 
 STM = "a 1 Signer01 0.0 1.79769e+308 A B C\nb 1 Signer02 0.0 1.79769e+308 NORD\nc 1 Signer02 0.0 1.79769e+308 X\n"

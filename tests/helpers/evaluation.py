@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference
-from evaluation.evaluate import Evaluation, Scoring
-from evaluation.wer import score
+from evaluation.evaluation_result import EvaluationResult, Scoring
+from evaluation.wer import score_hypotheses
 
 CONFIG = {
     "dataset": "phoenix2014",
@@ -31,13 +31,13 @@ def words(glosses: tuple[str, ...], confidence: float | None = 0.5) -> tuple[Ctm
 
 def evaluation(
     sentences=SENTENCES, split="dev", spelt=None, known="ABCDXY", rules="phoenix2014", merged=True, others=()
-) -> Evaluation:
+) -> EvaluationResult:
     """`spelt` are the glosses before normalisation, by id, where they differ from those scored."""
     references = tuple(Reference(name, signer, tuple(signed.split())) for name, signer, signed, _ in sentences)
     read = {name: tuple(read.split()) for name, _, _, read in sentences}
     entries = tuple(CtmEntry(name, words((spelt or {}).get(name, glosses))) for name, glosses in read.items())
-    result = score(references, read)
-    return Evaluation(
+    result = score_hypotheses(references, read)
+    return EvaluationResult(
         split=split,
         references=references,
         entries={"sequence": entries, "conv": entries},

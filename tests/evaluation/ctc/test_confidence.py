@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.ctc.confidence import confidences
+from evaluation.ctc.confidence import compute_confidences
 
 
 def logs(*probabilities):
@@ -57,12 +57,12 @@ def enumerated(sequences, weights):
     ],
 )
 def test_by_hand(sequences, probabilities, expected):
-    found = confidences(sequences, logs(*probabilities))
+    found = compute_confidences(sequences, logs(*probabilities))
     assert len(found) == len(expected)
     for one, wanted in zip(found, expected, strict=True):
         assert one == pytest.approx(wanted)
     # -log p of a long clip: no exp(-score) is representable, only their ratios are
-    assert confidences(sequences, [score + 5000 for score in logs(*probabilities)]) == [
+    assert compute_confidences(sequences, [score + 5000 for score in logs(*probabilities)]) == [
         pytest.approx(one) for one in found
     ]
 
@@ -76,7 +76,7 @@ NBEST = st.lists(
 @given(NBEST)
 def test_against_enumeration(entries):
     sequences, weights = zip(*entries, strict=True)
-    found = confidences(sequences, [-math.log(weight) for weight in weights])
+    found = compute_confidences(sequences, [-math.log(weight) for weight in weights])
     for one, exact in zip(found, enumerated(sequences, weights), strict=True):
         assert one == pytest.approx([float(value) for value in exact], abs=1e-12)
 
@@ -85,7 +85,7 @@ def test_against_enumeration(entries):
 @given(st.lists(st.tuples(st.lists(st.integers(0, 4), max_size=12), st.floats(0, 60)), min_size=1, max_size=10))
 def test_what_holds_for_every_list(entries):
     sequences, scores = map(list, zip(*entries, strict=True))
-    found = confidences(sequences, scores)
+    found = compute_confidences(sequences, scores)
     shares = np.exp(-np.array(scores)) / np.exp(-np.array(scores)).sum()
     for own, share, one in zip(sequences, shares, found, strict=True):
         assert len(one) == len(own)
@@ -98,19 +98,19 @@ def test_what_holds_for_every_list(entries):
 
 def test_what_all_have_is_certain_to_the_last_bit():
     scores = np.random.default_rng(0).uniform(0, 9, 10)
-    found = confidences([(4, token, 9) for token in range(10, 20)], scores)
+    found = compute_confidences([(4, token, 9) for token in range(10, 20)], scores)
     assert all((one[0], one[2]) == (1.0, 1.0) and one[1] < 1 for one in found)
 
 
 def test_arguments_stay_as_they_are_and_none_is_none():
     tokens, scores = [[1, 2], [2, 1]], np.array([0.5, 1.0])
-    confidences(tokens, scores)
+    compute_confidences(tokens, scores)
     assert tokens == [[1, 2], [2, 1]]
     assert scores.tolist() == [0.5, 1.0]
-    assert confidences([], []) == []
+    assert compute_confidences([], []) == []
 
 
 @pytest.mark.parametrize("scores", [[0.5], [0.5, math.nan], [0.5, math.inf]])
 def test_bad_scores_are_an_error(scores):
     with pytest.raises(ValueError, match="expected 2 finite scores"):
-        confidences([(1,), (2,)], scores)
+        compute_confidences([(1,), (2,)], scores)

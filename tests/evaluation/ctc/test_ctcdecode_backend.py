@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.ctc.ctcdecode_backend import BackendError, CtcdecodeDecoder
+from evaluation.ctc.ctcdecode_backend import CtcdecodeDecoder
 from evaluation.ctc.hypothesis import Hypothesis
 from evaluation.decode import BeamDecoder, GreedyDecoder, make_decoder
 from tests.data.parity import reference_posteriors
@@ -200,7 +200,7 @@ def test_bad_input_is_the_same_error_as_for_the_builtin_search(package):
 
 def test_a_missing_package_is_one_sentence_when_the_decoder_is_made(monkeypatch):
     monkeypatch.setitem(sys.modules, "ctcdecode", None)  # import then fails as for a package that is not there
-    with pytest.raises(BackendError, match="decode_backend: builtin, which needs nothing and gives the same") as error:
+    with pytest.raises(InputError, match="decode_backend: builtin, which needs nothing and gives the same") as error:
         make_decoder("ctcdecode", "beam", 10)
     assert isinstance(error.value, InputError)
     assert "\n" not in str(error.value)
@@ -208,7 +208,7 @@ def test_a_missing_package_is_one_sentence_when_the_decoder_is_made(monkeypatch)
 
 def test_another_package_of_that_name_is_the_same_error(monkeypatch):
     monkeypatch.setitem(sys.modules, "ctcdecode", ModuleType("ctcdecode"))
-    with pytest.raises(BackendError, match="CTCBeamDecoder"):
+    with pytest.raises(InputError, match="CTCBeamDecoder"):
         CtcdecodeDecoder()
 
 

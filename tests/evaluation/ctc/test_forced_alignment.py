@@ -8,7 +8,7 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 
-from evaluation.ctc.forced_alignment import BLANK_SHARE, _viterbi, force_align
+from evaluation.ctc.forced_alignment import BLANK_SHARE, _find_best_path, force_align
 
 
 def spelling(path, blank=0):
@@ -39,7 +39,7 @@ def test_the_path_is_the_most_probable_of_all_that_spell_the_tokens(seed, tokens
     p = posteriors(np.random.default_rng(seed), 6, 3).astype(np.float64)
     states = np.zeros(2 * len(tokens) + 1, int)
     states[1::2] = tokens
-    path = states[_viterbi(np.log(p[:, states]), states, 0)]
+    path = states[_find_best_path(np.log(p[:, states]), states, 0)]
     assert spelling(path) == list(tokens)
     assert math.prod(p[np.arange(6), path]) == pytest.approx(best_by_enumeration(p, tokens), rel=1e-9)
 

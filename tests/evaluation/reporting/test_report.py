@@ -10,17 +10,20 @@ from itertools import pairwise
 import pytest
 
 from evaluation.ctm import CtmEntry, Reference
-from evaluation.evaluate import Scoring
+from evaluation.evaluation_result import Scoring
 from evaluation.normalise import RULE_SETS
-from evaluation.reporting.analysis import confusion_matrix, length_bins, per_length, unseen
-from evaluation.reporting.charts import learning_curve
-from evaluation.reporting.content import ReportError, read_report, report
+from evaluation.reporting.breakdown import choose_length_bins, count_by_length
+from evaluation.reporting.charts import draw_learning_curve
+from evaluation.reporting.confusions import build_confusion_matrix, list_unseen
 from evaluation.reporting.history import EpochRecord
-from evaluation.reporting.page import Column, columns, percent, span
-from evaluation.reporting.report import describe, summary, write_report
-from evaluation.reporting.report_html import CONVENTIONS, as_html
-from evaluation.wer import SentenceCounts, WerResult, score
+from evaluation.reporting.page import Column, format_interval, format_percent, stack_alignments
+from evaluation.reporting.report import format_result_line, format_summary, write_report
+from evaluation.reporting.report_html import CONVENTIONS, render_report
+from evaluation.reporting.report_json import build_report, read_report
+from evaluation.wer import score_hypotheses
+from evaluation.wer_result import SentenceCounts, WerResult
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation, words
+from utils.errors import InputError
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
 HISTORY = (EpochRecord(1, 30.5, 1e-4, 60.0), EpochRecord(2, 12.25, 1e-4, 61.0, 40.0, 45.0))
@@ -29,7 +32,7 @@ HOSTILE = '<script>alert("1")</script>'
 
 def made(*evaluations, **changes):
     values = {"config": CONFIG, "history": HISTORY, "weights": "run/best.pt"} | changes
-    return report("run", NOW, evaluations or [evaluation()], **values)
+    return build_report("run", NOW, evaluations or [evaluation()], **values)
 
 
 class Page(HTMLParser):
@@ -108,7 +111,7 @@ def test_a_signer_and_a_length_without_glosses_have_no_rate():
     split = made(evaluation((*SENTENCES, ("six", "Cy", "", "A"))))["splits"]["dev"]
     assert split["signers"]["Cy"] == {"wer": None, "C": 0, "S": 0, "D": 0, "I": 1, "sentences": 1}
     assert split["lengths"][0] == {"from": 0, "to": 0, "sentences": 1, "wer": None, "C": 0, "S": 0, "D": 0, "I": 1}
-    assert percent(None) == span(None) == "\u2013"
+    assert format_percent(None) == format_interval(None) == "\u2013"
 
 
 @pytest.mark.parametrize(
@@ -122,19 +125,19 @@ def test_a_signer_and_a_length_without_glosses_have_no_rate():
     ],
 )
 def test_bins_of_length_by_hand(lengths, bins):
-    assert length_bins(lengths) == bins
+    assert choose_length_bins(lengths) == bins
 
 
 def test_every_sentence_is_in_one_bin_of_at_most_six():
     result = WerResult(tuple(SentenceCounts(str(n), "s", n * n % 17, 0, 0, 0) for n in range(300)))
-    rows = per_length(result)
+    rows = count_by_length(result)
     assert len(rows) <= 6
     assert sum(row["sentences"] for row in rows) == 300
     assert all(before["to"] < after["from"] for before, after in pairwise(rows))
 
 
 def test_case_of_a_to_z_makes_no_gloss_unseen():
-    assert unseen([[("C", "wetter", "WETTER"), ("D", "ä", None)]], {"WETTER", "Ä"}) == [
+    assert list_unseen([[("C", "wetter", "WETTER"), ("D", "ä", None)]], {"WETTER", "Ä"}) == [
         {"gloss": "ä", "count": 1, "correct": 0}
     ]
 
@@ -149,7 +152,7 @@ def test_confusion_matrix_by_hand():
         ],
         "deleted": [{"gloss": "B", "count": 2, "of": 5}],
     }
-    assert confusion_matrix(split, rows=2, columns=1) == {
+    assert build_confusion_matrix(split, rows=2, columns=1) == {
         "columns": ["X"],
         "rows": [
             {"gloss": "A", "of": 9, "errors": 5, "cells": [4], "others": 1, "deleted": 0},
@@ -157,13 +160,13 @@ def test_confusion_matrix_by_hand():
         ],
         "largest": 4,
     }
-    assert confusion_matrix({"confusions": [], "deleted": []}) == {"columns": [], "rows": [], "largest": 0}
+    assert build_confusion_matrix({"confusions": [], "deleted": []}) == {"columns": [], "rows": [], "largest": 0}
 
 
 def test_columns_of_two_alignments_by_hand():
     a = [("C", "A", "A"), ("I", None, "X"), ("D", "B", None)]
     b = [("I", None, "Y"), ("S", "A", "Z"), ("I", None, "V"), ("I", None, "W"), ("C", "B", "B")]
-    assert columns([a, b]) == [
+    assert stack_alignments([a, b]) == [
         Column(None, (None, ("I", "Y"))),
         Column("A", (("C", "A"), ("S", "Z"))),
         Column(None, (("I", "X"), ("I", "V"))),
@@ -171,22 +174,22 @@ def test_columns_of_two_alignments_by_hand():
         Column("B", (("D", None), ("C", "B"))),
     ]
     with pytest.raises(ValueError, match="different references"):
-        columns([a, a[:2]])
+        stack_alignments([a, a[:2]])
 
 
 def test_counts_that_the_alignment_does_not_give_are_an_error():
     of = evaluation()
     first, *others = of.results["sequence"].sentences
     wrong = WerResult((replace(first, substitutions=0, correct=3), *others))
-    with pytest.raises(ReportError, match="one: the scorer counted"):
+    with pytest.raises(InputError, match="one: the scorer counted"):
         made(replace(of, results={**of.results, "sequence": wrong}))
 
 
 def test_sentences_in_another_order_are_an_error():
     of = evaluation()
-    with pytest.raises(ReportError, match="dev: the recognised sentences are not those of the references"):
+    with pytest.raises(InputError, match="dev: the recognised sentences are not those of the references"):
         made(replace(of, entries={"sequence": of.entries["sequence"][::-1]}))
-    with pytest.raises(ReportError, match="dev: the counts are not those of the references"):
+    with pytest.raises(InputError, match="dev: the counts are not those of the references"):
         made(replace(of, references=of.references[::-1]))
 
 
@@ -196,11 +199,11 @@ def test_write_report_leaves_two_files(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
     content = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert content["run"] == "my run"
-    assert page.read_text(encoding="utf-8") == as_html(content)  # the page shows what the JSON holds
+    assert page.read_text(encoding="utf-8") == render_report(content)  # the page shows what the JSON holds
 
 
 def test_the_page_holds_every_sentence_once_worst_first_and_its_rate():
-    text = as_html(made(evaluation(), evaluation(split="test")))
+    text = render_report(made(evaluation(), evaluation(split="test")))
     page = Page(text)
     worst_first = ["five", "two", "one", "three", "four"]  # 2 errors; then 1 of 2, 1 of 3, 1 of 3; none
     assert page.sentences == worst_first * 2
@@ -214,7 +217,7 @@ def test_hostile_glosses_ids_and_signers_are_text():
     name, signer = 'a"onclick="x', "<b>&'"
     sentences = ((name, signer, f"{HOSTILE} Ä&lt; 天气", f"{HOSTILE} 天气"), ("b", "c", HOSTILE, "'\""))
     content = made(evaluation(sentences), config=CONFIG | {"dataset": HOSTILE}, weights=HOSTILE)
-    text = as_html(content)
+    text = render_report(content)
     page = Page(text)
     assert page.tags.count("script") == 1  # ours
     assert page.tags.count("b") == text.count("<b>")
@@ -227,7 +230,7 @@ def test_hostile_glosses_ids_and_signers_are_text():
 
 
 def test_the_page_loads_nothing():
-    text = as_html(made())
+    text = render_report(made())
     page = Page(text)
     for key, value in page.attributes:
         if key in {"src", "href", "xlink:href", "srcset", "action", "data"}:
@@ -241,7 +244,7 @@ def test_the_page_loads_nothing():
 
 
 def test_words_that_normalisation_changed_in_number_stand_apart():
-    text = as_html(made(evaluation(spelt={"four": ("D", "__EMOTION__"), "two": ("loc-A",)})))
+    text = render_report(made(evaluation(spelt={"four": ("D", "__EMOTION__"), "two": ("loc-A",)})))
     assert text.count("before normalisation") == 1  # of "four"; "two" is rewritten, its time stands under its gloss
     assert "<b>__EMOTION__</b> 0.40\u20130.60 · 50\u00a0%" in text
 
@@ -249,7 +252,7 @@ def test_words_that_normalisation_changed_in_number_stand_apart():
 def test_times_stand_under_the_glosses_that_were_read():
     of = evaluation((("one", "Ann", "A B", "B"), ("two", "Ann", "A", "B")))
     entries = (CtmEntry("one", words(("B",), None)), of.entries["sequence"][1])
-    text = as_html(made(replace(of, entries={"sequence": entries})))
+    text = render_report(made(replace(of, entries={"sequence": entries})))
     assert (
         '<div><b>A</b><s class="D"><i>D</i>\u2013</s></div><div><b>B</b><s>B</s><small>0.00\u20130.20</small></div>'
         in text
@@ -267,7 +270,7 @@ def test_times_stand_under_the_glosses_that_were_read():
 )
 def test_extreme_splits_have_a_page(sentences):
     content = made(evaluation(sentences), history=(), weights=None)
-    text = as_html(content)
+    text = render_report(content)
     assert content["splits"]["dev"]["interval"] is None
     assert "no 95 % interval" in text
     assert "Learning curve" not in text
@@ -278,13 +281,13 @@ def test_long_lists_say_how_many_more_there_are():
     sentences = [(f"s{n}", "Ann", f"G{n} G{n}X", f"H{n}") for n in range(30)]
     content = made(evaluation(sentences))
     assert len(content["splits"]["dev"]["confusions"]) == 30
-    assert "10 more in <code>report.json</code>" in as_html(content)
+    assert "10 more in <code>report.json</code>" in render_report(content)
 
 
 def test_twelve_hundred_sentences_make_less_than_five_megabytes():
     signed = "MORGEN REGEN NORD WIND SUED KOMMEN REGION DEUTSCH LAND SCHNEE WOLKE SONNE"
     sentences = [(f"01April_2010_Thursday_heute_default-{n}", "Signer01", signed, signed[n % 9 :]) for n in range(1200)]
-    assert len(as_html(made(evaluation(sentences))).encode()) < 5_000_000
+    assert len(render_report(made(evaluation(sentences))).encode()) < 5_000_000
 
 
 @pytest.mark.parametrize(
@@ -296,12 +299,12 @@ def test_twelve_hundred_sentences_make_less_than_five_megabytes():
     ],
 )
 def test_learning_curves_with_and_without_rates(history):
-    svg = learning_curve(made(history=history)["history"])
+    svg = draw_learning_curve(made(history=history)["history"])
     assert svg.startswith("<svg")
     assert ("WER on dev" in svg) == (history[0].wer is not None)
     if history[0].wer:
         assert "lowest: 90.00 % in epoch 1" in svg
-    assert learning_curve(made(history=history)["history"]) == svg
+    assert draw_learning_curve(made(history=history)["history"]) == svg
 
 
 def test_every_rule_set_is_explained():
@@ -309,15 +312,15 @@ def test_every_rule_set_is_explained():
 
 
 def test_describe_is_a_line():
-    assert describe(evaluation()) == "dev WER 38.46 % (S 2, D 2, I 1 of 13)  conv head 38.46 %"
+    assert format_result_line(evaluation()) == "dev WER 38.46 % (S 2, D 2, I 1 of 13)  conv head 38.46 %"
 
 
 def test_summary_shows_interval_signers_and_conventions_that_count_otherwise():
     references = [Reference(name, signer, tuple(signed.split())) for name, signer, signed, _ in SENTENCES]
-    perfect = score(references, {reference.id: reference.glosses for reference in references})
+    perfect = score_hypotheses(references, {reference.id: reference.glosses for reference in references})
     same = evaluation().results["sequence"]
     others = (Scoring("phoenix2014", False, perfect), Scoring("phoenix2014-T", True, same))
-    lines = [line.rstrip() for line in summary([evaluation(others=others)]).splitlines()]
+    lines = [line.rstrip() for line in format_summary([evaluation(others=others)]).splitlines()]
     low, high = made()["splits"]["dev"]["interval"]
     assert lines[0].split() == ["split", "WER", "S", "D", "I", "glosses", "95", "%", "interval"]
     assert lines[1].split() == f"dev 38.46 % 2 2 1 13 {low:.1f} to {high:.1f} %".split()

@@ -5,21 +5,22 @@ import time
 import numpy as np
 import pytest
 
-from evaluation.reporting.statistics import StatisticsError, bootstrap_interval, paired_difference
+from evaluation.reporting.statistics import compare_paired_errors, compute_bootstrap_interval
+from utils.errors import InputError
 
 
 def test_interval_of_two_sentences_by_hand():
     # drawn: the first twice (0 %), both (50 %, with twice the chance), the second twice (100 %)
-    assert bootstrap_interval([0, 1], [1, 1]) == (0.0, 100.0)
-    assert bootstrap_interval([0, 1], [1, 1], confidence=0.4) == (50.0, 50.0)
+    assert compute_bootstrap_interval([0, 1], [1, 1]) == (0.0, 100.0)
+    assert compute_bootstrap_interval([0, 1], [1, 1], confidence=0.4) == (50.0, 50.0)
 
 
 def test_interval_is_of_the_ratio_of_sums_not_of_the_mean_of_ratios():
-    assert bootstrap_interval([1, 0], [1, 3], confidence=0.4) == (25.0, 25.0)
+    assert compute_bootstrap_interval([1, 0], [1, 3], confidence=0.4) == (25.0, 25.0)
 
 
 def test_interval_of_many_glosses_is_that_of_the_binomial():
-    low, high = bootstrap_interval([1] * 100 + [0] * 300, [1] * 400)
+    low, high = compute_bootstrap_interval([1] * 100 + [0] * 300, [1] * 400)
     half = 1.96 * 100 * np.sqrt(0.25 * 0.75 / 400)
     assert low == pytest.approx(25 - half, abs=0.4)
     assert high == pytest.approx(25 + half, abs=0.4)
@@ -27,8 +28,8 @@ def test_interval_of_many_glosses_is_that_of_the_binomial():
 
 def test_interval_is_the_same_again_and_wider_with_more_confidence():
     errors, lengths = [0, 1, 2, 3, 0, 5], [4, 5, 6, 7, 8, 9]
-    narrow, wide = (bootstrap_interval(errors, lengths, confidence) for confidence in (0.5, 0.95))
-    assert narrow == bootstrap_interval(errors, lengths, 0.5)
+    narrow, wide = (compute_bootstrap_interval(errors, lengths, confidence) for confidence in (0.5, 0.95))
+    assert narrow == compute_bootstrap_interval(errors, lengths, 0.5)
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
@@ -43,7 +44,7 @@ def test_interval_is_the_same_again_and_wider_with_more_confidence():
     ],
 )
 def test_no_interval_where_drawing_anew_says_nothing(errors, lengths, recwarn):
-    assert bootstrap_interval(errors, lengths) is None
+    assert compute_bootstrap_interval(errors, lengths) is None
     assert not recwarn.list
 
 
@@ -56,10 +57,10 @@ def test_no_interval_where_drawing_anew_says_nothing(errors, lengths, recwarn):
     ],
 )
 def test_counts_that_have_no_rate_are_errors(errors, lengths, message):
-    with pytest.raises(StatisticsError, match=message):
-        bootstrap_interval(errors, lengths)
-    with pytest.raises(StatisticsError, match=message):
-        paired_difference(errors, errors, lengths)
+    with pytest.raises(InputError, match=message):
+        compute_bootstrap_interval(errors, lengths)
+    with pytest.raises(InputError, match=message):
+        compare_paired_errors(errors, errors, lengths)
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,11 @@ def test_counts_that_have_no_rate_are_errors(errors, lengths, message):
 def test_p_counted_over_all_signs_by_hand(differences, p, ties):
     before = [5] * (len(differences) + ties)
     after = [5 + change for change in differences] + [5] * ties
-    assert paired_difference(before, after, [9] * len(before)).p == pytest.approx(p)
+    assert compare_paired_errors(before, after, [9] * len(before)).p == pytest.approx(p)
 
 
 def test_difference_by_hand():
-    found = paired_difference([3, 0, 2, 1], [1, 1, 0, 1], [10, 10, 10, 20])
+    found = compare_paired_errors([3, 0, 2, 1], [1, 1, 0, 1], [10, 10, 10, 20])
     assert found.points == pytest.approx(-6.0)  # 3 errors of 50 glosses fewer
     assert (found.better, found.worse, found.equal) == (2, 1, 1)
     low, high = found.interval
@@ -91,20 +92,20 @@ def test_difference_by_hand():
 
 
 def test_identical_runs_do_not_differ():
-    found = paired_difference([3, 0, 2], [3, 0, 2], [5, 5, 5])
+    found = compare_paired_errors([3, 0, 2], [3, 0, 2], [5, 5, 5])
     assert (found.points, found.interval, found.p) == (0.0, None, 1.0)
     assert (found.better, found.worse, found.equal) == (0, 0, 3)
 
 
 def test_swapping_the_runs_changes_the_sign_alone():
     a, b, lengths = [3, 0, 2, 1, 4, 0], [1, 1, 0, 1, 1, 2], [7, 5, 8, 9, 6, 4]
-    there, back = paired_difference(a, b, lengths), paired_difference(b, a, lengths)
+    there, back = compare_paired_errors(a, b, lengths), compare_paired_errors(b, a, lengths)
     assert (back.points, back.p) == (-there.points, there.p)
     assert back.interval == pytest.approx((-there.interval[1], -there.interval[0]))
 
 
 def test_a_constant_gain_in_many_sentences_cannot_be_chance():
-    found = paired_difference([1] * 60, [0] * 60, range(1, 61))
+    found = compare_paired_errors([1] * 60, [0] * 60, range(1, 61))
     assert found.p < 0.001
     assert found.interval[1] < 0
 
@@ -114,8 +115,8 @@ def test_pairing_makes_the_interval_narrower_than_two_apart():
     lengths = random.integers(5, 15, 300)
     hard = random.binomial(lengths, 0.4)
     easier = np.maximum(hard - random.binomial(1, 0.2, 300), 0)
-    low, high = paired_difference(hard, easier, lengths).interval
-    apart = bootstrap_interval(hard, lengths)
+    low, high = compare_paired_errors(hard, easier, lengths).interval
+    apart = compute_bootstrap_interval(hard, lengths)
     assert high - low < 0.5 * (apart[1] - apart[0])
 
 
@@ -124,6 +125,6 @@ def test_the_size_of_a_test_split_takes_no_time():
     lengths = random.integers(1, 20, 1200)
     a, b = random.binomial(lengths, 0.2), random.binomial(lengths, 0.19)
     started = time.monotonic()
-    bootstrap_interval(a, lengths)
-    paired_difference(a, b, lengths)
+    compute_bootstrap_interval(a, lengths)
+    compare_paired_errors(a, b, lengths)
     assert time.monotonic() - started < 5  # half a second; CI may be busy

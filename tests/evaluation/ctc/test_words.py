@@ -7,8 +7,9 @@ import pytest
 
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.hypothesis import Hypothesis
+from evaluation.ctc.posteriors import RecognitionError, check_finite
+from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.ctm import CtmWord
-from evaluation.recognise import RecognitionError, as_words, check_finite, merge_repeats
 
 VOCABULARY = Vocabulary(["REGEN", "SONNE"])
 
@@ -23,7 +24,7 @@ def test_times_are_those_of_the_frames_of_the_aligned_steps():
     # In the blank steps the rest is split evenly, so each gives half of it to the gloss next to it; of two glosses
     # with equal shares the later has the step. Step 0 to 1: REGEN, 2 to 4: SONNE.
     p = one_hot(0, 1, 0, 2, 0)
-    words = as_words(Hypothesis((1, 2), 0.1, (1, 3), (0.75, 1.0)), p, VOCABULARY, 4, 18, 0.04)
+    words = build_words(Hypothesis((1, 2), 0.1, (1, 3), (0.75, 1.0)), p, VOCABULARY, 4, 18, 0.04)
     assert [word.gloss for word in words] == ["REGEN", "SONNE"]
     assert [word.start for word in words] == pytest.approx([0.0, 2 * 4 * 0.04])
     # The last step would end at frame 20, but the clip has 18.
@@ -32,12 +33,12 @@ def test_times_are_those_of_the_frames_of_the_aligned_steps():
 
 
 def test_a_decoder_without_confidences():
-    words = as_words(Hypothesis((2,), 0.1, (0,)), one_hot(2), VOCABULARY, 4, 4, 0.04)
+    words = build_words(Hypothesis((2,), 0.1, (0,)), one_hot(2), VOCABULARY, 4, 4, 0.04)
     assert words == (CtmWord("SONNE", 0.0, 0.16, None),)
 
 
 def test_an_empty_hypothesis_has_no_words():
-    assert as_words(Hypothesis((), 0.1, (), ()), one_hot(0, 0), VOCABULARY, 4, 8, 0.04) == ()
+    assert build_words(Hypothesis((), 0.1, (), ()), one_hot(0, 0), VOCABULARY, 4, 8, 0.04) == ()
 
 
 def test_merging_spans_the_run_and_keeps_the_highest_confidence():

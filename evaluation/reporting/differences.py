@@ -1,4 +1,4 @@
-"""Two runs on the same sentences: which is better, by how much, and where."""
+"""Two runs on the same sentences: which is better, by how much, and where they differ."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from evaluation.reporting.content import Report, Sentence, Split
-from evaluation.reporting.statistics import PairedDifference, paired_difference
-from evaluation.wer import WerResult
+from evaluation.reporting.report_json import Report, Sentence, Split
+from evaluation.reporting.statistics import PairedDifference, compare_paired_errors
+from evaluation.wer_result import WerResult
 from utils.errors import InputError
-
-
-class ComparisonError(InputError, ValueError):
-    """Runs that were not evaluated on the same sentences."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,9 @@ class SplitComparison:
     """A split in both runs.
 
     Attributes:
-        name: of the split.
-        a: counts of run A, in the order of its sentences.
-        b: counts of run B, in the same order, signers named as in A.
+        name: the name of the split.
+        a: the counts of run A, in the order of its sentences.
+        b: the counts of run B, in the same order, signers named as in A.
         difference: B against A, with its interval and test.
         settings: ways in which the runs were scored differently, a line each; empty if they are comparable.
         glosses: reference glosses on which the runs differ, those that gained most first.
@@ -66,49 +62,58 @@ class SplitComparison:
     glosses: tuple[GlossChange, ...]
     sentences: tuple[SentencePair, ...]
 
-    def signers(self) -> list[tuple[str, WerResult, WerResult]]:
+    def split_by_signer(self) -> list[tuple[str, WerResult, WerResult]]:
         """(name, counts of A, counts of B) of each signer, sorted by name."""
-        others = self.b.per_signer()
-        return [(name, part, others[name]) for name, part in self.a.per_signer().items()]
+        of_b = self.b.split_by_signer()
+        return [(name, of_a, of_b[name]) for name, of_a in self.a.split_by_signer().items()]
 
 
-def compare(a: Report, b: Report, split: str | None = None) -> tuple[SplitComparison, ...]:
+def compare_reports(a: Report, b: Report, split: str | None = None) -> tuple[SplitComparison, ...]:
     """Compare two runs on the splits that both have, or on one.
 
+    Args:
+        a: the report of run A.
+        b: the report of run B.
+        split: the name of the only split to compare on.
+
     Raises:
-        ComparisonError: there is no such split, or its references are not the same; the message names the first.
+        InputError: there is no such split, or its references are not the same; the message names the first.
     """
     if split is not None:
         for name, report in (("A", a), ("B", b)):
             if split not in report.splits:
-                raise ComparisonError(f"{name} has no split {split!r}, it has: {', '.join(report.splits) or 'none'}")
+                raise InputError(f"{name} has no split {split!r}, it has: {', '.join(report.splits) or 'none'}")
     common = [name for name in a.splits if name in b.splits and split in (None, name)]
     if not common:
         has = [", ".join(report.splits) or "none" for report in (a, b)]
-        raise ComparisonError(f"there is no split that both have: A has {has[0]}, B has {has[1]}")
+        raise InputError(f"there is no split that both have: A has {has[0]}, B has {has[1]}")
     return tuple(compare_split(name, a.splits[name], b.splits[name]) for name in common)
 
 
 def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
-    """Compare two runs on a split. Raises ComparisonError as `compare` does."""
-    pairs = _paired(name, a, b)
+    """Compare two runs on a split. Raises InputError as `compare_reports` does."""
+    pairs = _pair_sentences(name, a, b)
     counts_a = [pair.a.counts for pair in pairs]
+    # The references are the same, but a corpus that was prepared again may name its signers otherwise.
+    counts_b = [replace(pair.b.counts, signer=pair.a.signer) for pair in pairs]
     return SplitComparison(
         name=name,
         a=WerResult(tuple(counts_a)),
-        b=WerResult(tuple(replace(pair.b.counts, signer=pair.a.signer) for pair in pairs)),
-        difference=paired_difference(
-            [pair.a.errors for pair in pairs],
-            [pair.b.errors for pair in pairs],
+        b=WerResult(tuple(counts_b)),
+        difference=compare_paired_errors(
+            [counts.errors for counts in counts_a],
+            [counts.errors for counts in counts_b],
             [counts.reference_length for counts in counts_a],
         ),
-        settings=tuple(_settings(a, b)),
-        glosses=tuple(_gloss_changes(pairs)),
+        settings=tuple(_list_differing_settings(a, b)),
+        glosses=tuple(_list_gloss_changes(pairs)),
         sentences=tuple(sorted(pairs, key=lambda pair: -abs(pair.difference))),
     )
 
 
-def _settings(a: Split, b: Split) -> Iterator[str]:
+def _list_differing_settings(a: Split, b: Split) -> Iterator[str]:
+    """A line for each way in which the runs were scored differently."""
+    # Not the scorer: building a report checks that both scorers count the same.
     merged = {True: "yes", False: "no"}
     for what, of_a, of_b in (
         ("normalisation", a.normalise, b.normalise),
@@ -118,8 +123,8 @@ def _settings(a: Split, b: Split) -> Iterator[str]:
             yield f"{what}: A {of_a}, B {of_b}"
 
 
-def _paired(name: str, a: Split, b: Split) -> list[SentencePair]:
-    """The sentences of A with those of B; raises ComparisonError unless the same was signed in the same sentences."""
+def _pair_sentences(name: str, a: Split, b: Split) -> list[SentencePair]:
+    """The sentences of A with those of B; an error unless the same was signed in the same sentences."""
     of_b = {sentence.id: sentence for sentence in b.sentences}
     in_a = {sentence.id for sentence in a.sentences}
     for run, missing in (
@@ -127,7 +132,7 @@ def _paired(name: str, a: Split, b: Split) -> list[SentencePair]:
         ("B", [sentence.id for sentence in b.sentences if sentence.id not in in_a]),
     ):
         if missing:
-            raise ComparisonError(
+            raise InputError(
                 f"{name}: the runs were not evaluated on the same sentences: {len(missing)} are in {run} only "
                 f"(first: {missing[0]})"
             )
@@ -135,17 +140,22 @@ def _paired(name: str, a: Split, b: Split) -> list[SentencePair]:
     for pair in pairs:
         if pair.a.reference != pair.b.reference:
             glosses = [" ".join(of.reference) for of in (pair.a, pair.b)]
-            raise ComparisonError(
+            raise InputError(
                 f"{name}: the reference of {pair.a.id} is not the same: {glosses[0]!r} in A, {glosses[1]!r} in B"
             )
     return pairs
 
 
-def _gloss_changes(pairs: Sequence[SentencePair]) -> list[GlossChange]:
+def _list_gloss_changes(pairs: Sequence[SentencePair]) -> list[GlossChange]:
+    """The reference glosses on which the runs differ, those that gained most first."""
     signed = Counter(gloss for pair in pairs for gloss in pair.a.reference)
-    wrong = [
-        Counter(gloss for of in side for op, gloss, _ in of.alignment if op in ("S", "D"))
-        for side in ([pair.a for pair in pairs], [pair.b for pair in pairs])
-    ]
-    changes = [GlossChange(gloss, signed[gloss], wrong[0][gloss], wrong[1][gloss]) for gloss in signed]
+    errors_a = _count_errors([pair.a for pair in pairs])
+    errors_b = _count_errors([pair.b for pair in pairs])
+    changes = [GlossChange(gloss, signed[gloss], errors_a[gloss], errors_b[gloss]) for gloss in signed]
     return sorted((change for change in changes if change.gain), key=lambda change: (-change.gain, change.gloss))
+
+
+def _count_errors(sentences: Sequence[Sentence]) -> Counter[str]:
+    """How often each reference gloss was missed or read as another one."""
+    # Insertions belong to no reference gloss.
+    return Counter(gloss for sentence in sentences for op, gloss, _ in sentence.alignment if op in ("S", "D"))
