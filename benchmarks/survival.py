@@ -26,6 +26,7 @@ import numpy as np
 import torch
 
 from dataset.synthetic.generate import generate
+from engine.checkpoints import BEST, LAST
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
 from utils.table import format_table
@@ -55,7 +56,7 @@ def command(folder: Path, run: str) -> list[str]:
 def outcome(run: Path) -> dict[str, Any]:
     """All that a training leaves, without its times."""
     found: dict[str, Any] = {}
-    for name in ("last.pt", "best.pt"):
+    for name in (LAST, BEST):
         content = load_checkpoint(run / name)
         found |= flat(
             {key: content[key] for key in ("model_state_dict", "optimizer_state_dict", "random_states")}, name
@@ -87,7 +88,7 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 def steps_done(run: Path) -> int:
     """Steps in the last checkpoint; 0 if there is none."""
-    path = run / "last.pt"
+    path = run / LAST
     return load_checkpoint(path)["train_state"]["step"] if path.is_file() else 0
 
 
@@ -103,7 +104,7 @@ def interrupt(folder: Path, run: str, how: signal.Signals, moment: float) -> tup
     program = subprocess.Popen(
         command(folder, run), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    started, last = time.monotonic(), folder / run / "last.pt"
+    started, last = time.monotonic(), folder / run / LAST
     while program.poll() is None:
         if how is signal.SIGKILL:
             due = time.monotonic() - started >= moment

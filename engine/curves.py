@@ -23,25 +23,38 @@ class Curves:
     """Writes points and pictures while it is entered; only the first of several processes writes.
 
     Args:
-        folder: of the run.
-        step: steps that are done; later points from before an interruption are forgotten.
-        interval: steps between points.
+        folder: the run's folder.
+        step: the number of steps that are done; TensorBoard forgets later points, from before an interruption.
+        interval: the number of steps between two points.
     """
 
     def __init__(self, folder: Path, step: int, interval: int) -> None:
+        self.folder = folder
+        self.step = step
         self.interval = interval
-        self.writer = SummaryWriter(str(folder), purge_step=step + 1) if ranks.rank() == 0 else None
-        self._clips, self._seconds = 0, 0.0
+        self.writer: SummaryWriter | None = None
+        self._clips, self._seconds = 0, 0.0  # since the last point
 
     def __enter__(self) -> Curves:
+        if ranks.rank() == 0:
+            # Steps after the last checkpoint are done again on resuming: without a purge their points would come twice.
+            self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.writer:
             self.writer.close()
+            self.writer = None
 
     def add_step(self, step: int, result: StepResult, clips: int, seconds: float) -> None:
-        """Note a step of so many clips of this process; every `interval` steps there is a point of each curve."""
+        """Note a step; every `interval` steps each curve gets a point.
+
+        Args:
+            step: the number of the step, from 1.
+            result: what came out of the step.
+            clips: the number of this process's clips in the step.
+            seconds: the time that the step took, in seconds.
+        """
         self._clips += clips * ranks.world_size()
         self._seconds += seconds
         if self.writer is None or step % self.interval:
@@ -56,12 +69,18 @@ class Curves:
     def add_evaluation(
         self, step: int, result: EvaluationResult, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary
     ) -> None:  # fmt: skip
-        """Note the WER of each head on dev after a step, and draw how the network aligns the first clip.
+        """Note the WER of each head on dev, and draw how the network aligns the first clip.
 
-        At epochs' numbers, which are lower than steps', points would outlive the resuming that forgets them.
+        Args:
+            step: the number of steps done.
+            result: the evaluation of dev.
+            model: the network that was evaluated.
+            data: the split that was evaluated.
+            vocabulary: the gloss dictionary.
         """
         if self.writer is None:
             return
+        # Points lie at steps, not at epochs: numbers of epochs are lower, and the purge on resuming would miss them.
         for head, counts in result.results.items():
             self.writer.add_scalar(f"WER/dev-{head}", counts.wer, step)
         picture = draw_alignment(model, data.loader, vocabulary)
@@ -70,8 +89,8 @@ class Curves:
 
 
 def measure_peak_memory() -> int:
-    """Bytes: the most that was in use so far, on the GPU if there is one, else of this process."""
+    """The most memory that was in use so far, in bytes: the GPU's if there is one, else this process's."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
-    unit = 1 if sys.platform == "darwin" else 1024
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -14,10 +14,13 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from engine.sync_batchnorm import convert_sync_batchnorm
-from utils.device import DeviceError, select_device
+from utils.device import select_device
+from utils.errors import InputError
 from utils.ranks import local_rank, world_size
 
-PATIENCE = timedelta(hours=2)  # with a process that evaluates or writes while the others wait
+# How long processes wait for one that scores an evaluation or writes a checkpoint; PyTorch's ten minutes for GPUs would
+# end a run whose evaluation takes longer.
+PATIENCE = timedelta(hours=2)
 
 
 def split_device_names(names: str) -> list[str]:
@@ -26,27 +29,36 @@ def split_device_names(names: str) -> list[str]:
 
 
 def relaunch_with_torchrun(names: Sequence[str], arguments: Sequence[str]) -> None:
-    """Go on as torchrun, which runs this command line once for each device; does not return.
+    """Become torchrun, which runs this command line once for each device; does not return.
 
     Args:
-        names: devices of this machine.
+        names: the devices of this machine, one for each process.
         arguments: the program and what it was called with.
 
     Raises:
-        DeviceError: a device is not there, or named twice.
+        InputError: a device is not there, or is named twice.
     """
     for name in names:
         select_device(name)
     twice = [name for name in names if names.count(name) > 1 and name != "cpu"]
     if twice:
-        raise DeviceError(f"device {','.join(names)} names {twice[0]} twice: a GPU serves one process")
+        raise InputError(f"device {','.join(names)} names {twice[0]} twice: a GPU serves one process")
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={len(names)}"]
+    # Without a number torchrun gives each process one thread; the processes share the cores instead.
     threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // len(names)))}
+    # This process becomes torchrun instead of starting it, so that signals, which are sent to this process, reach it.
     os.execve(sys.executable, [sys.executable, *launcher, *arguments], threads | os.environ)
 
 
 def select_local_device(names: str) -> torch.device:
-    """The device of this process: of several the one with its number, of "auto" and "cuda" the GPU with it."""
+    """The device of this process, by its local rank.
+
+    Args:
+        names: the configuration's `device`: of several devices each process takes one, of "auto" and "cuda" a GPU.
+
+    Raises:
+        InputError: no such device is here.
+    """
     devices, number = split_device_names(names), local_rank()
     if number is None:
         return select_device(names)
@@ -58,12 +70,12 @@ def select_local_device(names: str) -> torch.device:
 
 @contextmanager
 def join_process_group(device: torch.device) -> Iterator[None]:
-    """The other processes can be talked to while this is entered, if torchrun started this one."""
+    """Connect this process with the others while it is entered, if torchrun started it."""
     if local_rank() is None or dist.is_initialized():
         yield
         return
     if device.type == "cuda":
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(device)  # NCCL sends from the current device
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield
@@ -72,7 +84,13 @@ def join_process_group(device: torch.device) -> Iterator[None]:
 
 
 def wrap_ddp(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:
-    """What to call in place of `model` when training: its gradients become the mean of all processes'."""
+    """Wrap a network for training, so that its gradients become the mean over all processes.
+
+    Args:
+        model: the network, on its device; returned as it is where there is one process.
+        device: the device of this process.
+        sync_batchnorm: whether BatchNorm is computed over the clips of all processes.
+    """
     if world_size() == 1:
         return model
     if sync_batchnorm:

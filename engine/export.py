@@ -38,10 +38,6 @@ Network = Callable[[np.ndarray], np.ndarray]
 """Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
 
 
-class ExportError(InputError):
-    """The exported network cannot be written, or does not give what PyTorch gives."""
-
-
 @dataclass(frozen=True)
 class Parity:
     """How far an exported network is from PyTorch on one clip.
@@ -92,7 +88,7 @@ def write_torchscript(network: TorchNetwork, example: torch.Tensor, path: Path, 
 def write_torch_export(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
     """Write an exported program, what PyTorch offers in place of TorchScript."""
     if torch.__version__ < OLDEST:
-        raise ExportError(f"the format torch_export needs PyTorch {OLDEST} or newer, this is {torch.__version__}")
+        raise InputError(f"the format torch_export needs PyTorch {OLDEST} or newer, this is {torch.__version__}")
     spec = network.model.spec
     frames = spec.stride * torch.export.Dim("steps", min=1, max=LONGEST) + 2 * spec.edge
     shapes = ({1: frames},)
@@ -147,7 +143,7 @@ def compare_networks(reference: Network, other: Network, size: int, lengths: Seq
         clip = make_random_clip(frames, size)
         expected, given = reference(clip), other(clip)
         if expected.shape != given.shape:
-            raise ExportError(f"{frames} frames give logits {given.shape}, where PyTorch gives {expected.shape}")
+            raise InputError(f"{frames} frames give logits {given.shape}, where PyTorch gives {expected.shape}")
         largest = float(np.abs(given - expected).max())
         found.append(Parity(frames, len(expected), largest, largest / float(np.abs(expected).max())))
     return found
@@ -164,10 +160,10 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
     """Write a network in the format called `name`; `out` appears only if it gives what PyTorch gives.
 
     Raises:
-        ExportError: it does not, or `out` has the wrong ending.
+        InputError: it does not, or `out` has the wrong ending.
     """
     if out.suffix != FORMATS[name].suffix:
-        raise ExportError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
+        raise InputError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
     with atomic_path(out) as temporary:
         exported = write_and_read_back(recogniser, name, temporary)
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose rounding would hide mistakes
@@ -175,7 +171,7 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
         print(format_parity(found))
         wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
         if wrong:
-            raise ExportError(
+            raise InputError(
                 f"the exported network is not PyTorch's: on {len(wrong)} of {len(found)} clips their logits differ by "
                 f"more than {TOLERANCE:g}; {out} was not written"
             )
@@ -196,7 +192,7 @@ def main(args: argparse.Namespace) -> None:
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
         out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)
         if out.resolve() == args.model_path.resolve():
-            raise ExportError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
+            raise InputError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
         export(recogniser, args.format, out)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

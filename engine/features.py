@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from config.schema import Config
+from config.schema import Config, FeederArgs
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader
-from dataset.manifest import load_manifest
+from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
 from slr_network import SLRModel, build_model, for_recognition
 from utils import ranks
@@ -37,11 +37,12 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     model = model.to(device)
     network = for_recognition(model, config)
     out = folder / "features"
+    # features.json goes first and comes last, so that an extraction that was interrupted never looks complete.
     (out / FeatureSource.FILE).unlink(missing_ok=True)
     ranks.all_gather(None)  # none writes before the old ones are declared incomplete
-    for split in ("train", "dev", "test"):
-        if split == "test" and not (Path(config.prepared) / "test.json").is_file():
-            continue
+    # Train and dev have to be there: where one is not, reading its manifest says what to do.
+    splits = SPLITS if "test" in available_splits(config.prepared) else ("train", "dev")
+    for split in splits:
         manifest = load_manifest(config.prepared, config.dataset, split)
         loader = build_loader(
             manifest,
@@ -56,28 +57,27 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
     ranks.all_gather(None)  # all have written their share
     if ranks.rank() == 0:
-        build_feature_source(config, model, manifest.frame_size).save(out)
+        build_feature_source(config.feeder_args, model, manifest.frame_size).save(out)
     return out
 
 
-def check_features(config: Config, model: SLRModel, frame_size: int) -> None:
-    """Raise FrameError if the configuration is for features, and those are not of this network's backbone.
+def check_features(feeder: FeederArgs, model: SLRModel, frame_size: int) -> None:
+    """Raise FrameError if the network is to read features, and they are not of this network's backbone.
 
     Args:
-        config: of the run.
-        model: with the weights that it starts from.
-        frame_size: of the prepared frames.
+        feeder: the configuration's `feeder_args`.
+        model: the network, with the weights that it starts from.
+        frame_size: the size of the prepared frames, in pixels.
     """
-    if config.feeder_args.datatype == "features":
-        build_feature_source(config, model, frame_size).check(config.feeder_args.features)
+    if feeder.datatype == "features":
+        build_feature_source(feeder, model, frame_size).check(feeder.features)
 
 
-def build_feature_source(config: Config, model: SLRModel, frame_size: int) -> FeatureSource:
-    """What `model` computes features with."""
+def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -> FeatureSource:
+    """The record of what `model` computes features with; the arguments are those of `check_features`."""
     digest = hashlib.sha256()
     for name, weight in sorted(model.conv2d.state_dict().items()):
         digest.update(name.encode() + weight.cpu().numpy().tobytes())
-    feeder = config.feeder_args
     return FeatureSource(
         backbone=digest.hexdigest(),
         channels=model.conv2d.out_channels,
@@ -95,4 +95,5 @@ def _extract_split(
     for batch in tqdm(loader, desc=f"features of {split}", unit="batch", leave=False):
         features = model.frame_features(batch.to(device).video, batch.lengths).float().cpu().numpy()  # (B, T_pad, C)
         for clip_id, frames, own in zip(batch.ids, batch.lengths.tolist(), features, strict=True):
+            # Cut to the clip's own padding, so that a file does not depend on the batch that the clip was in.
             write_features(feature_file(out, split, clip_id), own[: model.spec.padded_length(frames)], frames)

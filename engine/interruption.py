@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -15,7 +16,7 @@ class Interrupted(Exception):  # noqa: N818  no error, like KeyboardInterrupt
     """The run was asked to stop, and everything it had done is saved.
 
     Attributes:
-        status: exit status of the program, 128 and the number of the signal, as shells expect it.
+        status: the program's exit status: 128 and the number of the signal, as shells expect it.
     """
 
     def __init__(self, number: int) -> None:
@@ -29,29 +30,30 @@ class Interruption:
     Outside the main thread, where Python lets nobody handle signals, it does nothing.
 
     Attributes:
-        requested: the signal that came; 0 for none.
+        requested: the number of the signal that came; 0 for none.
     """
 
     def __init__(self) -> None:
         self.requested = 0
         self._at_once = False
+        self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
-        self._before = {}
         if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+            self._handlers_before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
+        for number, handler in self._handlers_before.items():
             signal.signal(number, handler)
+        self._handlers_before = {}
 
     @contextmanager
     def at_once(self) -> Iterator[None]:
-        """Raise Interrupted as soon as a signal comes: around what leaves nothing half done."""
+        """Raise Interrupted as soon as a signal comes: for work that leaves nothing half done."""
         self._at_once = True
         try:
-            self.check()
+            self.check()  # a signal may have come before this was entered
             yield
         finally:
             self._at_once = False
@@ -62,6 +64,7 @@ class Interruption:
             raise Interrupted(self.requested)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
+        # Only Ctrl-C counts as impatience: a cluster may send SIGTERM several times while the last step is saved.
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.requested = number

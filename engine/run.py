@@ -1,4 +1,4 @@
-"""One run, from a configuration to the table at the end."""
+"""One run, from a configuration to the table at the end: a function for each phase."""
 
 from __future__ import annotations
 
@@ -9,137 +9,171 @@ from pathlib import Path
 
 import torch
 
-from config.load import to_dict
+from config.load import ConfigError, to_dict
 from config.schema import Config
-from engine.checkpoints import BEST, LAST
+from dataset.manifest import available_splits, load_manifest
+from dataset.vocabulary import load_vocabulary
+from engine.checkpoints import find_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
-from engine.features import extract_features
+from engine.features import check_features, extract_features
 from engine.provenance import add_start, collect_provenance
+from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import check_run_folder, open_run_folder
-from engine.tester import test
 from engine.train_state import TrainState
 from engine.trainer import Trainer
 from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
+from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_summary, write_report
 from evaluation.sclite import score_with_sclite
+from slr_network import build_model
 from utils import ranks
-from utils.checkpoint import load_checkpoint
-from utils.errors import InputError
+from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER, start_log
 
 
-class PhaseError(InputError):
-    """The phase lacks something."""
-
-
 def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
-    """Train and evaluate the best epoch, or evaluate given weights, or write their frame features.
+    """Run the phase that a configuration asks for.
 
     Where torchrun started several processes, each calls this, and they share the work.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         notes: lines for the log about the configuration.
 
     Returns:
-        what came out, by split.
+        the evaluation of each split; none of the phase `features`.
 
     Raises:
         InputError: something that the run needs is missing or does not fit; the message says what.
+        Interrupted: a training was asked to stop, and everything is saved.
     """
     device = select_local_device(config.device)
     with join_process_group(device):
-        return _run(resumed(config), notes, device)
+        config = replace(config, load_checkpoints=find_checkpoint_to_resume(config))
+        check_tools(config)
+        torch.use_deterministic_algorithms(config.deterministic)
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
+        return PHASES[config.phase](config, notes, device)
 
 
-def resumed(config: Config) -> Config:
-    """The configuration with the checkpoint that `resume` finds; as it is where there is none yet."""
-    last = Path(config.work_dir) / LAST
-    if not config.resume or config.load_checkpoints or not last.is_file():
-        return config
-    return replace(config, load_checkpoints=str(last))
-
-
-def _run(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
-    check_tools(config)
-    torch.use_deterministic_algorithms(config.deterministic)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
-    weights = config.load_weights or config.load_checkpoints
-    if config.phase != "train" and not weights:
-        raise PhaseError(f"--phase {config.phase} needs --load-weights FILE, e.g. the best.pt of a run")
+def train(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+    """Train, then evaluate the best epoch on every split and report it."""
     check_run_folder(config)
-    trainer = Trainer(config, device) if config.phase == "train" else None
-    folder = open_own_folder(config, device)
-    for note in notes:
-        LOGGER.info(note)
-    LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
-    if config.phase == "features":
-        LOGGER.info("features:  %s", extract_features(config, weights, folder, device))
-        return []
-    if trainer:
-        weights = train(trainer, folder)
-        ranks.all_gather(None)
-    evaluations = test(config, weights, folder, device)
-    LOGGER.info("\n%s", format_summary(evaluations))
-    if ranks.rank():
-        return evaluations
-    history = trainer.state.history if trainer else load_history(weights)
-    page = write_report(folder, evaluations, to_dict(config), history, str(weights))
-    LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
+    # The trainer is built before the folder is opened: if it finds something missing or wrong, the run ends before
+    # anything has been written or moved aside.
+    trainer = Trainer(config, device)
+    folder = start_run(config, notes, device)
+    state = trainer.train()
+    done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
+    LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
+    LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
+    weights = find_best_checkpoint(folder, config.load_checkpoints, state)
+    ranks.all_gather(None)  # all have found it before the first one writes again
+    evaluations = evaluate_checkpoint(config, weights, folder, device)
+    report_results(config, evaluations, trainer.state.history, weights, folder)
     return evaluations
 
 
-def open_own_folder(config: Config, device: torch.device) -> Path:
-    """The run's folder, with its log begun and what it is made with written down."""
-    ranks.all_gather(None)  # every process has looked at it before the first one changes it
+def test(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+    """Evaluate given weights on every split and report it."""
+    weights = require_weights(config)
+    folder = start_run(config, notes, device)
+    evaluations = evaluate_checkpoint(config, weights, folder, device)
+    report_results(config, evaluations, load_history(weights), weights, folder)
+    return evaluations
+
+
+def extract(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+    """Write what the backbone of given weights says of every frame; evaluates nothing."""
+    weights = require_weights(config)
+    folder = start_run(config, notes, device)
+    LOGGER.info("features:  %s", extract_features(config, weights, folder, device))
+    return []
+
+
+PHASES = {"train": train, "test": test, "features": extract}
+
+
+def check_tools(config: Config) -> None:
+    """Raise the InputError of a decoder or scorer that the configuration asks for and that does not work here.
+
+    Every phase begins with this, so that a missing tool is known before hours of training and not after.
+    """
+    make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+    if config.evaluate_tool == "sclite":
+        score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
+
+
+def require_weights(config: Config) -> str:
+    """The checkpoint that a phase other than training works with.
+
+    Raises:
+        ConfigError: none is given.
+    """
+    weights = config.load_weights or config.load_checkpoints
+    if not weights:
+        raise ConfigError(f"--phase {config.phase} needs --load-weights FILE, e.g. the best.pt of a run")
+    return weights
+
+
+def start_run(config: Config, notes: Sequence[str], device: torch.device) -> Path:
+    """Open the run's folder, begin the log in it, and write down what the run is made with."""
+    ranks.all_gather(None)  # every process has looked at the folder before the first one changes it
     folder = Path(config.work_dir)
     if ranks.rank() == 0:
         folder = open_run_folder(config)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
         add_start(folder / name, collect_provenance(device))
-    ranks.all_gather(None)
+    ranks.all_gather(None)  # the folder is there for all
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
+    for note in notes:
+        LOGGER.info(note)
+    LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
     return folder
 
 
-def check_tools(config: Config) -> None:
-    """Raise the InputError of a decoder or scorer that the configuration asks for and that does not work here."""
-    make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    if config.evaluate_tool == "sclite":
-        score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
+def evaluate_checkpoint(
+    config: Config, weights: str | Path, folder: Path, device: torch.device
+) -> list[EvaluationResult]:  # fmt: skip
+    """Evaluate the weights in a file on dev, and on test where the corpus has one.
+
+    Raises:
+        ManifestError: the corpus is not prepared to the end.
+        FrameError: features that are to be read are missing, or not of these weights.
+        CheckpointError: unreadable, of another network, or of another dictionary.
+    """
+    vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
+    splits = ["dev", "test"]
+    if "test" not in available_splits(config.prepared):
+        LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
+        splits = ["dev"]
+    data = [load_evaluation_data(config, split, vocabulary) for split in splits]
+    content = load_checkpoint(weights)
+    check_glosses(content, weights, vocabulary.glosses)
+    model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
+    load_weights(model, content, name=str(weights))
+    check_features(config.feeder_args, model, load_manifest(config.prepared, config.dataset, "dev").frame_size)
+    model = model.to(device)
+    return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
+
+
+def report_results(
+    config: Config, evaluations: Sequence[EvaluationResult], history: Sequence[EpochRecord], weights: str | Path, folder: Path
+) -> None:  # fmt: skip
+    """Log the table of the evaluations and write the report; of several processes the first does."""
+    LOGGER.info("\n%s", format_summary(evaluations))
+    if ranks.rank() == 0:
+        page = write_report(folder, evaluations, to_dict(config), history, str(weights))
+        LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
 
 
 def load_history(weights: str | Path) -> Sequence[EpochRecord]:
     """The learning curve in a checkpoint; empty if it is not this project's."""
     state = load_checkpoint(weights).get("train_state")
     return TrainState.from_dict(state).history if isinstance(state, dict) and "history" in state else ()
-
-
-def train(trainer: Trainer, folder: Path) -> Path:
-    """Train; the checkpoint of the best epoch."""
-    state = trainer.train(folder)
-    minutes = state.seconds / 60
-    done = f"trained {state.epoch} epochs, {state.step} steps in {minutes:.1f} minutes"
-    LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
-    LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
-    return find_best_checkpoint(folder, trainer.config.load_checkpoints, state)
-
-
-def find_best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
-    """The checkpoint of the best epoch; a run resumed into another folder may have got no better than the older one.
-
-    Where the older run's best checkpoint is gone, the last one is taken, and the log says so.
-    """
-    for path in (folder / BEST, *([Path(resumed).parent / BEST] if resumed else [])):
-        if path.is_file():
-            saved = load_checkpoint(path)["train_state"]
-            if (saved["best_wer"], saved["best_epoch"]) == (state.best_wer, state.best_epoch):
-                return path
-    LOGGER.info("the checkpoint of the best epoch is not there: the last one is evaluated")
-    return folder / LAST if (folder / LAST).is_file() else Path(resumed)
 
 
 def describe_device(device: torch.device) -> str:

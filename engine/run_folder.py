@@ -10,16 +10,13 @@ from pathlib import Path
 
 from config.load import ConfigError, read_yaml, to_dict, to_yaml
 from config.schema import Config
+from engine.checkpoints import BEST, LAST
 from evaluation.reporting.history import EpochRecord
 from utils.errors import InputError
 from utils.files import set_aside, write_text
 
 STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "work_dir"}
-"""Keys that say how and where a training begins or goes on, not what it is."""
-
-
-class RunFolderError(InputError, ValueError):
-    """A folder that another run lives in."""
+"""Keys that say where a training begins or goes on, and how; they say nothing about what is trained."""
 
 
 def check_run_folder(config: Config) -> bool:
@@ -28,60 +25,64 @@ def check_run_folder(config: Config) -> bool:
     A folder with a training is taken again only to test or to resume it.
 
     Raises:
-        RunFolderError: it holds a training; says how to resume, overwrite or go elsewhere. Or it would be moved aside
-            with the weights that this run starts from.
+        InputError: it holds a training; says how to resume, to overwrite or to go elsewhere. Or the weights that this
+            run starts from lie in it, and would be moved aside with it.
     """
     folder = Path(config.work_dir)
     if config.phase != "train":
         return False
-    held = [name for name in ("last.pt", "best.pt") if (folder / name).exists()]
+    held = [name for name in (LAST, BEST) if (folder / name).exists()]
     needed = [Path(path) for path in (config.load_weights, config.load_checkpoints) if path]
     inside = [path for path in needed if folder.resolve() in path.resolve().parents]
     resumes = config.load_checkpoints is not None and Path(config.load_checkpoints) in inside
     if not held or resumes:
         return False
     if not config.overwrite:
-        raise RunFolderError(
+        raise InputError(
             f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with --resume, or "
-            f"--load-checkpoints {folder / 'last.pt'}; start afresh with --overwrite (the old folder is moved aside, "
+            f"--load-checkpoints {folder / LAST}; start afresh with --overwrite (the old folder is moved aside, "
             "not deleted), or choose another --work-dir"
         )
     if inside:
-        raise RunFolderError(
-            f"{inside[0]} lies in {folder}, which --overwrite would move aside; choose another --work-dir"
-        )
+        raise InputError(f"{inside[0]} lies in {folder}, which --overwrite would move aside; choose another --work-dir")
     return True
 
 
 def open_run_folder(config: Config) -> Path:
-    """Make `work_dir` ready for this run, as `check_run_folder` says, and write its configuration into it.
+    """Make `work_dir` ready for this run, as `check_run_folder` says, and write the configuration into it.
 
-    That of a training which goes on with other settings is kept as config-1.yaml, config-2.yaml, ...
+    When a training goes on with other settings, the older configuration is kept as config-1.yaml, config-2.yaml, ...
+
+    Returns:
+        `work_dir`.
     """
     folder = Path(config.work_dir)
     if check_run_folder(config):
         folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / ("config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml")
-    if config.phase == "train" and differs(path, config):
+    if config.phase == "train" and holds_other_settings(path, config):
         set_aside(path)
     write_text(path, to_yaml(config))
     return folder
 
 
-def differs(path: Path, config: Config) -> bool:
-    """Whether there is a configuration in the file at `path`, and another one, however it was started."""
+def holds_other_settings(path: Path, config: Config) -> bool:
+    """Whether the file at `path` holds a configuration that differs in more than how the run was started."""
     if not path.is_file():
         return False
     try:
         held = read_yaml(path)
-    except ConfigError:
+    except ConfigError:  # someone's notes, or half a file: kept as well
         return True
     return any(held.get(key) != value for key, value in to_dict(config).items() if key not in STARTING)
 
 
 def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:
-    """Write dev.txt, a line an evaluation, and epochs.jsonl, an object an epoch: as the checkpoint has them."""
+    """Write dev.txt, a line for each evaluation, and epochs.jsonl, an object for each epoch.
+
+    Both are written whole from the checkpoint's history, so that after an interruption no epoch is in them twice.
+    """
     lines = [f"epoch {record.epoch}  {record.dev}\n" for record in history if record.dev]
     write_text(folder / "dev.txt", "".join(lines))
     write_text(folder / "epochs.jsonl", "".join(json.dumps(asdict(record)) + "\n" for record in history))

@@ -1,4 +1,4 @@
-"""What a training leaves out because it is told to: clips that cannot be read, steps whose loss is not finite."""
+"""What a training skips because it is told to: clips that cannot be read, steps whose loss is not finite."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from utils.errors import InputError
 from utils.log import LOGGER
 
 
-class TooManySkipsError(InputError, RuntimeError):
-    """More steps and clips were skipped than `max_skips` allows."""
-
-
 def count_unreadable(batches: Sequence[Batch]) -> int:
-    """Clips that could not be read in a step, in all processes, each of which is to call this; they are logged."""
+    """The number of clips that could not be read in a step, in all processes; they are logged.
+
+    Every process is to call this, with the batches that it has in the step.
+    """
     own = [message for batch in batches for message in batch.unreadable]
     everywhere = [message for messages in ranks.all_gather(own) for message in messages]
     for message in everywhere:
@@ -24,8 +23,6 @@ def count_unreadable(batches: Sequence[Batch]) -> int:
 
 
 def check_skips(skipped: int, limit: int) -> None:
-    """Raise TooManySkipsError if more was skipped than that."""
+    """Raise InputError if more steps and clips were skipped than `max_skips` allows."""
     if skipped > limit:
-        raise TooManySkipsError(
-            f"{skipped} steps and clips were skipped, more than max_skips {limit}: the log names them"
-        )
+        raise InputError(f"{skipped} steps and clips were skipped, more than max_skips {limit}: the log names them")

@@ -18,11 +18,11 @@ class SyncBatchNorm(nn.BatchNorm2d):
         """(N, C, ...) -> the same."""
         if not self.training:
             return super().forward(x)
-        dtype, x = x.dtype, x.float()
+        dtype, x = x.dtype, x.float()  # sums over many values would lose digits in half precision
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         local = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])  # (C + 1,)
-        total = collective.all_reduce(local)
+        total = collective.all_reduce(local)  # this one has a gradient, `torch.distributed.all_reduce` has none
         count = total[-1].detach()
         mean = total[:-1] / count  # (C,)
         centred = x - mean.view(shape)
@@ -35,14 +35,22 @@ class SyncBatchNorm(nn.BatchNorm2d):
         return (centred * scale.view(shape) + self.bias.view(shape)).to(dtype)
 
     def _check_input_dim(self, x: Tensor) -> None:
-        """Takes maps over time as well as over space."""
+        """Accept maps over time as well as over space, where `BatchNorm2d` accepts the latter alone."""
 
 
 def convert_sync_batchnorm(model: nn.Module, device: torch.device) -> nn.Module:
-    """`model` with every BatchNorm replaced by one over all processes; weights and names stay."""
+    """Replace every BatchNorm in `model`, in place, by one over all processes; weights and names stay.
+
+    Args:
+        model: the network, on its device.
+        device: the device of this process.
+
+    Returns:
+        `model`.
+    """
     if device.type == "cuda":
         return nn.SyncBatchNorm.convert_sync_batchnorm(model)
-    synced: dict[nn.Module, SyncBatchNorm] = {}
+    synced: dict[nn.Module, SyncBatchNorm] = {}  # a layer that has two names in the network stays one layer
     for module in list(model.modules()):
         for name, child in module._modules.items():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):

@@ -15,12 +15,13 @@ class EpochProgress:
     """How far the epoch under way has come.
 
     Attributes:
-        batches: that were learnt from.
-        steps: of the optimiser, those left out among them.
-        loss, gradient_norm: sums over the steps that were not left out.
-        learning_rate: of the last step.
-        skipped: steps left out because their loss was not finite.
-        seconds: spent.
+        batches: the number of batches that were learnt from.
+        steps: the number of the optimiser's steps, those that were skipped among them.
+        loss: the sum of the loss over the steps that were not skipped.
+        gradient_norm: the sum of the gradient's norm over the same steps.
+        learning_rate: the learning rate of the last step.
+        skipped: the number of steps skipped because their loss was not finite.
+        seconds: the time spent, in seconds.
     """
 
     batches: int = 0
@@ -31,8 +32,14 @@ class EpochProgress:
     skipped: int = 0
     seconds: float = 0.0
 
-    def after(self, result: StepResult, batches: int, seconds: float) -> EpochProgress:
-        """The progress after one more step, of so many batches and seconds."""
+    def add_step(self, result: StepResult, batches: int, seconds: float) -> EpochProgress:
+        """The progress after one more step.
+
+        Args:
+            result: what came out of the step.
+            batches: the number of batches that the step learnt from.
+            seconds: the time that it took, in seconds.
+        """
         learnt = not result.skipped
         return EpochProgress(
             batches=self.batches + batches,
@@ -44,9 +51,9 @@ class EpochProgress:
             seconds=self.seconds + seconds,
         )
 
-    def record(self, epoch: int) -> EpochRecord:
-        """The epoch, once it has come to its end."""
-        learnt = max(self.steps - self.skipped, 1)
+    def to_record(self, epoch: int) -> EpochRecord:
+        """The record of the epoch with this number, once it has come to its end."""
+        learnt = max(self.steps - self.skipped, 1)  # all steps may have been skipped
         return EpochRecord(
             epoch, self.loss / learnt, self.learning_rate, self.seconds,
             gradient_norm=self.gradient_norm / learnt, skipped=self.skipped,
@@ -58,13 +65,13 @@ class TrainState:
     """How far a training has come.
 
     Attributes:
-        epoch: epochs finished.
-        step: steps finished.
-        best_wer: lowest WER on dev so far, in percent.
+        epoch: the number of epochs finished.
+        step: the number of steps finished.
+        best_wer: the lowest WER on dev so far, in percent.
         best_epoch: the epoch that reached it, from 1; 0 before the first evaluation.
-        seconds: spent so far, over all resumings.
-        skipped: steps and clips left out so far, because they were not finite or not readable.
-        progress: of the epoch after those finished.
+        seconds: the time spent so far, over all resumings.
+        skipped: the number of steps and clips skipped so far, because they were not finite or not readable.
+        progress: the progress of the epoch after those finished.
         history: a record for each epoch.
     """
 
@@ -77,7 +84,7 @@ class TrainState:
     progress: EpochProgress = field(default_factory=EpochProgress)
     history: tuple[EpochRecord, ...] = ()
 
-    def after_epoch(self, record: EpochRecord, is_best: bool) -> TrainState:
+    def finish_epoch(self, record: EpochRecord, is_best: bool) -> TrainState:
         """The state when the epoch under way is finished, with what became of it."""
         state = replace(self, epoch=record.epoch, progress=EpochProgress(), history=(*self.history, record))
         return replace(state, best_wer=record.wer, best_epoch=record.epoch) if is_best else state

@@ -1,11 +1,10 @@
-"""Training: epochs, saving, resuming, and which checkpoint is best."""
+"""Training: epochs, the evaluation after each of them, and saving."""
 
 from __future__ import annotations
 
 import signal
 import time
 from dataclasses import asdict, replace
-from math import inf
 from pathlib import Path
 
 import torch
@@ -16,15 +15,16 @@ from config.schema import Config
 from dataset.loader import build_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
-from engine.checkpoints import BEST, LAST, Checkpoints, check_changes, identify_clips, load_resumable
+from engine.checkpoints import BEST, LAST, Checkpoints
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
-from engine.optim import adopt, freeze_unused, restore
+from engine.optim import freeze_unused
+from engine.resume import identify_clips, resume_training
 from engine.run_folder import write_history
 from engine.skips import check_skips, count_unreadable
-from engine.train_state import EpochProgress, TrainState
-from engine.training_step import build_step, group_batches
+from engine.train_state import TrainState
+from engine.training_step import build_step, group_batches, prepare_network
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
@@ -33,43 +33,44 @@ from slr_network import build_model
 from utils import ranks
 from utils.checkpoint import load_weights
 from utils.log import LOGGER
-from utils.seed import get_random_states, restore_random_states, seed_everything
+from utils.seed import get_random_states, seed_everything
 
 
 class Trainer:
     """One training run; of several processes each has one of these, and the first writes the files.
 
     Args:
-        config: of the run.
-        device: to train on.
+        config: the run's configuration.
+        device: the device to train on.
 
     Attributes:
-        state: how far it has come.
-        saving: seconds that this process spent on writing checkpoints.
+        state: how far the training has come.
+        saving: the time that this process spent on writing checkpoints, in seconds.
 
     Raises:
         InputError: what the run needs is missing or does not fit; nothing has been written then.
     """
 
     def __init__(self, config: Config, device: torch.device) -> None:
-        seed_everything(config.random_seed)
+        seed_everything(config.random_seed)  # every process draws the same weights
         self.config = config
         self.device = device
         self.vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
+        feeder = config.feeder_args
+        # Weights from a file replace all of the backbone's: ImageNet's would be downloaded for nothing.
         starts_from_file = bool(config.load_weights or config.load_checkpoints)
         model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
-        freeze_unused(model, config)
+        freeze_unused(model, config.loss_weights, feeder.datatype == "features", config.freeze_bn)
         self.model = model.to(device)
         clips = load_manifest(config.prepared, config.dataset, "train")
-        interval, skip = config.feeder_args.frame_interval, config.feeder_args.skip_short
-        self.clips = drop_short_clips(clips, model.spec, interval, skip)
+        self.clips = drop_short_clips(clips, model.spec, feeder.frame_interval, feeder.skip_short)
         self.left_out = len(clips.clips) - len(self.clips.clips)
         self.loader = build_loader(
             self.clips,
             self.vocabulary,
-            config.feeder_args,
+            feeder,
             model.spec,
             batch_size=config.batch_size,
             training=True,
@@ -78,34 +79,42 @@ class Trainer:
             skip_unreadable=config.on_bad_clip == "skip",
             pin_memory=device.type == "cuda",
         )
-        self.steps = -(-len(self.loader) // config.accumulate)  # an epoch
+        self.steps = -(-len(self.loader) // config.accumulate)  # in an epoch
         self.dev = load_evaluation_data(config, "dev", self.vocabulary)
-        self.step = build_step(config, self.model, device, self.steps)
-        self.state, self.saving = TrainState(), 0.0
+        network = prepare_network(config, self.model, device)
+        skips = config.on_nonfinite == "skip"
+        self.step = build_step(
+            network, self.model, config.loss_weights, config.optimizer_args, device, self.steps, skips
+        )
+        # A second time: dropout is to differ among the processes, and not to depend on what was drawn until here.
+        seed_everything(config.random_seed + ranks.rank())
+        self.state = TrainState()
         self.changed: list[str] = []
-        seed_everything(config.random_seed + ranks.rank())  # dropout differs among the processes
-        if config.load_checkpoints:
-            self._resume(config.load_checkpoints)
-        check_features(config, self.model, self.clips.frame_size)
+        if config.load_checkpoints:  # after the seeds, whose random states it replaces
+            self.state, self.changed = resume_training(
+                config, self.model, self.step, self.clips, self.vocabulary.glosses, self.steps
+            )
+        check_features(feeder, self.model, self.clips.frame_size)
+        self.folder = Path(config.work_dir)
+        self.checkpoints = Checkpoints(self.folder, config.keep)
+        self.curves = Curves(self.folder, self.state.step, config.log_interval)
+        self.interruption = Interruption()
+        self.saving = 0.0
+        self._started = time.monotonic()  # set again when the training begins
 
-    def train(self, folder: Path) -> TrainState:
-        """Train until `num_epoch`, evaluating on the way and saving everything into `folder`.
+    def train(self) -> TrainState:
+        """Train until `num_epoch`, evaluating on the way and saving everything into the run's folder.
 
         Raises:
             Interrupted: the run was asked to stop; all that it had done is in last.pt.
         """
         config = self.config
-        self.folder = folder
-        self.checkpoints = Checkpoints(folder, config.keep)
         if ranks.rank() == 0:
             self.checkpoints.sweep()
-            write_history(folder, self.state.history)
+            write_history(self.folder, self.state.history)
         self._log_start()
-        self._started, self._before = time.monotonic(), self.state.seconds
-        with (
-            Interruption() as self.interruption,
-            Curves(folder, self.state.step, config.log_interval) as self.curves,
-        ):
+        self._started = time.monotonic() - self.state.seconds  # the time before a resuming counts
+        with self.interruption, self.curves:
             for epoch in range(self.state.epoch + 1, config.num_epoch + 1):
                 record = self._train_epoch(epoch)
                 evaluated = epoch % config.eval_interval == 0 or epoch == config.num_epoch
@@ -134,41 +143,41 @@ class Trainer:
             LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
 
     def _train_epoch(self, epoch: int) -> EpochRecord:
-        """The rest of an epoch."""
+        """Train on what is left of an epoch."""
         config = self.config
         self.model.train()
         self.loader.sampler.set_position(epoch, self.state.progress.batches)
-        bar = tqdm(
-            desc=f"epoch {epoch}/{config.num_epoch}",
-            total=self.steps,
-            initial=self.state.progress.steps,
-            unit="step",
-            leave=False,
-            disable=ranks.rank() > 0 or None,
-        )
         clock = time.monotonic()
-        with bar:
+        with self._open_progress_bar(epoch) as bar:
             for batches in group_batches(self.loader, config.accumulate):
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
-                unreadable = count_unreadable(batches) if config.on_bad_clip == "skip" else 0
-                progress = state.progress.after(result, len(batches), now - clock)
-                skipped = state.skipped + (result.skipped and not result.overflow) + unreadable
+                progress = state.progress.add_step(result, len(batches), now - clock)
+                # An overflow is no mishap: it is how the scaler finds the scale for float16.
+                skipped = state.skipped + int(result.skipped and not result.overflow)
+                if config.on_bad_clip == "skip":
+                    skipped += count_unreadable(batches)
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
                 self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
                 bar.update()
-                bar.set_postfix(loss=f"{result.loss:.2f}", left=self._time_left())
+                bar.set_postfix(loss=f"{result.loss:.2f}", left=self._format_time_left())
                 clock = now
-                self._between_steps()
-        self._save(LAST)  # an evaluation that fails or is interrupted costs nothing
-        record = self.state.progress.record(epoch)
+                self._save_or_stop()
+        self._save(LAST)  # before the evaluation: one that fails or is interrupted then costs nothing
+        record = self.state.progress.to_record(epoch)
         rates = f"loss {record.loss:.3f}  gradient {record.gradient_norm:.2g}  learning rate {record.learning_rate:.2e}"
         left_out = f"  {record.skipped} steps skipped" if record.skipped else ""
         LOGGER.info("epoch %d  %s  %.0f s%s", epoch, rates, record.seconds, left_out)
         return record
 
-    def _between_steps(self) -> None:
-        """Save or stop, if it is time to."""
+    def _open_progress_bar(self, epoch: int) -> tqdm:
+        """A bar on the terminal of the first process; tqdm shows none where there is no terminal."""
+        title, done = f"epoch {epoch}/{self.config.num_epoch}", self.state.progress.steps
+        hidden = True if ranks.rank() > 0 else None
+        return tqdm(desc=title, total=self.steps, initial=done, unit="step", leave=False, disable=hidden)
+
+    def _save_or_stop(self) -> None:
+        """Save or stop between two steps, if it is time to."""
         config = self.config
         check_skips(self.state.skipped, config.max_skips)
         self._stop_if_asked()
@@ -176,12 +185,13 @@ class Trainer:
             self._save(LAST)
 
     def _stop_if_asked(self) -> None:
+        # The processes agree on it after every step: a signal may reach only some of them, or some of them later.
         if any(ranks.all_reduce_mean([self.interruption.requested], self.device)):
             self._save(LAST)
             raise Interrupted(self.interruption.requested or signal.SIGTERM)
 
-    def _time_left(self) -> str:
-        """Until the end of the training at the pace of this epoch so far, evaluations left out: H:MM."""
+    def _format_time_left(self) -> str:
+        """H:MM until the end of the training at the pace of this epoch so far, evaluations left out."""
         progress, state = self.state.progress, self.state
         left = (self.config.num_epoch - state.epoch) * self.steps - progress.steps
         minutes = round(left * progress.seconds / progress.steps / 60)
@@ -189,7 +199,7 @@ class Trainer:
 
     def _evaluate_epoch(self) -> EvaluationResult:
         """Evaluate on dev."""
-        with self.interruption.at_once():
+        with self.interruption.at_once():  # the epoch is saved: there is nothing to wait for
             return evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
 
     def _finish_epoch(self, record: EpochRecord, result: EvaluationResult | None) -> None:
@@ -198,10 +208,13 @@ class Trainer:
         if result:
             text = f"{format_result_line(result)}{'  (best so far)' if best else ''}"
             record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer, dev=text)
-        self.state = self.state.after_epoch(record, best)
-        interval = self.config.save_interval
-        extra = [f"epoch_{record.epoch}.pt"] * bool(interval and record.epoch % interval == 0)
-        self._save(*[BEST] * best, *extra, LAST)
+        self.state = self.state.finish_epoch(record, best)
+        # best.pt is written before last.pt: a run that is killed between the two resumes before this evaluation, and
+        # writes best.pt again. The other way round it would resume after it, and the best weights would be lost.
+        names = [BEST] if best else []
+        if self.config.save_interval and record.epoch % self.config.save_interval == 0:
+            names.append(f"epoch_{record.epoch}.pt")
+        self._save(*names, LAST)
         if ranks.rank() == 0:
             self.checkpoints.prune()
             write_history(self.folder, self.state.history)
@@ -215,7 +228,7 @@ class Trainer:
     def _save(self, *names: str) -> None:
         """Write a checkpoint under these names; to be called by all processes."""
         begun = time.monotonic()
-        self.state = replace(self.state, seconds=self._before + begun - self._started)
+        self.state = replace(self.state, seconds=begun - self._started)
         states = ranks.all_gather(get_random_states(self.device))
         if ranks.rank() == 0:
             content = {
@@ -233,23 +246,6 @@ class Trainer:
                 "trained_on": identify_clips(self.clips),
             }
             self.checkpoints.save(content, names)
-        ranks.all_gather(None)  # a process that left before would have the first one killed while it writes
+        # All wait for the first one: torchrun would kill it while it writes, if another one stopped before.
+        ranks.all_gather(None)
         self.saving += time.monotonic() - begun
-
-    def _resume(self, path: str) -> None:
-        content = load_resumable(path, self.vocabulary.glosses)
-        self.changed = check_changes(content, path, self.config, self.clips, ranks.world_size())
-        load_weights(self.model, content, name=path)
-        self.state = TrainState.from_dict(content["train_state"])
-        if self.changed:
-            begun, step = self.state.progress.batches > 0, self.state.epoch * self.steps
-            self.changed += ["the epoch under way begins anew"] * begun
-            self.state = replace(self.state, step=step, progress=EpochProgress(), best_wer=inf, best_epoch=0)
-            self.changed += ["what was best before does not count any more"]
-            adopt(self.step.optimizer, self.step.scheduler, content, step)
-        else:
-            restore(self.step.optimizer, self.step.scheduler, content)
-        self.step.scaler.load_state_dict(content.get("scaler_state_dict") or self.step.scaler.state_dict())
-        states = [content["random_states"], *content.get("random_states_of_others", [])]
-        if len(states) == ranks.world_size():
-            restore_random_states(states[ranks.rank()], self.device)

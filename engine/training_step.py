@@ -12,12 +12,13 @@ from math import isfinite
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 
-from config.schema import Config
+from config.schema import Config, LossWeights, OptimizerArgs
 from dataset.batch import Batch
 from engine.distributed import wrap_ddp
-from engine.optim import build_optimizer, build_scheduler
+from engine.learning_rate import build_scheduler
+from engine.optim import build_optimizer
 from modules.losses import SLRCriterion
 from slr_network import SLRModel
 from utils import ranks
@@ -30,22 +31,18 @@ class NonFiniteLossError(InputError, RuntimeError):
     """The loss, or its gradient, is infinite or not a number."""
 
 
-class TrainingMemoryError(InputError, MemoryError):
-    """A step needs more memory than there is."""
-
-
 @dataclass(frozen=True)
 class StepResult:
     """What came out of a step.
 
     Attributes:
-        loss: mean over the clips of all processes.
-        terms: of the loss, by name, of this process's clips, detached.
-        gradient_norm: L2, before clipping.
-        learning_rate: of the step.
-        skipped: nothing was learnt, because the loss or its gradient is not finite.
-        overflow: ... the gradient, because the scaled loss was too large for float16. The scale is halved then: this
-            happens now and then, and at the beginning several times.
+        loss: the mean loss over the clips of all processes.
+        terms: the terms of the loss, by name, of this process's clips, detached.
+        gradient_norm: the gradient's L2 norm, before clipping.
+        learning_rate: the learning rate of the step.
+        skipped: whether nothing was learnt, because the loss or its gradient is not finite.
+        overflow: whether it was skipped because the scaled loss was too large for float16. The scale is halved then:
+            this happens now and then, and at the beginning several times.
     """
 
     loss: float
@@ -61,19 +58,20 @@ class TrainingStep:
     """Forward, backward, optimiser and learning rate.
 
     Attributes:
-        network: the model, or what shares it among processes.
+        network: the model, or the DistributedDataParallel around it.
         criterion: the loss.
-        optimizer, scheduler: of the model's weights.
-        device: of the model.
-        max_norm: gradients are scaled down to this L2 norm; 0 leaves them as they are.
-        skip: leave out steps whose loss or gradient is not finite, instead of raising.
-        scaler: of the loss, for float16.
+        optimizer: the optimiser of the model's weights.
+        scheduler: the optimiser's learning rate.
+        device: the model's device.
+        max_norm: the L2 norm that gradients are scaled down to; 0 leaves them as they are.
+        skip: whether steps whose loss or gradient is not finite are skipped, instead of raising.
+        scaler: the scale of the loss, for float16.
     """
 
     network: nn.Module
     criterion: SLRCriterion
     optimizer: torch.optim.Optimizer
-    scheduler: LRScheduler
+    scheduler: LambdaLR
     device: torch.device
     max_norm: float = 0.0
     skip: bool = False
@@ -84,8 +82,9 @@ class TrainingStep:
 
         Raises:
             NonFiniteLossError: the loss or its gradient is not finite, and `skip` is off; names the clips.
-            TrainingMemoryError: memory ran out; names the clips and what helps.
+            InputError: memory ran out; names the clips and what helps.
         """
+        # A forward pass changes BatchNorm's running statistics: of a step that is skipped no trace may stay in them.
         statistics = [buffer.clone() for buffer in self.network.buffers()] if self.skip else []
         rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.zero_grad(set_to_none=True)
@@ -93,14 +92,14 @@ class TrainingStep:
         self.scaler.unscale_(self.optimizer)
         result = torch.stack([terms["total"], self._gradient_norm()])
         here, norm = result.tolist()  # nothing before this waits for the GPU
-        finite = isfinite(here) and isfinite(norm)
-        loss, wrong = ranks.all_reduce_mean([here, float(not finite)], self.device)
+        # All processes decide alike: one that stepped alone would have other weights from then on.
+        loss, wrong = ranks.all_reduce_mean([here, float(not (isfinite(here) and isfinite(norm)))], self.device)
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
             with explain_out_of_memory(batches):
                 self.scaler.step(self.optimizer)
         elif overflow:
-            pass  # the scaler has seen it
+            pass  # `unscale_` has seen it, so that `update` below halves the scale
         elif not self.skip:
             raise NonFiniteLossError(describe_nonfinite_loss(batches, terms, norm))
         else:
@@ -112,16 +111,17 @@ class TrainingStep:
         return StepResult(loss, terms, norm, rate, bool(wrong), overflow)
 
     def _backward(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
-        """Gradients of the mean over all clips, left in the weights; the terms of the loss, detached."""
+        """Leave the gradients of the mean over all clips in the weights; returns the terms of the loss, detached."""
         clips = sum(len(batch.ids) for batch in batches)
         terms: dict[str, Tensor] = {}
         for number, batch in enumerate(batches, start=1):
+            # Processes exchange their gradients once a step, with the last batch.
             waits = isinstance(self.network, DistributedDataParallel) and number < len(batches)
-            part = len(batch.ids) / clips
+            part = len(batch.ids) / clips  # the loss is a mean over a batch, and the last batch may be smaller
             with explain_out_of_memory([batch]), self.network.no_sync() if waits else nullcontext():
-                of_batch = self._loss(batch)
-                self.scaler.scale(part * of_batch["total"]).backward()
-            for name, term in of_batch.items():
+                terms_of_batch = self._loss(batch)
+                self.scaler.scale(part * terms_of_batch["total"]).backward()
+            for name, term in terms_of_batch.items():
                 terms[name] = terms.get(name, 0.0) + part * term.detach()
         return terms
 
@@ -140,7 +140,7 @@ class TrainingStep:
         )
 
     def _gradient_norm(self) -> Tensor:
-        """L2 norm of all gradients, which are then scaled down to `max_norm`."""
+        """The L2 norm of all gradients, which are then scaled down to `max_norm`."""
         weights = [weight for weight in self.network.parameters() if weight.grad is not None]
         norm = nn.utils.get_total_norm([weight.grad for weight in weights])
         if self.max_norm:
@@ -148,30 +148,64 @@ class TrainingStep:
         return norm
 
 
-def build_step(config: Config, model: SLRModel, device: torch.device, steps_per_epoch: int) -> TrainingStep:
-    """The step that a configuration describes, for a model on its device."""
+def prepare_network(config: Config, model: SLRModel, device: torch.device) -> nn.Module:
+    """Set how a network computes in training: memory, number format, compilation, several processes.
+
+    Args:
+        config: the run's configuration.
+        model: the network, on its device; it is changed.
+        device: the device of this process.
+
+    Returns:
+        what to call in place of `model` in training.
+
+    Raises:
+        InputError: the backbone cannot be compiled with BatchNorm over several processes.
+    """
     model.conv2d.checkpoint_stages = config.checkpoint_stages
     model.autocast = select_dtype(config.precision, device)
     if config.compile:
         if ranks.world_size() > 1 and config.sync_batchnorm and not config.freeze_bn:
             raise InputError("compile with several processes needs sync_batchnorm: false, or freeze_bn: true")
         model.conv2d.compile()
-    network = wrap_ddp(model, device, config.sync_batchnorm)
-    optimizer = build_optimizer(model, config.optimizer_args)
+    return wrap_ddp(model, device, config.sync_batchnorm)
+
+
+def build_step(
+    network: nn.Module,
+    model: SLRModel,
+    weights: LossWeights,
+    args: OptimizerArgs,
+    device: torch.device,
+    steps_per_epoch: int,
+    skip: bool,
+) -> TrainingStep:
+    """The training step for a network.
+
+    Args:
+        network: what `prepare_network` made of the model.
+        model: the model, on its device.
+        weights: the configuration's `loss_weights`.
+        args: the configuration's `optimizer_args`.
+        device: the model's device.
+        steps_per_epoch: the optimiser's steps in an epoch.
+        skip: whether steps whose loss or gradient is not finite are skipped.
+    """
+    optimizer = build_optimizer(model, args)
     return TrainingStep(
         network,
-        SLRCriterion(asdict(config.loss_weights), config.model_args.mask_padding),
+        SLRCriterion(asdict(weights), model.mask_padding),
         optimizer,
-        build_scheduler(optimizer, config.optimizer_args, steps_per_epoch),
+        build_scheduler(optimizer, args, steps_per_epoch),
         device,
-        config.optimizer_args.max_gradient_norm,
-        config.on_nonfinite == "skip",
+        args.max_gradient_norm,
+        skip,
         torch.amp.GradScaler(device.type, enabled=model.autocast == torch.float16),
     )
 
 
 def group_batches(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
-    """`size` batches at a time, the last time those that are left."""
+    """The batches of one step after the other: `size` of them, in the last step those that are left."""
     rest = iter(batches)
     while group := list(islice(rest, size)):
         yield group
@@ -194,20 +228,20 @@ def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, Tensor
 
 @contextmanager
 def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
-    """Raise TrainingMemoryError where memory runs out while it is entered: names the clips and what to do."""
+    """Raise InputError where memory runs out while this is entered: it names the clips and what to do."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         frames = max(batch.video.shape[1] for batch in batches)
-        raise TrainingMemoryError(
+        raise InputError(
             f"memory ran out on {', '.join(map(list_clips, batches))}, {frames} frames each with padding; lower "
             "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
         ) from error
 
 
 def list_clips(batch: Batch) -> str:
-    """The clips of a batch with their sizes."""
+    """The clips of a batch with their sizes, for a message."""
     sizes = zip(batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True)
     return ", ".join(f"{clip} ({frames} frames, {glosses} glosses)" for clip, frames, glosses in sizes)

@@ -21,7 +21,8 @@ from evaluation.ctm import read_ctm
 from tests.helpers.commands import call_main, run_python
 from tests.helpers.paths import REPOSITORY
 from utils.checkpoint import load_checkpoint
-from utils.device import DeviceError, select_device
+from utils.device import select_device
+from utils.errors import InputError
 
 
 def refused(prepared, work_dir, *arguments: str) -> str:
@@ -335,7 +336,7 @@ def test_help_answers_without_pytorch():
 
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:x", "-1", "cuda:99", "99"])
 def test_devices_that_are_not_there(name):
-    with pytest.raises(DeviceError, match="device"):
+    with pytest.raises(InputError, match="device"):
         select_device(name)
 
 

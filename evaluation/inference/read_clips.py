@@ -32,7 +32,7 @@ def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Pa
         dictionary: for checkpoints that hold no glosses.
 
     Raises:
-        CheckpointError, OnnxError, VocabularyError, DeviceError: what was given does not serve.
+        CheckpointError, OnnxError, VocabularyError, InputError: what was given does not serve.
     """
     if path.suffix.lower() in FOR_OTHER_PROGRAMS:
         raise CheckpointError(

@@ -15,7 +15,7 @@ from config.load import ConfigError
 from dataset.features import feature_file, read_features, write_features
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
-from engine.run import PhaseError, run
+from engine.run import run
 from tests.helpers.config import tiny_config
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.temporal import TemporalSpec
@@ -86,7 +86,7 @@ def test_settings_that_contradict_features(setting, prepared):
     assert "set feeder_args.datatype to video" in mistakes(**given, phase="features")
     assert "mask_padding" in mistakes(**given, **{"model_args.mask_padding": False})
     assert "load_weights" in mistakes(**{"feeder_args.features": str(folder)})
-    with pytest.raises(PhaseError, match="--phase features needs --load-weights"):
+    with pytest.raises(ConfigError, match="--phase features needs --load-weights"):
         run(replace(config, phase="features", load_weights=None))
 
 

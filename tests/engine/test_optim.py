@@ -3,7 +3,8 @@ import torch
 from torch import nn
 
 from config.schema import OptimizerArgs
-from engine.optim import build_optimizer, build_scheduler
+from engine.learning_rate import build_scheduler
+from engine.optim import build_optimizer
 
 
 def rates(args: OptimizerArgs, steps_per_epoch: int, steps: int) -> list[float]:

@@ -17,9 +17,10 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dataset.manifest import Manifest
-from engine.checkpoints import Checkpoints, check_changes, load_resumable
+from engine.checkpoints import Checkpoints
 from engine.interruption import Interrupted, Interruption
 from engine.provenance import add_start
+from engine.resume import check_changes, load_resumable
 from engine.run import run
 from engine.training_step import TrainingStep
 from tests.helpers.commands import run_python, start_python, wait_until

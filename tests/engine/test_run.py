@@ -3,12 +3,13 @@ from dataclasses import asdict
 import pytest
 
 from config.load import load_config
-from engine.checkpoints import list_changed_settings
-from engine.run import find_best_checkpoint
-from engine.run_folder import RunFolderError, check_run_folder
+from engine.checkpoints import find_best_checkpoint
+from engine.resume import list_changed_settings
+from engine.run_folder import check_run_folder
 from engine.train_state import TrainState
 from evaluation.reporting.history import EpochRecord
 from utils.checkpoint import save_checkpoint
+from utils.errors import InputError
 
 
 def save(path, wer, epoch):
@@ -33,7 +34,7 @@ def test_the_best_checkpoint_after_resuming_into_another_folder(tmp_path):
 def test_weights_are_not_moved_away_from_under_a_run(tmp_path):
     save(tmp_path / "run/best.pt", 1.0, 1)
     settings = {"work_dir": str(tmp_path / "run"), "load_weights": str(tmp_path / "run/best.pt"), "overwrite": True}
-    with pytest.raises(RunFolderError, match=r"best\.pt lies in .*move aside"):
+    with pytest.raises(InputError, match=r"best\.pt lies in .*move aside"):
         check_run_folder(load_config(None, settings)[0])
     assert check_run_folder(load_config(None, settings | {"load_weights": None})[0])
     assert not check_run_folder(load_config(None, settings | {"phase": "test"})[0])

@@ -16,12 +16,12 @@ from dataset.manifest import Manifest
 from dataset.order import EpochSampler
 from engine.interruption import Interrupted
 from engine.run import run
-from engine.skips import TooManySkipsError
 from engine.training_step import TrainingStep
 from tests.helpers.config import tiny_config
 from tests.helpers.processes import in_two
 from tests.helpers.training import assert_same_training
 from utils.checkpoint import load_checkpoint
+from utils.errors import InputError
 
 
 def clips_of_the_second(prepared: Path) -> list[str]:
@@ -33,7 +33,7 @@ def clips_of_the_second(prepared: Path) -> list[str]:
 
 
 def skipping_too_much(prepared: Path, folder: Path, rank: int) -> str:
-    with pytest.raises(TooManySkipsError) as refusal:
+    with pytest.raises(InputError) as refusal:
         run(tiny_config(prepared, folder, on_bad_clip="skip", max_skips=1))
     return str(refusal.value)
 

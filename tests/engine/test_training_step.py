@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from engine.training_step import NonFiniteLossError, TrainingMemoryError, TrainingStep, group_batches
+from engine.training_step import NonFiniteLossError, TrainingStep, group_batches
 from tests.helpers.training import Slope, batch, criterion
+from utils.errors import InputError
 
 
 def step(**options) -> TrainingStep:
@@ -61,7 +62,7 @@ def test_want_of_memory_names_the_clips_and_what_helps():
     model = Large()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     large = TrainingStep(model, criterion, optimizer, LambdaLR(optimizer, lambda _: 1), torch.device("cpu"))
-    with pytest.raises(TrainingMemoryError, match=r"clip2 \(7 frames, 3 glosses\), 1 frames each with padding; lower"):
+    with pytest.raises(InputError, match=r"clip2 \(7 frames, 3 glosses\), 1 frames each with padding; lower"):
         large([batch(2)])
 
 
@@ -88,7 +89,7 @@ def test_want_of_memory_for_the_optimiser_is_named_too():
     model = Slope()
     optimizer = Greedy(model.parameters(), lr=0.1)
     greedy = TrainingStep(model, criterion, optimizer, LambdaLR(optimizer, lambda _: 1), torch.device("cpu"))
-    with pytest.raises(TrainingMemoryError, match=r"on clip2 \(7 frames, 3 glosses\), clip3 \(.*set checkpoint_stages"):
+    with pytest.raises(InputError, match=r"on clip2 \(7 frames, 3 glosses\), clip3 \(.*set checkpoint_stages"):
         greedy([batch(2), batch(3)])
 
 

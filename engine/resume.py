@@ -1,0 +1,197 @@
+"""Resuming a training: which checkpoint it goes on from, what may not have changed, and what is taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from config.load import parse_stored_config, to_dict
+from config.schema import Config
+from dataset.manifest import Manifest
+from engine.checkpoints import LAST
+from engine.train_state import EpochProgress, TrainState
+from engine.training_step import TrainingStep
+from slr_network import SLRModel
+from utils import ranks
+from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights
+from utils.seed import restore_random_states
+
+NEEDED = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "config", "glosses")
+LEARNING = {
+    "dataset", "batch_size", "accumulate", "random_seed", "sync_batchnorm", "on_nonfinite", "on_bad_clip", "precision",
+    "freeze_bn",
+}  # fmt: skip
+SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool"}
+DECISIVE = LEARNING | SCORING
+"""Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do."""
+
+SAME_FRAMES = (("video", "lmdb"), ("lmdb", "video"))  # values of feeder_args.datatype that read the same frames
+
+
+def find_checkpoint_to_resume(config: Config) -> str | None:
+    """The checkpoint that a run goes on from; None if it begins anew.
+
+    That is the one that `load_checkpoints` names; with `resume`, else, last.pt in the run's own folder, if it is there.
+    """
+    last = Path(config.work_dir) / LAST
+    if config.load_checkpoints or not config.resume or not last.is_file():
+        return config.load_checkpoints
+    return str(last)
+
+
+def resume_training(
+    config: Config, model: SLRModel, step: TrainingStep, clips: Manifest, glosses: tuple[str, ...], steps_per_epoch: int
+) -> tuple[TrainState, list[str]]:  # fmt: skip
+    """Put everything that a training changes back to where the checkpoint `load_checkpoints` has it.
+
+    Args:
+        config: the configuration of this run.
+        model: the network, on its device; gets the checkpoint's weights.
+        step: the training step; its optimiser, scheduler and scaler get their states back.
+        clips: the clips to train on.
+        glosses: the gloss dictionary.
+        steps_per_epoch: the optimiser's steps in an epoch.
+
+    Returns:
+        how far the training had come, and a line for each thing that differs now, as `allow_changes` allows.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be resumed, or settings or clips have changed without being allowed to.
+    """
+    path = str(config.load_checkpoints)
+    content = load_resumable(path, glosses)
+    changed = check_changes(content, path, config, clips, ranks.world_size())
+    load_weights(model, content, name=path)
+    state = TrainState.from_dict(content["train_state"])
+    if changed:
+        # Other batches or another order of clips: the place within the epoch and the best WER mean nothing now.
+        if state.progress.batches:
+            changed.append("the epoch under way begins anew")
+        changed.append("what was best before does not count any more")
+        step_number = state.epoch * steps_per_epoch
+        state = replace(state, step=step_number, progress=EpochProgress(), best_wer=inf, best_epoch=0)
+        carry_over_optimizer_state(step.optimizer, step.scheduler, content, step_number)
+    else:
+        restore_optimizer_state(step.optimizer, step.scheduler, content)
+    # Checkpoints of older versions hold no scaler.
+    step.scaler.load_state_dict(content.get("scaler_state_dict") or step.scaler.state_dict())
+    states = [content["random_states"], *content.get("random_states_of_others", [])]
+    if len(states) == ranks.world_size():  # another number of processes cannot go on where these were
+        restore_random_states(states[ranks.rank()], step.device)
+    return state, changed
+
+
+def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]:
+    """Read a checkpoint of this project that holds everything that resuming needs.
+
+    Raises:
+        CheckpointError: it is damaged (the message names others in its folder), incomplete, or has other glosses.
+    """
+    try:
+        content = load_checkpoint(path)
+    except CheckpointError as error:
+        others = sorted(str(other) for other in Path(path).parent.glob("*.pt") if other != Path(path))
+        remedy = f". Others are there: {', '.join(others)}" if others and Path(path).exists() else ""
+        raise CheckpointError(f"{error}{remedy}") from error
+    missing = [key for key in NEEDED if key not in content]
+    if missing:
+        raise CheckpointError(
+            f"{path} cannot be resumed, it lacks {', '.join(missing)}; to start from its weights use --load-weights"
+        )
+    check_glosses(content, path, glosses)
+    return content
+
+
+def check_changes(
+    content: Mapping[str, Any], path: str | Path, config: Config, clips: Manifest, processes: int
+) -> list[str]:
+    """The decisive settings, and the clips, in which a run differs from the one in a checkpoint that it resumes.
+
+    Args:
+        content: the checkpoint's content; one of an older version does not say what its clips were.
+        path: the checkpoint's path, for the message.
+        config: the configuration of this run.
+        clips: the clips to train on.
+        processes: the number of processes that train together.
+
+    Raises:
+        CheckpointError: something differs, and `allow_changes` is off; lists it.
+    """
+    before, after = to_dict(parse_stored_config(content["config"], path)), to_dict(config)
+    changed = list_changed_settings(before, after)
+    trained_by = content.get("processes", 1)
+    if trained_by != processes:
+        changed.append(f"processes: {trained_by} -> {processes}")
+    changed += list_changed_clips(content, clips)
+    if changed and not config.allow_changes:
+        raise CheckpointError(
+            f"{path} was trained with other settings or clips, so this would be another experiment: "
+            f"{'; '.join(changed)}. Resume with the same, or with these and --allow-changes, or start a new run from "
+            "its weights with --load-weights"
+        )
+    return changed
+
+
+def list_changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The decisive settings that differ, each as "key: old -> new"."""
+    found = []
+    for key, value in after.items():
+        if isinstance(value, Mapping):
+            found += list_changed_settings(before[key], value, f"{prefix}{key}.")
+        elif (key in DECISIVE or prefix) and before[key] != value and (before[key], value) not in SAME_FRAMES:
+            found.append(f"{prefix}{key}: {before[key]} -> {value}")
+    return found
+
+
+def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:
+    """How the clips differ from those that a checkpoint was trained on, as far as it says."""
+    here, found = identify_clips(clips), []
+    there, size = content.get("trained_on", here), content.get("frame_size", clips.frame_size)
+    if there != here:
+        numbers = f"{there['clips']} clips then, {here['clips']} now"
+        found.append(f"the training clips are others, in number, order, ids, lengths or labels: {numbers}")
+    if size != clips.frame_size:
+        found.append(f"the prepared frames' size: {size} -> {clips.frame_size}")
+    return found
+
+
+def identify_clips(clips: Manifest) -> dict[str, Any]:
+    """The number and the digest of the clips trained on, as a checkpoint holds them."""
+    return {"clips": len(clips.clips), "digest": clips.digest()}
+
+
+def restore_optimizer_state(optimizer: torch.optim.Optimizer, scheduler: LambdaLR, content: Mapping[str, Any]) -> None:
+    """Put optimiser and scheduler back to where they were when a checkpoint with this content was written."""
+    optimizer.load_state_dict(content["optimizer_state_dict"])
+    scheduler.load_state_dict(content["scheduler_state_dict"])
+
+
+def carry_over_optimizer_state(
+    optimizer: torch.optim.Optimizer, scheduler: LambdaLR, content: Mapping[str, Any], step: int
+) -> None:  # fmt: skip
+    """Take over what still serves from a checkpoint of other settings: the averages of the gradients.
+
+    Only those of the same kind of optimiser over the same weights serve.
+
+    Args:
+        optimizer: the optimiser, built from the new settings, which stay.
+        scheduler: its scheduler, likewise.
+        content: the checkpoint's content.
+        step: the number of steps done; training goes on after it.
+    """
+    own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    held = content["optimizer_state_dict"]
+    counts = [len(group["params"]) for group in held["param_groups"]]
+    same_weights = counts == [len(group["params"]) for group in optimizer.param_groups]
+    same_kind = own[0].keys() == held["param_groups"][0].keys() - {"params"}
+    if same_weights and same_kind:
+        optimizer.load_state_dict(held)  # brings the old settings with it: the loop below puts the new ones back
+    scheduler.last_epoch = step
+    for group, settings, factor in zip(optimizer.param_groups, own, scheduler.lr_lambdas, strict=True):
+        group.update(settings | {"lr": settings["initial_lr"] * factor(step)})
