@@ -161,8 +161,12 @@ def evaluate_checkpoint(
 
 
 def report_results(
-    config: Config, evaluations: Sequence[EvaluationResult], history: Sequence[EpochRecord], weights: str | Path, folder: Path
-) -> None:  # fmt: skip
+    config: Config,
+    evaluations: Sequence[EvaluationResult],
+    history: Sequence[EpochRecord],
+    weights: str | Path,
+    folder: Path,
+) -> None:
     """Log the table of the evaluations and write the report; of several processes the first does."""
     LOGGER.info("\n%s", format_summary(evaluations))
     if ranks.rank() == 0:
