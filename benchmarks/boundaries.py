@@ -19,30 +19,28 @@ from evaluation.wer import align_glosses
 from utils.errors import InputError
 from utils.table import format_table
 
-OUTPUT_STEP = 4  # frames
+OUTPUT_STEP = 4
+"""Frames that an output step of the network stands for: no gloss can be located more finely than that."""
 HEADER = ("frames", "glosses", "|start|", "|end|", "|both|", f"within {OUTPUT_STEP}", "start bias", "end bias")
 
-Signed = Mapping[str, Sequence[tuple[str, int, int]]]  # by clip: (gloss, first frame, last + 1)
+Signed = Mapping[str, Sequence[tuple[str, int, int]]]
+"""By clip, its glosses: (gloss, first frame, last frame + 1)."""
 
 
-class BoundaryError(InputError):
-    """What was signed or what was recognised is missing, or they do not belong together."""
-
-
-def boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], frame_rate: float) -> np.ndarray:
-    """(N, 2) how many frames too late each correctly recognised gloss starts and ends.
+def compute_boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], frame_rate: float) -> np.ndarray:
+    """How many frames too late each correctly recognised gloss starts and ends, (N, 2).
 
     Args:
         signed: the glosses of each clip with their frames.
-        recognised: those of the same clips with their times; a clip without an entry has none.
-        frame_rate: frames a second.
+        recognised: the glosses read in the same clips with their times; a clip without an entry has none.
+        frame_rate: the number of frames in a second.
 
     Raises:
-        BoundaryError: a recognised clip is none of those signed.
+        InputError: a recognised clip is none of those signed.
     """
     unknown = [entry.id for entry in recognised if entry.id not in signed]
     if unknown:
-        raise BoundaryError(
+        raise InputError(
             f"{len(unknown)} recognised clips are not in the corpus (first: {unknown[0]}): the run is of another "
             "corpus; train and render again with `make quickstart`"
         )
@@ -58,27 +56,41 @@ def boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], frame_rate: 
     return np.round(np.array(errors).reshape(-1, 2), 3)  # CTM files hold milliseconds
 
 
-def cells(name: str, errors: np.ndarray) -> list[str]:
-    """The row of a table for errors (N, 2): medians of their size and of themselves, and how many are small."""
+def format_row(name: str, errors: np.ndarray) -> list[str]:
+    """The row of the table: medians of the errors' size and of the errors, and the share of small ones.
+
+    Args:
+        name: the head of the row.
+        errors: (N, 2) errors of start and end, in frames.
+    """
     if not len(errors):
-        return [name, "0", *["-"] * (len(HEADER) - 2)]
+        return [name, "0", *("-" for _ in HEADER[2:])]
     sizes = np.abs(errors)
+    # Medians: a gloss that repeats may be taken for its neighbour, whose boundaries lie far away.
     medians = [np.median(sizes[:, 0]), np.median(sizes[:, 1]), np.median(sizes)]
     within, biases = np.mean(sizes <= OUTPUT_STEP), np.median(errors, axis=0)
     numbers = (*(f"{value:.1f}" for value in medians), f"{100 * within:.1f} %", *(f"{value:+.1f}" for value in biases))
     return [name, str(len(errors)), *numbers]
 
 
-def measure(run: Path, corpus: Path, splits: Sequence[str]) -> dict[str, np.ndarray]:
-    """The `boundary_errors` of each split.
+def measure_boundary_errors(run: Path, corpus: Path, splits: Sequence[str]) -> dict[str, np.ndarray]:
+    """Measure the boundary errors of each split.
+
+    Args:
+        run: the folder of the run, whose CTM files are read.
+        corpus: the folder of the built-in corpus, as rendered.
+        splits: the names of the splits.
+
+    Returns:
+        by split, the errors that `compute_boundary_errors` gives.
 
     Raises:
-        BoundaryError: a file or split is missing, or they do not belong together.
+        InputError: a file or split is missing, or they do not belong together.
         FormatError: a CTM file cannot be read.
     """
     truth = corpus / BOUNDARIES
     if not truth.is_file():
-        raise BoundaryError(
+        raise InputError(
             f"no file {truth}: the corpus is not there or was rendered by an older version; render it again with "
             "`make quickstart`"
         )
@@ -87,25 +99,29 @@ def measure(run: Path, corpus: Path, splits: Sequence[str]) -> dict[str, np.ndar
     for split in splits:
         hypotheses = run / f"output-hypothesis-{split}.ctm"
         if split not in known["clips"]:
-            raise BoundaryError(f"{truth} has no split {split!r}; choose from {', '.join(known['clips'])}")
+            raise InputError(f"{truth} has no split {split!r}; choose from {', '.join(known['clips'])}")
         if not hypotheses.is_file():
-            raise BoundaryError(f"no file {hypotheses}: train with `make quickstart` or name the run with --run")
-        errors[split] = boundary_errors(known["clips"][split], read_ctm(hypotheses), known["frame_rate"])
+            raise InputError(f"no file {hypotheses}: train with `make quickstart` or name the run with --run")
+        errors[split] = compute_boundary_errors(known["clips"][split], read_ctm(hypotheses), known["frame_rate"])
     return errors
 
 
 def main(args: argparse.Namespace) -> None:
-    """Print a line a split and one for all."""
-    errors = measure(args.run, args.corpus, args.splits)
-    rows = [cells(split, found) for split, found in errors.items()]
-    print(format_table(HEADER, [*rows, cells("all", np.concatenate(list(errors.values())))]))
+    """Print a line for each split and one for all."""
+    errors = measure_boundary_errors(args.run, args.corpus, args.splits)
+    rows = [format_row(split, found) for split, found in errors.items()]
+    print(format_table(HEADER, [*rows, format_row("all", np.concatenate(list(errors.values())))]))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, default=Path("work_dir/quickstart"), help="its folder (%(default)s)")
-    parser.add_argument("--corpus", type=Path, default=Path("dataset/quickstart"), help="its corpus (%(default)s)")
+    parser.add_argument(
+        "--run", type=Path, default=Path("work_dir/quickstart"), help="folder of the run (default %(default)s)"
+    )
+    parser.add_argument(
+        "--corpus", type=Path, default=Path("dataset/quickstart"), help="folder of the corpus (default %(default)s)"
+    )
     parser.add_argument("--splits", nargs="+", default=["dev", "test"], help="default: dev test")
     return parser.parse_args(arguments)
 

@@ -1,6 +1,7 @@
 """How long decoding takes: python -m benchmarks.decode
 
-Milliseconds a sequence of the built-in beam search, on one core and on all, beside the same search in plain Python.
+Measures the built-in beam search in milliseconds for a sequence, on one core and on all of them, and compares it with
+the same search in plain Python.
 """
 
 from __future__ import annotations
@@ -19,12 +20,19 @@ from utils.table import format_table
 from utils.workers import available_cores
 
 KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
-"""What is added to the logit of what is signed at a step, and the greatest part of it that a rival class gets."""
+"""The amount added to the logit of what is signed at a step, and the largest part of it that a rival class gets."""
 HEADER = ("ms a sequence", "one core", "batch", "speed-up", "confidences", "plain Python", "ratio")
 
 
-def posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
-    """(1, T', V) float32 as CTC gives them, blank 0: a gloss every few steps, held for one to three of them."""
+def draw_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
+    """Posteriors (1, T', V) float32 as a CTC network gives them: a gloss every few steps, held for one to three.
+
+    Args:
+        kind: a key of `KINDS`.
+        steps: the number of output steps T'.
+        classes: the number of classes V; class 0 is the blank.
+        seed: the seed of the draws.
+    """
     peak, rival = KINDS[kind]
     rng = np.random.default_rng(seed)
     logits = rng.normal(0.0, 1.0, (steps, classes))
@@ -39,7 +47,7 @@ def posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
     return (p / p.sum(axis=1, keepdims=True)).astype(np.float32)[None]
 
 
-def plain_search(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]]:
+def search_in_plain_python(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]]:
     """The prefixes that CTC beam search keeps for (T', V), best first, in plain Python; the blank is class 0."""
     beam = {(): (1.0, 0.0)}  # prefix -> p of the paths that end in a blank, and of those that end in its last token
     for row in rows.astype(np.float64):
@@ -56,13 +64,13 @@ def plain_search(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]
                 else:
                     after[(*prefix, c)][1] += p * total
         best = nlargest(width, after, key=lambda prefix: sum(after[prefix]))
-        scale = sum(after[best[0]])  # long sequences would underflow
+        scale = sum(after[best[0]])  # plain probabilities of long sequences would underflow
         beam = {prefix: (after[prefix][0] / scale, after[prefix][1] / scale) for prefix in best}
     return list(beam)
 
 
-def median_ms(work: Callable[[], object], repeats: int) -> float:
-    """Median milliseconds of a call."""
+def measure_median_ms(work: Callable[[], object], repeats: int) -> float:
+    """The median time of a call of `work`, in milliseconds."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -71,44 +79,68 @@ def median_ms(work: Callable[[], object], repeats: int) -> float:
     return 1e3 * float(np.median(times))
 
 
-def measure(kind: str, args: argparse.Namespace) -> list[str]:
-    """The row of a kind, once both searches agree about the best sequence of the whole batch."""
+def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
+    """Measure a kind of posteriors.
+
+    Args:
+        kind: a key of `KINDS`.
+        args: the command line.
+
+    Returns:
+        the row of the table.
+
+    Raises:
+        RuntimeError: the two searches do not agree about the best sequence of every example.
+    """
     decoder = BeamDecoder(args.beam)
-    singles = [posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
+    singles = [draw_posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
     batch, lengths = np.concatenate(singles), [args.steps] * args.batch
     found = decoder(batch, lengths)
+    # A fast search that finds something else would be no gain, so this is checked before anything is timed.
     for rows, hypotheses in zip(batch, found, strict=True):
-        if plain_search(rows, args.beam, decoder.cutoff_top_n)[0] != hypotheses[0].tokens:
+        if search_in_plain_python(rows, args.beam, decoder.cutoff_top_n)[0] != hypotheses[0].tokens:
             raise RuntimeError(f"{kind}: the two searches found different sequences")
     lists = [([h.tokens for h in hypotheses], [h.score for h in hypotheses]) for hypotheses in found]
-    # One by one, the decoder uses one thread.
-    one = median_ms(lambda: [decoder(rows, [args.steps]) for rows in singles], args.repeats) / args.batch
-    every = median_ms(lambda: decoder(batch, lengths), args.repeats) / args.batch
-    shares = median_ms(lambda: [compute_confidences(*entry) for entry in lists], args.repeats) / args.batch
-    plain = median_ms(lambda: plain_search(batch[0], args.beam, decoder.cutoff_top_n), max(1, args.repeats // 5))
-    share, ratios = f"{100 * shares / one:.1f} %", (f"{value:.1f}x" for value in (one / every, plain / one))
-    return [kind, f"{one:.2f}", f"{every:.2f}", next(ratios), share, f"{plain:.0f}", next(ratios)]
+    # Given one sequence at a time, the decoder uses one thread.
+    one = measure_median_ms(lambda: [decoder(rows, [args.steps]) for rows in singles], args.repeats) / args.batch
+    every = measure_median_ms(lambda: decoder(batch, lengths), args.repeats) / args.batch
+    shares = measure_median_ms(lambda: [compute_confidences(*entry) for entry in lists], args.repeats) / args.batch
+    plain = measure_median_ms(
+        lambda: search_in_plain_python(batch[0], args.beam, decoder.cutoff_top_n), max(1, args.repeats // 5)
+    )
+    return [
+        kind,
+        f"{one:.2f}",
+        f"{every:.2f}",
+        f"{one / every:.1f}x",
+        f"{100 * shares / one:.1f} %",
+        f"{plain:.0f}",
+        f"{plain / one:.1f}x",
+    ]
 
 
 def main(args: argparse.Namespace) -> None:
     """Print what is measured and the table."""
-    first = median_ms(lambda: BeamDecoder(args.beam)(posteriors("peaky", 2, 4, 0), [2]), 1)
+    first = measure_median_ms(lambda: BeamDecoder(args.beam)(draw_posteriors("peaky", 2, 4, 0), [2]), 1)
     print(f"first call {first / 1e3:.1f} s: compiles, or loads what an earlier run compiled")
     top = BeamDecoder().cutoff_top_n
     print(f"{args.steps} steps of {args.classes} classes, beam {args.beam}, {top} classes a step")
     print(
         f"batch of {args.batch}, {available_cores()} cores; medians of {args.repeats}, plain Python of a fifth of that"
     )
-    print(format_table(HEADER, [measure(kind, args) for kind in KINDS]))
+    print(format_table(HEADER, [measure_kind(kind, args) for kind in KINDS]))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, default, what in (
-        ("classes", 1297, "of a posterior, the blank among them"), ("steps", 60, "of a sequence"),
-        ("beam", 10, "prefixes kept"), ("batch", 16, "sequences"), ("repeats", 25, "of each measurement"),
-    ):  # fmt: skip
+        ("classes", 1297, "number of classes, the blank among them"),
+        ("steps", 60, "number of steps in a sequence"),
+        ("beam", 10, "number of prefixes kept"),
+        ("batch", 16, "number of sequences"),
+        ("repeats", 25, "number of repeats of each measurement"),
+    ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
     return parser.parse_args(arguments)
 

@@ -22,8 +22,8 @@ from utils.table import format_table
 TOP_TEXT, TOP_PAGE = 10, 20
 """Rows of a list of glosses or sentences, in the terminal and on the page."""
 SEEDS = (
-    "The test knows these sentences, not the seeds: a difference below the spread between runs that differ in the seed "
-    "alone is noise, however small p is."
+    "The test knows these sentences, not the seeds: a difference smaller than the spread between runs that differ in "
+    "the seed alone is noise, however small p is."
 )
 
 
@@ -31,8 +31,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m evaluation.compare", description="Two evaluated runs.")
     parser.add_argument("a", metavar="A", help="run folder or report.json")
-    parser.add_argument("b", metavar="B", help="the run to hold against it")
-    parser.add_argument("--split", help="compare on this split alone; otherwise on all that both have")
+    parser.add_argument("b", metavar="B", help="the run to compare with it")
+    parser.add_argument("--split", help="compare on this split alone (default: all splits that both have)")
     parser.add_argument("--html", metavar="FILE", help="write a page with every sentence of both")
     return parser.parse_args(arguments)
 
@@ -52,11 +52,16 @@ def main(args: argparse.Namespace) -> None:
 
 
 def format_comparison(runs: Sequence[tuple[str, Report]], splits: Sequence[SplitComparison]) -> str:
-    """The comparison for the terminal; a run is (where it lies, its report)."""
-    lines = [
-        f"{letter}  {place}  ({report.config.get('dataset', 'some dataset')}, weights {report.weights or 'not said'})"
-        for letter, (place, report) in zip("AB", runs, strict=True)
-    ]
+    """The comparison as text for the terminal.
+
+    Args:
+        runs: (place, report) of run A and of run B.
+        splits: the comparison of each split.
+    """
+    lines = []
+    for letter, (place, report) in zip("AB", runs, strict=True):
+        dataset = report.config.get("dataset", "dataset not recorded")
+        lines.append(f"{letter}  {place}  ({dataset}, weights {report.weights or 'not recorded'})")
     for split in splits:
         lines += ["", *_format_split(split)]
     return "\n".join([*lines, "", SEEDS])
@@ -89,7 +94,7 @@ def _format_split(split: SplitComparison) -> list[str]:
 
 def format_difference(difference: PairedDifference) -> str:
     """B against A in a line."""
-    ends = "not known (all sentences differ alike, or too few have glosses)"
+    ends = "not known (all sentences have the same difference, or too few sentences have glosses)"
     if difference.interval:
         ends = format_interval(difference.interval, "{:+.2f}", "")
     return (
@@ -127,7 +132,12 @@ def _format_points(a: WerResult, b: WerResult) -> str:
 
 
 def render_comparison(runs: Sequence[tuple[str, Report]], splits: Sequence[SplitComparison]) -> str:
-    """The comparison as a page; a run is (where it lies, its report)."""
+    """The comparison as a page, with every sentence of both runs.
+
+    Args:
+        runs: (place, report) of run A and of run B.
+        splits: the comparison of each split.
+    """
     return render_page(
         "compare.html.j2",
         runs=list(zip("AB", runs, strict=True)),

@@ -18,10 +18,9 @@ from utils.errors import InputError
 from utils.files import write_text
 
 CHANNEL = "1"
-STM_TIMES = "0.0 1.79769e+308"  # the whole recording
+STM_TIMES = "0.0 1.79769e+308"  # the whole recording: the largest double, as in the corpora's own files
 COMMENT = ";;"
-MAX_GLOSS_BYTES = 500
-MAX_ID_BYTES = 250
+MAX_GLOSS_BYTES, MAX_ID_BYTES = 500, 250  # sclite's limits
 SCLITE_KEYWORDS = ("<alt_begin>", "<alt>", "<alt_end>", "ignore_time_segment_in_scoring")
 
 _LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
@@ -64,18 +63,18 @@ class CtmEntry(NamedTuple):
 
 
 def fold_case(text: str) -> str:
-    """Lower A-Z and nothing else, as sclite does whatever the encoding: `Ä` and `ä` stay different."""
+    """Lower A-Z alone, as sclite does whatever the encoding; by `str.lower`, `Ä` and `ä` would be the same gloss."""
     return text.translate(_LOWER)
 
 
 def check_gloss(gloss: str, first_of_reference: bool = False) -> None:
     """Raise FormatError if sclite would not take `gloss` as the one plain word it is."""
-    problem = _gloss_problem(gloss, first_of_reference)
+    problem = _find_gloss_problem(gloss, first_of_reference)
     if problem:
         raise FormatError(f"the gloss {gloss[:60]!r} {problem}; rename it in the data or map it before scoring")
 
 
-def _gloss_problem(gloss: str, first_of_reference: bool) -> str | None:
+def _find_gloss_problem(gloss: str, first_of_reference: bool) -> str | None:
     checks = (
         (not gloss, "is empty"),
         (_NOT_IN_A_WORD.search(gloss) is not None, "contains white space or a zero byte"),
@@ -96,7 +95,7 @@ def _check_id(name: str) -> None:
         raise FormatError(f"the id {name[:60]!r}... is longer than {MAX_ID_BYTES} bytes, sclite's limit")
 
 
-def _number(text: str | float, what: str) -> float:
+def _parse_number(text: str | float, what: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -106,13 +105,14 @@ def _number(text: str | float, what: str) -> float:
     return value
 
 
-class _Ids:
-    """Ids seen so far; sclite compares them without regard to case, so two that differ in case alone collide."""
+class _SeenIds:
+    """The ids of a file so far; sclite takes those that differ in case alone for the same."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
 
     def add(self, name: str) -> None:
+        """Check an id and remember it."""
         _check_id(name)
         earlier = self._seen.get(fold_case(name))
         if earlier is not None:
@@ -121,11 +121,10 @@ class _Ids:
         self._seen[fold_case(name)] = name
 
 
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number from 1, fields) of each line that is neither blank nor a comment.
-
-    Lines end at LF or CRLF and fields at space or tab only: U+00A0, U+3000 and U+2028 belong to words.
-    """
+def _read_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number from 1, fields) of each line that is neither blank nor a comment."""
+    # Not splitlines() and split(): for sclite, U+00A0, U+3000 and U+2028 belong to words. A byte order mark and CRLF,
+    # which editors on Windows write, would spoil the first id and every word: they are taken off here.
     for number, raw in enumerate(path.read_bytes().removeprefix(_BOM).split(b"\n"), start=1):
         try:
             line = raw.removesuffix(b"\r").decode("utf-8")
@@ -149,21 +148,22 @@ def _parse_word(fields: list[str], ids: Collection[str] | None) -> CtmWord:
         raise FormatError(f"the id {name!r} has no reference")
     _check_channel(channel)
     check_gloss(gloss)
-    value = _number(confidence[0], "confidence") if confidence else None
-    return CtmWord(gloss, _number(start, "start"), _number(duration, "duration"), value)
+    value = _parse_number(confidence[0], "confidence") if confidence else None
+    return CtmWord(gloss, _parse_number(start, "start"), _parse_number(duration, "duration"), value)
 
 
 def read_ctm(path: str | Path, ids: Collection[str] | None = None) -> list[CtmEntry]:
-    """The sentences of a CTM file in the order of the file; each has at least one word, in the order of its lines.
+    """Read the sentences of a CTM file, each with at least one word; with `ids`, no others than these may occur.
 
-    With `ids`, a sentence of any other id is an error. Raises FormatError with file and line for a line that is not
-    `<id> 1 <start> <duration> <gloss> [confidence]`, and for an id whose lines are not together.
+    Raises:
+        FormatError: a line is not `<id> 1 <start> <duration> <gloss> [confidence]`, or the lines of an id are not
+            together; names file and line.
     """
     path = Path(path)
     ids = None if ids is None else frozenset(ids)
-    seen = _Ids()
+    seen = _SeenIds()
     entries: list[tuple[str, list[CtmWord]]] = []
-    for number, fields in _lines(path):
+    for number, fields in _read_fields(path):
         try:
             word = _parse_word(fields, ids)
             if not entries or entries[-1][0] != fields[0]:
@@ -176,15 +176,16 @@ def read_ctm(path: str | Path, ids: Collection[str] | None = None) -> list[CtmEn
 
 
 def read_stm(path: str | Path) -> list[Reference]:
-    """The references of an STM file in the order of the file.
+    """Read the references of an STM file, in the order of the file.
 
-    Raises FormatError with file and line for a line that is not `<id> 1 <signer> <begin> <end> <glosses>`, for an id
-    that occurs twice, and for a file without references.
+    Raises:
+        FormatError: a line is not `<id> 1 <signer> <begin> <end> <glosses>`, or an id occurs twice (names file and
+            line), or there is no reference.
     """
     path = Path(path)
-    seen = _Ids()
+    seen = _SeenIds()
     references = []
-    for number, fields in _lines(path):
+    for number, fields in _read_fields(path):
         try:
             references.append(_parse_reference(fields))
             seen.add(fields[0])
@@ -200,7 +201,7 @@ def _parse_reference(fields: list[str]) -> Reference:
         raise FormatError(f"{len(fields)} fields, expected <id> {CHANNEL} <signer> <begin> <end> <glosses>")
     name, channel, signer, begin, end, *glosses = fields
     _check_channel(channel)
-    if _number(begin, "begin") >= _number(end, "end"):
+    if _parse_number(begin, "begin") >= _parse_number(end, "end"):
         raise FormatError(f"the segment ends at {end}, before or at its begin {begin}")
     for index, gloss in enumerate(glosses):
         check_gloss(gloss, first_of_reference=index == 0)
@@ -210,10 +211,13 @@ def _parse_reference(fields: list[str]) -> Reference:
 def write_ctm(path: str | Path, entries: Iterable[tuple[str, Sequence[CtmWord | tuple]]]) -> None:
     """Write (id, words) to a CTM file, whole or not at all; a word is (gloss, start, duration[, confidence]).
 
-    A sentence without words has no line: sclite then counts its reference as deleted. Raises FormatError, naming the
-    sentence, for anything that sclite would misread and for an id given twice.
+    A sentence without words has no line: sclite then counts its reference as deleted. `[EMPTY]`, which other systems
+    write there, would count as a word, and so as an error more.
+
+    Raises:
+        FormatError: a value that sclite would misread, or an id given twice; names the sentence.
     """
-    seen = _Ids()
+    seen = _SeenIds()
     lines = []
     for name, words in entries:
         seen.add(name)
@@ -226,14 +230,14 @@ def write_ctm(path: str | Path, entries: Iterable[tuple[str, Sequence[CtmWord | 
 
 def _format_word(name: str, word: CtmWord) -> str:
     check_gloss(word.gloss)
-    start, duration = _number(word.start, "start"), _number(word.duration, "duration")
-    confidence = "" if word.confidence is None else f" {_number(word.confidence, 'confidence'):.4f}"
+    start, duration = _parse_number(word.start, "start"), _parse_number(word.duration, "duration")
+    confidence = "" if word.confidence is None else f" {_parse_number(word.confidence, 'confidence'):.4f}"
     return f"{name} {CHANNEL} {start:.3f} {duration:.3f} {word.gloss}{confidence}\n"
 
 
 def write_stm(path: str | Path, references: Iterable[Reference]) -> None:
-    """Write references to an STM file, whole or not at all. Raises FormatError as `write_ctm` does."""
-    seen = _Ids()
+    """Write references to an STM file, whole or not at all; raises FormatError as `write_ctm` does."""
+    seen = _SeenIds()
     lines = []
     for reference in references:
         seen.add(reference.id)

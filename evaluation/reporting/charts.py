@@ -40,6 +40,7 @@ def draw_learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
         the picture as an `<svg>` element.
     """
     evaluated = [record for record in history if record["wer"] is not None]
+    # A figure of its own and not pyplot, which keeps figures and looks for a display.
     with rc_context(STYLE):
         figure = Figure(figsize=(7.6, 4.4 if evaluated else 2.4), layout="constrained")
         panels = figure.subplots(2 if evaluated else 1, sharex=True, squeeze=False)[:, 0]
@@ -51,7 +52,7 @@ def draw_learning_curve(history: Sequence[Mapping[str, Any]]) -> str:
             _mark_lowest(panels[1], evaluated)
             panels[1].set_ylabel("WER on dev, %")
             rates = [record[key] for record in evaluated for key in ("wer", "conv_wer") if record[key] is not None]
-            panels[1].set_ylim(0, 1.08 * max(*rates, 1.0))
+            panels[1].set_ylim(0, 1.08 * max(*rates, 1.0))  # from 0: else a small gain looks like a large one
             panels[1].legend(frameon=False, loc="best")
         panels[-1].set_xlabel("epoch")
         panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -109,10 +110,10 @@ def format_range(row: Mapping[str, Any]) -> str:
 
 
 def _to_svg(figure: Figure) -> str:
-    """The figure as an `<svg>` element, without the XML prologue and without the names of outside resources."""
+    """The figure as an `<svg>` element that a page can hold."""
     buffer = StringIO()
-    figure.savefig(
-        buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")), transparent=True
-    )
+    # Without matplotlib's metadata: a date would make equal runs unequal, and its links lead out of the page.
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return text[text.index("<svg") :]  # without the XML prologue, which is no HTML

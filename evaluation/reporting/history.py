@@ -1,4 +1,4 @@
-"""What became of each epoch of a training: the points of its learning curve."""
+"""What is known of each epoch of a training: the points of its learning curve."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ class EpochRecord:
     """One epoch.
 
     Attributes:
-        epoch: its number, from 1.
-        loss: mean training loss of its steps.
-        learning_rate: at its last step.
-        seconds: spent on training, without the evaluation.
-        wer: of the sequence head on dev, in percent; None if the epoch was not evaluated.
+        epoch: the number of the epoch, from 1.
+        loss: the mean training loss of its steps.
+        learning_rate: the learning rate at its last step.
+        seconds: the time spent on training, without the evaluation.
+        wer: the WER of the sequence head on dev, in percent; None if the epoch was not evaluated.
         conv_wer: the same of the convolutional head.
-        gradient_norm: mean over its steps; None from versions that did not measure it.
-        skipped: steps left out because their loss was not finite.
+        gradient_norm: the mean norm over its steps; None from versions that did not measure it.
+        skipped: the number of steps left out because their loss was not finite.
         dev: the evaluation in a sentence.
     """
 

@@ -46,13 +46,13 @@ RECOGNISED = [
 
 
 def test_boundary_errors_by_hand():
-    errors = boundaries.boundary_errors(SIGNED, RECOGNISED, 25)
+    errors = boundaries.compute_boundary_errors(SIGNED, RECOGNISED, 25)
     assert errors.tolist() == [[-1, 2], [-1, -6], [0, 8]]
     # starts off by 1, 1, 0; ends by 2, 6, 8; four of the six within 4 frames
-    assert boundaries.cells("dev", errors) == ["dev", "3", "1.0", "6.0", "1.5", "66.7 %", "-1.0", "+2.0"]
-    assert boundaries.boundary_errors(SIGNED, [], 25).shape == (0, 2)
-    assert boundaries.cells("dev", np.zeros((0, 2)))[:3] == ["dev", "0", "-"]
-    assert len(boundaries.cells("dev", np.zeros((0, 2)))) == len(boundaries.HEADER)
+    assert boundaries.format_row("dev", errors) == ["dev", "3", "1.0", "6.0", "1.5", "66.7 %", "-1.0", "+2.0"]
+    assert boundaries.compute_boundary_errors(SIGNED, [], 25).shape == (0, 2)
+    assert boundaries.format_row("dev", np.zeros((0, 2)))[:3] == ["dev", "0", "-"]
+    assert len(boundaries.format_row("dev", np.zeros((0, 2)))) == len(boundaries.HEADER)
 
 
 @pytest.fixture
@@ -82,23 +82,23 @@ def test_what_is_missing_is_named_with_its_remedy(recognised_run, tmp_path):
         ((run, corpus, ["holdout"]), "no split 'holdout'; choose from dev, test"),
     ):
         with pytest.raises(InputError, match=message):
-            boundaries.measure(*arguments)
+            boundaries.measure_boundary_errors(*arguments)
     with pytest.raises(InputError, match=r"1 recognised clips are not in the corpus \(first: z\)"):
-        boundaries.boundary_errors(SIGNED, [CtmEntry("z", [])], 25)
+        boundaries.compute_boundary_errors(SIGNED, [CtmEntry("z", [])], 25)
 
 
 @pytest.mark.parametrize("kind", list(decode.KINDS))
 def test_the_decoders_that_are_timed_agree(kind):
     for seed in range(3):
-        rows = decode.posteriors(kind, 12, 30, seed)
+        rows = decode.draw_posteriors(kind, 12, 30, seed)
         assert rows.shape == (1, 12, 30)
         assert rows.dtype == np.float32
         found = BeamDecoder(6, cutoff_top_n=8)(rows, [12])[0]
-        assert [h.tokens for h in found] == decode.plain_search(rows[0], 6, 8)
+        assert [h.tokens for h in found] == decode.search_in_plain_python(rows[0], 6, 8)
 
 
 def test_posteriors_get_less_and_less_sure():
-    sureness = [decode.posteriors(kind, 60, 300, 0).max(axis=2).mean() for kind in decode.KINDS]
+    sureness = [decode.draw_posteriors(kind, 60, 300, 0).max(axis=2).mean() for kind in decode.KINDS]
     assert sureness[0] > 0.9 > sureness[1] > 0.5 > sureness[2]
     assert sureness[2] < 0.1
 
