@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference
 from evaluation.evaluation_result import EvaluationResult, Scoring
+from evaluation.reporting.history import EpochRecord
+from evaluation.reporting.report_json import build_report
 from evaluation.wer import score_hypotheses
 
 CONFIG = {
@@ -15,6 +19,8 @@ CONFIG = {
     "ignore_weights": [],
     "optimizer_args": {"optimizer": "Adam", "step": [40, 60]},
 }
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=timezone.utc)
+HISTORY = (EpochRecord(1, 30.5, 1e-4, 60.0), EpochRecord(2, 12.25, 1e-4, 61.0, 40.0, 45.0))
 SENTENCES = (  # id, signer, signed, read
     ("one", "Ann", "A B C", "A X C"),  # S
     ("two", "Bob", "A B", "A"),  # D
@@ -47,3 +53,9 @@ def evaluation(
         files={"sequence": Path(f"run/output-hypothesis-{split}.ctm")},
         training_glosses=frozenset(known),
     )
+
+
+def make_report(*results, **changes) -> dict[str, Any]:
+    """The report of these results, or of one by hand; `changes` to its configuration, history and weights."""
+    values = {"config": CONFIG, "history": HISTORY, "weights": "run/best.pt"} | changes
+    return build_report("run", NOW, results or [evaluation()], **values)
