@@ -13,6 +13,8 @@ import numpy as np
 from utils.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+IMAGE_ENDS = (PNG_END, JPEG_END) = (b"IEND\xaeB`\x82", b"\xff\xd9")
+"""The last bytes of a complete PNG (its last chunk with its checksum) and of a complete JPEG (its end marker)."""
 
 
 class FrameError(InputError, ValueError):
@@ -191,8 +193,7 @@ def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: str | Path)
 
 
 _REPLACE = "unpack its clip from the corpus again, or prepare the corpus again"
-_PNG_START, _PNG_END = b"\x89PNG\r\n\x1a\n", b"IEND\xaeB`\x82"
-_JPEG_START, _JPEG_SCAN, _JPEG_END = b"\xff\xd8", b"\xff\xda", b"\xff\xd9"
+_PNG_START, _JPEG_START, _JPEG_SCAN = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xda"
 
 
 def _is_frame(path: Path) -> bool:
@@ -217,8 +218,9 @@ def _check_indices(indices: list[int], available: int, source: FrameSource) -> N
 def _ends_properly(data: bytes) -> bool:
     """Whether a PNG or JPEG has its end marker: OpenCV 4 decodes a JPEG without it and fills the rest with grey."""
     if data.startswith(_PNG_START):
-        return _PNG_END in data[-64:]
+        # Not only at the very end: a few bytes behind it do no harm.
+        return PNG_END in data[-64:]
     if data.startswith(_JPEG_START):
         # An embedded preview has an end marker too: look behind the start of the last scan.
-        return data.rfind(_JPEG_END) > data.rfind(_JPEG_SCAN)
+        return data.rfind(JPEG_END) > data.rfind(_JPEG_SCAN)
     return True

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from dataset.frames import FrameError, check_same_size, list_frame_files, read_image, resize_frame
+from dataset.frames import IMAGE_ENDS, FrameError, check_same_size, list_frame_files, read_image, resize_frame
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
@@ -184,7 +184,7 @@ def has_end(path: Path) -> bool:
     with path.open("rb") as file:
         length = file.seek(0, 2)
         file.seek(max(0, length - 8))
-        return file.read().endswith((b"IEND\xaeB`\x82", b"\xff\xd9"))
+        return file.read().endswith(IMAGE_ENDS)
 
 
 def _count(folder: Path) -> Outcome:

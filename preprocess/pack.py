@@ -19,7 +19,7 @@ import lmdb
 from tqdm import tqdm
 
 from dataset.frames import FrameError, list_frame_files
-from dataset.manifest import SPLITS, Clip, Manifest
+from dataset.manifest import SPLITS, Clip, Manifest, available_splits
 from dataset.packed import INDEX, VERSION, Pack, PackedClip, clip_key, data_key, pack_path, seal
 from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
@@ -66,9 +66,9 @@ def pack(prepared: str | Path) -> list[PackedSplit]:
         PreparationError: the corpus is not prepared, frames are missing, or there is no room.
     """
     try:
-        found = [split for split in SPLITS if (Path(prepared) / f"{split}.json").is_file()]
         # Without any, loading the first one says what to do.
-        return [_pack_split(Manifest.load(Path(prepared) / f"{split}.json")) for split in found or SPLITS[:1]]
+        found = available_splits(prepared) or SPLITS[:1]
+        return [_pack_split(Manifest.load(Path(prepared) / f"{split}.json")) for split in found]
     except (InputError, OSError, lmdb.Error) as error:
         raise PreparationError(f"{prepared} was not packed: {error}") from error
 
