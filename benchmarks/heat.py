@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from dataset.crop import crop_and_resize
 from dataset.synthetic.generate import plan_clip, plan_corpus, render_clip
-from dataset.synthetic.layouts import Clip
+from dataset.synthetic.layouts import SyntheticClip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
-from dataset.synthetic.signers import SIGNERS, draw_recording
+from dataset.synthetic.signers import SIGNERS, draw_conditions
 from evaluation.ctc.forced_alignment import Span
 from evaluation.heat.explain import align, combined
 from evaluation.heat.gradcam import record
@@ -55,11 +55,11 @@ class Known:
     spans: list[Span]
 
 
-def hand_boxes(clip: Clip, seed: int) -> np.ndarray:
+def hand_boxes(clip: SyntheticClip, seed: int) -> np.ndarray:
     """Left, top, right and bottom of both hands in every frame of a rendered clip, in its pixels: (T, 2, 4)."""
     motion, rng = plan_clip(clip, seed)
-    renderer = Renderer(SIGNERS[clip.signer], draw_recording(rng, HEIGHT, WIDTH), rng)
-    return np.stack([renderer.hand_boxes(*pose) for pose in zip(motion.hands, motion.face, strict=True)])
+    renderer = Renderer(SIGNERS[clip.signer], draw_conditions(rng, HEIGHT, WIDTH), rng)
+    return np.stack([renderer.find_hand_boxes(*pose) for pose in zip(motion.hands, motion.face, strict=True)])
 
 
 def covered(boxes: np.ndarray, side: int) -> np.ndarray:
@@ -70,7 +70,7 @@ def covered(boxes: np.ndarray, side: int) -> np.ndarray:
     return (part[:, :, 1, :, None] * part[:, :, 0, None, :]).max(axis=1)
 
 
-def know(recogniser: Recogniser, clip: Clip, seed: int) -> Known:
+def know(recogniser: Recogniser, clip: SyntheticClip, seed: int) -> Known:
     """A clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
     transform = recogniser.transform
     frames = [crop_and_resize(frame, recogniser.frame_size) for frame in render_clip(clip, seed)]

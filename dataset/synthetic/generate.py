@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 from dataset.manifest import SPLITS
 from dataset.synthetic.grammar import draw_sentences
-from dataset.synthetic.layouts import LAYOUTS, Clip, Layout
-from dataset.synthetic.lexicon import MAX_GLOSSES, signs
+from dataset.synthetic.layouts import LAYOUTS, Layout, SyntheticClip
+from dataset.synthetic.lexicon import MAX_GLOSSES, take_signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
-from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_recording
+from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_conditions
 from utils.errors import InputError
 from utils.files import write_json
 from utils.workers import available_cores, map_in_workers
@@ -31,41 +31,56 @@ from utils.workers import available_cores, map_in_workers
 BOUNDARIES = "gloss-boundaries.json"
 """{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's
 stroke without the ways between; ids and glosses as the reader of the corpus gives them."""
-TEST_ONLY_SHARE = 3  # every third sentence of test is signed by the signer that train never shows
+UNSEEN_EVERY = 3
+"""Every third sentence of test is signed by the signer whom train never shows: enough for a WER of that signer alone,
+while most of the test still measures known signers."""
 
 
-def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[Clip]:
-    """Who signs what: the clips of train, dev and test, `counts` of them, over the first `glosses` signs."""
-    clips: list[Clip] = []
+def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[SyntheticClip]:
+    """Plan who signs what.
+
+    Args:
+        glosses: the number of signs, which are the first of the lexicon.
+        counts: the numbers of clips in train, dev and test.
+        seed: the seed of the corpus.
+
+    Raises:
+        ValueError: the lexicon has not so many signs, or they are too few for a grammar.
+    """
+    clips: list[SyntheticClip] = []
     for stream, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
-        sentences = draw_sentences(signs(glosses), count, split != "train", seed, stream)
+        sentences = draw_sentences(take_signs(glosses), count, split != "train", seed, stream)
         signers = _assign_signers(split, count, np.random.default_rng([seed, stream, 1]))
         for index, (sentence, signer) in enumerate(zip(sentences, signers, strict=True)):
-            clips.append(Clip(split, index, len(clips), signer, sentence))
+            clips.append(SyntheticClip(split, index, len(clips), signer, sentence))
     return clips
 
 
-def plan_clip(clip: Clip, seed: int) -> tuple[Motion, np.random.Generator]:
-    """The movement in a clip, and the random numbers for the rest of it."""
+def plan_clip(clip: SyntheticClip, seed: int) -> tuple[Motion, np.random.Generator]:
+    """Plan the movement in a clip.
+
+    Returns:
+        the movement, and the random numbers that go on with the rest of the clip.
+    """
     rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(clip.split), clip.index, 2]))
     return plan_motion(clip.sentence, SIGNERS[clip.signer], rng), rng
 
 
-def render_clip(clip: Clip, seed: int) -> Iterable[np.ndarray]:
-    """The frames of a clip, one after another: (260, 210, 3) uint8 RGB."""
+def render_clip(clip: SyntheticClip, seed: int) -> Iterable[np.ndarray]:
+    """Render the frames of a clip, one after another: (260, 210, 3) uint8 RGB."""
     motion, rng = plan_clip(clip, seed)
-    renderer = Renderer(SIGNERS[clip.signer], draw_recording(rng, HEIGHT, WIDTH), rng)
+    renderer = Renderer(SIGNERS[clip.signer], draw_conditions(rng, HEIGHT, WIDTH), rng)
     for hands, face in zip(motion.hands, motion.face, strict=True):
-        yield renderer.frame(hands, face)
+        yield renderer.render_frame(hands, face)
 
 
-def gloss_boundaries(clips: Sequence[Clip], layout: Layout, seed: int) -> dict[str, Any]:
-    """What `BOUNDARIES` holds for the clips of a corpus."""
-    ids = layout.ids(clips)
+def find_gloss_boundaries(clips: Sequence[SyntheticClip], layout: Layout, seed: int) -> dict[str, Any]:
+    """Find when each gloss is signed: what `BOUNDARIES` holds for the clips of a corpus."""
+    ids = layout.map_ids(clips)
     strokes: dict[str, dict[str, list]] = {split: {} for split in layout.splits}
     for clip in clips:
         spans = plan_clip(clip, seed)[0].strokes
-        glosses = layout.glosses(clip)
+        glosses = layout.translate_label(clip)
         strokes[clip.split][ids[clip]] = [[gloss, *span] for gloss, span in zip(glosses, spans, strict=True)]
     return {"frame_rate": FPS, "clips": strokes}
 
@@ -79,14 +94,24 @@ def generate(
     test: int = 60,
     seed: int = 0,
     workers: int | None = None,
-) -> dict[Clip, int]:
-    """Write the corpus below the new or empty folder `out` and return the clips with their numbers of frames.
+) -> dict[SyntheticClip, int]:
+    """Write a corpus of rendered clips. Each has its own random numbers, so the bytes do not depend on `workers`.
 
-    Every clip has its own random numbers, so the bytes do not depend on `workers` (default: one a core).
+    Args:
+        layout: a key of `LAYOUTS`, the corpus whose tree is written.
+        out: a new or empty folder.
+        glosses: the number of signs.
+        train, dev, test: the numbers of sentences.
+        seed: the seed of everything that is drawn.
+        workers: the number of processes; one a core if it is None.
+
+    Returns:
+        the clips with their numbers of frames.
 
     Raises:
         ValueError: an argument out of its range.
         FileExistsError: `out` is there and not an empty folder.
+        InputError: a worker process was killed.
     """
     workers = available_cores() if workers is None else workers
     _check_arguments(layout, train, dev, test, seed, workers)
@@ -98,7 +123,7 @@ def generate(
     root.mkdir(parents=True, exist_ok=True)
     lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
     chosen.write_annotations(root, lengths)
-    write_json(root / BOUNDARIES, gloss_boundaries(clips, chosen, seed))
+    write_json(root / BOUNDARIES, find_gloss_boundaries(clips, chosen, seed))
     return lengths
 
 
@@ -112,7 +137,10 @@ def _check_arguments(layout: str, train: int, dev: int, test: int, seed: int, wo
 
 
 def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[int]:
-    """Indices into `SIGNERS`, about equally often; the first of train is always Signer04 (see the CSL-Daily layout)."""
+    """Choose an index into `SIGNERS` for each clip, about equally often.
+
+    The first of train is always Signer04: the wrong row in the CSL-Daily layout means a clip of that signer.
+    """
     known = [i for i, signer in enumerate(SIGNERS) if signer.name != TEST_ONLY_SIGNER]
     order = [int(i) for _ in range(0, count, len(known)) for i in rng.permutation(known)][:count]
     if split == "train" and count:
@@ -120,11 +148,11 @@ def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[in
         order[0], order[first] = 3, order[0]
     if split == "test":
         unseen = next(i for i, signer in enumerate(SIGNERS) if signer.name == TEST_ONLY_SIGNER)
-        order = [unseen if place % TEST_ONLY_SHARE == TEST_ONLY_SHARE - 1 else i for place, i in enumerate(order)]
+        order = [unseen if place % UNSEEN_EVERY == UNSEEN_EVERY - 1 else i for place, i in enumerate(order)]
     return order
 
 
-def _write_clips(clips: Sequence[Clip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
+def _write_clips(clips: Sequence[SyntheticClip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
     write = partial(_write_clip, layout=layout, root=root, seed=seed)
     killed = InputError(
         "a worker process was killed, most likely for want of memory: remove the folder, which is incomplete, and try "
@@ -134,13 +162,13 @@ def _write_clips(clips: Sequence[Clip], layout: Layout, root: Path, seed: int, w
     return list(tqdm(written, total=len(clips), desc="rendering", unit="clip"))
 
 
-def _write_clip(clip: Clip, layout: Layout, root: Path, seed: int) -> int:
+def _write_clip(clip: SyntheticClip, layout: Layout, root: Path, seed: int) -> int:
     number = -1
     for number, frame in enumerate(render_clip(clip, seed)):
-        path = root / layout.frame_file(clip, number)
+        path = root / layout.locate_frame(clip, number)
         if number == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
-        bgr = cv2.cvtColor(layout.picture(frame), cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(layout.convert_picture(frame), cv2.COLOR_RGB2BGR)
         if not cv2.imwrite(str(path), bgr, layout.encoding):
             raise OSError(f"cannot write {path}: is the disk full?")
     return number + 1

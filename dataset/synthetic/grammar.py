@@ -41,22 +41,34 @@ PATTERNS: tuple[tuple[str, ...], ...] = (
     ("number", "region", "state", "weather", "time"),
 )
 LENGTHS = {2: 0.14, 3: 0.35, 4: 0.33, 5: 0.18}  # how often a pattern has so many glosses
-REPEAT_RATE = 0.06
-HELD_OUT = 0.2  # the part of the language that train never sees
-CANDIDATES = 12
-ATTEMPTS = 2_000
+REPEAT_RATE = 0.06  # sentences with one gloss twice in a row, which CTC can only read with a blank between
+HELD_OUT = 0.2  # the share of all sentences that train never sees
+CANDIDATES = 12  # sentences among which the one with the rarest glosses is taken
+ATTEMPTS = 2_000  # tries to find them, before a pattern counts as one without sentences in this split
 
 
 def is_held_out(sentence: Sentence, seed: int) -> bool:
-    """Whether a sentence belongs to dev and test (True) or to train (False); the same answer everywhere."""
+    """Whether a sentence belongs to dev and test (True) or to train (False).
+
+    A checksum decides, not a draw: so each split can be made without the others, and none shares a sentence with train.
+    """
     return zlib.crc32(f"{seed} {' '.join(sentence)}".encode()) / 2**32 < HELD_OUT
 
 
 def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int, stream: int) -> list[Sentence]:
-    """`count` sentences of 2 to 5 glosses over `signs`, in which every gloss is about equally frequent.
+    """Draw sentences of 2 to 5 glosses in which every gloss is about equally frequent.
 
-    Sentences of train (`held_out=False`) and of dev or test (`True`) never coincide for one `seed`. About 6 % hold
-    one gloss twice in a row. `stream` separates the splits' random numbers.
+    About 6 % hold one gloss twice in a row.
+
+    Args:
+        signs: the lexicon.
+        count: the number of sentences.
+        held_out: whether they are of dev or test; for one `seed`, no sentence of train is ever among them.
+        seed: the seed of the corpus.
+        stream: the number of the split, which separates the splits' random numbers.
+
+    Raises:
+        ValueError: a small lexicon and this seed leave a split without any sentence.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, stream]))
     lexicon: dict[str, list[str]] = {}
@@ -64,6 +76,7 @@ def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int,
         lexicon.setdefault(sign.word_class, []).append(sign.gloss)
     patterns = [p for p in PATTERNS if all(len(lexicon.get(c, ())) >= n for c, n in Counter(p).items())]
     longest = max(map(len, patterns))
+    # Repetitions are spread evenly, not drawn, so that a small corpus has some too; the phase says where they begin.
     phase = rng.uniform(0.3, 0.9)
     seen: Counter[str] = Counter()
     sentences = []
@@ -75,9 +88,9 @@ def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int,
         for other in sorted({len(p) for p in patterns}, key=lambda n: abs(n - length)):
             # A small lexicon may have no sentence of the wanted length in this part of the language.
             usable = [p for p in patterns if len(p) == other]
-            fresh = fresh or _candidates(rng, usable, lexicon, repeat, held_out, seed)
+            fresh = fresh or _draw_candidates(rng, usable, lexicon, repeat, held_out, seed)
         if not fresh and repeat:
-            fresh = _candidates(rng, patterns, lexicon, False, held_out, seed)
+            fresh = _draw_candidates(rng, patterns, lexicon, False, held_out, seed)
         if not fresh:
             raise ValueError(f"seed = {seed}: {len(signs)} glosses give a split no sentence; choose another seed")
         # The candidate whose glosses are the rarest so far keeps the frequencies level.
@@ -87,7 +100,7 @@ def draw_sentences(signs: Sequence[Sign], count: int, held_out: bool, seed: int,
     return sentences
 
 
-def _candidates(
+def _draw_candidates(
     rng: np.random.Generator,
     patterns: Sequence[tuple[str, ...]],
     lexicon: dict[str, list[str]],

@@ -20,29 +20,29 @@ _PALM = np.array([[-0.27, -0.05], [-0.45, 0.45], [-0.47, 0.92], [-0.3, 1.06], [0
 _FINGER_WIDTH = 0.25
 
 
-def _shape(thumb: tuple[float, float, float], **fingers: tuple[float, float, float]) -> np.ndarray:
+def _make_shape(thumb: tuple[float, float, float], **fingers: tuple[float, float, float]) -> np.ndarray:
     rows = [thumb, *(fingers.get(name, _CURLED) for name in FINGERS[1:])]
     return np.array([[*base, *row] for base, row in zip(_BASES, rows, strict=True)], dtype=np.float64)  # (5, 5)
 
 
 def _spread(angles: tuple[float, ...], bend: float, part: float, thumb: tuple[float, float, float]) -> np.ndarray:
     rows = {n: (a, bend, part * size) for n, a, size in zip(FINGERS[1:], angles, _LENGTHS[1:], strict=True)}
-    return _shape(thumb, **rows)
+    return _make_shape(thumb, **rows)
 
 
 _ACROSS = (-38.0, -22.0, 0.72)
 
 HANDSHAPES: dict[str, np.ndarray] = {
-    "fist": _shape(_ACROSS),
+    "fist": _make_shape(_ACROSS),
     "flat": _spread((1, 0, 0, -1), 0, 1.0, (14, -6, 0.72)),
     "five": _spread((22, 6, -10, -28), 0, 1.05, (62, -6, 0.86)),
-    "index": _shape(_ACROSS, index=(2, 0, 1.06)),
-    "vee": _shape(_ACROSS, index=(17, 0, 1.04), middle=(-12, 0, 1.1)),
-    "three": _shape(_ACROSS, index=(20, 0, 1.02), middle=(0, 0, 1.1), ring=(-20, 0, 1.02)),
-    "ell": _shape((88, 0, 0.95), index=(-2, 0, 1.06)),
-    "thumb": _shape((84, 4, 1.0)),
-    "wye": _shape((78, 0, 0.95), pinky=(-36, 0, 0.95)),
-    "horns": _shape(_ACROSS, index=(10, 0, 1.02), pinky=(-14, 0, 0.92)),
+    "index": _make_shape(_ACROSS, index=(2, 0, 1.06)),
+    "vee": _make_shape(_ACROSS, index=(17, 0, 1.04), middle=(-12, 0, 1.1)),
+    "three": _make_shape(_ACROSS, index=(20, 0, 1.02), middle=(0, 0, 1.1), ring=(-20, 0, 1.02)),
+    "ell": _make_shape((88, 0, 0.95), index=(-2, 0, 1.06)),
+    "thumb": _make_shape((84, 4, 1.0)),
+    "wye": _make_shape((78, 0, 0.95), pinky=(-36, 0, 0.95)),
+    "horns": _make_shape(_ACROSS, index=(10, 0, 1.02), pinky=(-14, 0, 0.92)),
     "claw": _spread((30, 12, -8, -34), 34, 0.86, (66, -34, 0.86)),
     "ring": _spread((4, 8, 14, 22), 48, 1.05, (58, -34, 0.95)),
     "beak": _spread((-12, -3, 6, 17), 0, 0.92, (-4, 0, 1.1)),
@@ -50,13 +50,16 @@ HANDSHAPES: dict[str, np.ndarray] = {
 }
 
 
-def fixed(points: np.ndarray) -> np.ndarray:
-    """Points (n, 2) in pixels as the fixed-point integers that cv2's `shift=SHIFT` wants."""
+def to_fixed_point(points: np.ndarray) -> np.ndarray:
+    """Turn points (n, 2) in pixels into the fixed-point integers that cv2's `shift=SHIFT` wants.
+
+    With whole pixels a slowly moving hand would jump from one to the next.
+    """
     return np.rint(np.asarray(points) * (1 << SHIFT)).astype(np.int32)
 
 
-def finger_joints(shape: np.ndarray) -> np.ndarray:
-    """The joints of five fingers: (5, 4, 2) in palm lengths, x towards the thumb and y towards the fingertips."""
+def compute_finger_joints(shape: np.ndarray) -> np.ndarray:
+    """Compute the joints of five fingers: (5, 4, 2) palm lengths, x towards the thumb and y towards the fingertips."""
     steps = np.arange(3)
     angles = np.radians(shape[:, 2, None] + shape[:, 3, None] * steps)  # (5, 3)
     lengths = shape[:, 4, None] * np.array([0.42, 0.32, 0.26])
@@ -64,9 +67,11 @@ def finger_joints(shape: np.ndarray) -> np.ndarray:
     return np.concatenate([shape[:, None, :2], shape[:, None, :2] + np.cumsum(moves, axis=1)], axis=1)
 
 
-def hand_outline(axis: np.ndarray, thumb_side: np.ndarray, shape: np.ndarray, length: float) -> np.ndarray:
-    """Points (n, 2) around a hand, in pixels from its wrist: between them lies all that `draw_hand` draws of it."""
-    points = np.concatenate([finger_joints(shape).reshape(-1, 2), _PALM]) @ np.stack([thumb_side, axis]) * length
+def compute_hand_outline(axis: np.ndarray, thumb_side: np.ndarray, shape: np.ndarray, length: float) -> np.ndarray:
+    """Compute points (n, 2) around a hand, in pixels from its wrist; `draw_hand` draws nothing outside of them."""
+    points = (
+        np.concatenate([compute_finger_joints(shape).reshape(-1, 2), _PALM]) @ np.stack([thumb_side, axis]) * length
+    )
     half = 0.5 * _FINGER_WIDTH * length
     return np.concatenate([points - half, points + half])
 
@@ -80,29 +85,36 @@ def draw_hand(
     length: float,
     colours: tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]],
 ) -> None:
-    """Draw one hand on `image`.
+    """Draw one hand on a picture.
 
-    `wrist` is in pixels; `axis` (2,) is the unit vector to the knuckles; `thumb_side` (2,) is the vector to the thumb's
-    side, shorter than one when the hand is seen from its edge; `shape` (5, 5) is a handshape; `length` is the palm's in
-    pixels; `colours` are skin, its outline and its light.
+    Args:
+        image: the picture (H, W, 3) uint8, which is changed.
+        wrist: the wrist (2,) in pixels.
+        axis: the unit vector (2,) to the knuckles.
+        thumb_side: the vector (2,) to the thumb's side, shorter than one when the hand is seen from its edge.
+        shape: the handshape (5, 5), an entry of `HANDSHAPES` or a mixture of two.
+        length: the palm's length in pixels.
+        colours: the colours of the skin, of its outline and of its light.
     """
     skin, edge, light = colours
     frame = np.stack([thumb_side, axis]) * length
 
     def place(points: np.ndarray) -> np.ndarray:
-        return fixed(wrist + points @ frame)
+        return to_fixed_point(wrist + points @ frame)
 
-    joints = finger_joints(shape)
+    joints = compute_finger_joints(shape)
     width = max(2, round(_FINGER_WIDTH * length))
     rim = max(1, round(0.07 * length))
     outline = [place(_PALM).reshape(-1, 1, 2)]
     cv2.polylines(image, outline, True, edge, width // 2 + 2 * rim, cv2.LINE_AA, SHIFT)
+    # From the little finger on, so that each covers the edge of the one before; the thumb lies over all, hence last.
     for finger in (4, 3, 2, 1):
         _draw_finger(image, place(joints[finger]), width, rim, skin, edge, light)
     cv2.fillPoly(image, outline, skin, cv2.LINE_AA, SHIFT)
     cv2.polylines(image, outline, True, skin, width // 2, cv2.LINE_AA, SHIFT)
+    # A curled finger is no more than a short stub behind the palm: gaps show that there is one.
     if min(shape[1:, 4]) < 0.5:
-        for x in (-0.23, 0.0, 0.23):  # the gaps between curled fingers
+        for x in (-0.23, 0.0, 0.23):
             cv2.polylines(image, [place(np.array([[x, 0.62], [x, 1.2]])).reshape(-1, 1, 2)], False, edge, rim,
                           cv2.LINE_AA, SHIFT)  # fmt: skip
     _draw_finger(image, place(joints[0]), width + 1, rim, skin, edge, light)

@@ -23,8 +23,16 @@ _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
 
 
 @dataclass(frozen=True)
-class Clip:
-    """One sentence by one signer. `index` counts within the split, `number` over all splits; both from 0."""
+class SyntheticClip:
+    """One sentence by one signer, before anything is rendered.
+
+    Attributes:
+        split: train, dev or test.
+        index: its number in the split, from 0.
+        number: its number in the corpus, from 0.
+        signer: an index into `signers.SIGNERS`.
+        sentence: the glosses.
+    """
 
     split: str
     index: int
@@ -33,7 +41,7 @@ class Clip:
     sentence: tuple[str, ...]
 
 
-Lengths = Mapping[Clip, int]  # frames of each clip
+Lengths = Mapping[SyntheticClip, int]  # frames of each clip
 
 
 class Layout(ABC):
@@ -43,84 +51,86 @@ class Layout(ABC):
     encoding: tuple[int, ...] = _PNG
 
     @abstractmethod
-    def name(self, clip: Clip) -> str:
-        """The clip's name in the annotation files."""
+    def name_clip(self, clip: SyntheticClip) -> str:
+        """Give the clip's name in the annotation files."""
 
     @abstractmethod
-    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
-        """Where frame number `frame` (from 0) lies, relative to the root."""
+    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
+        """Say where frame number `frame` (from 0) lies, relative to the root."""
 
     @abstractmethod
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
         """Write the annotation files for these clips, given in the order of their rows."""
 
-    def ids(self, clips: Sequence[Clip]) -> dict[Clip, str]:
-        """What preparation calls each of these clips, which are all of a corpus."""
-        return {clip: self.name(clip) for clip in clips}
+    def map_ids(self, clips: Sequence[SyntheticClip]) -> dict[SyntheticClip, str]:
+        """Give the id of each clip in the prepared corpus; `clips` are all of it."""
+        return {clip: self.name_clip(clip) for clip in clips}
 
-    def glosses(self, clip: Clip) -> tuple[str, ...]:
-        """The clip's label."""
+    def translate_label(self, clip: SyntheticClip) -> tuple[str, ...]:
+        """Give the clip's label in the language of this corpus."""
         return clip.sentence
 
-    def picture(self, frame: np.ndarray) -> np.ndarray:
-        """The frame (260, 210, 3) uint8 in this corpus' picture size."""
+    def convert_picture(self, frame: np.ndarray) -> np.ndarray:
+        """Bring the frame (260, 210, 3) uint8 to the size of this corpus's pictures."""
         return frame
 
 
 class Phoenix2014(Layout):
     """RWTH-PHOENIX-Weather 2014, multisigner; the root plays `phoenix2014-release`."""
 
-    def name(self, clip: Clip) -> str:
+    def name_clip(self, clip: SyntheticClip) -> str:
         """A date and a running number, as in the corpus."""
-        return f"{_day(clip)}_studio_default-{clip.number % 5}"
+        return f"{_format_day(clip)}_studio_default-{clip.number % 5}"
 
-    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
         """`<name>/1/<day>.avi_pid0_fn000000-0.png` under the split."""
-        folder = PurePosixPath("phoenix-2014-multisigner/features/fullFrame-210x260px") / clip.split / self.name(clip)
-        return folder / "1" / f"{_day(clip)}_studio.avi_pid0_fn{frame:06d}-0.png"
+        folder = (
+            PurePosixPath("phoenix-2014-multisigner/features/fullFrame-210x260px") / clip.split / self.name_clip(clip)
+        )
+        return folder / "1" / f"{_format_day(clip)}_studio.avi_pid0_fn{frame:06d}-0.png"
 
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
-        """One CSV a split; as in the corpus, some labels of train hold a double space."""
+        """Write one CSV a split; as in the corpus, some labels of train hold a double space."""
         for split in self.splits:
             rows = ["id|folder|signer|annotation"]
-            for clip in _of(lengths, split):
-                name, label = self.name(clip), " ".join(clip.sentence)
-                if split == "train" and clip.index % 7 == 2:
+            for clip in _select_split(lengths, split):
+                name, label = self.name_clip(clip), " ".join(clip.sentence)
+                if split == "train" and clip.index % 7 == 2:  # rare, yet there in the smallest of corpora
                     label = label.replace(" ", "  ", 1)
-                rows.append(f"{name}|{name}/1/*.png|{_signer(clip)}|{label}")
-            write_text(root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv", _lines(rows))
+                rows.append(f"{name}|{name}/1/*.png|{_name_signer(clip)}|{label}")
+            write_text(root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv", _join_lines(rows))
 
 
 class Phoenix2014T(Layout):
     """RWTH-PHOENIX-Weather 2014-T: the table speaks of a folder `1` that does not exist."""
 
-    def name(self, clip: Clip) -> str:
+    def name_clip(self, clip: SyntheticClip) -> str:
         """A date and a running number, as in the corpus."""
-        return f"{_day(clip)}_studio-{clip.number}"
+        return f"{_format_day(clip)}_studio-{clip.number}"
 
-    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
         """`<name>/images0001.png` under the split."""
-        folder = PurePosixPath("features/fullFrame-210x260px") / clip.split / self.name(clip)
+        folder = PurePosixPath("features/fullFrame-210x260px") / clip.split / self.name_clip(clip)
         return folder / f"images{frame + 1:04d}.png"
 
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
-        """One CSV a split, with translations that hold UTF-8 and lone quotes."""
+        """Write one CSV a split, with translations that hold UTF-8 and lone quotes, as the corpus has them."""
         for split in self.splits:
             rows = ["name|video|start|end|speaker|orth|translation"]
-            for clip in _of(lengths, split):
-                name, orth = self.name(clip), " ".join(clip.sentence)
+            for clip in _select_split(lengths, split):
+                name, orth = self.name_clip(clip), " ".join(clip.sentence)
                 text = f"für die nächsten tage heißt es {orth.lower().replace('sued', 'süd')} ."
                 if clip.index % 3 == 1:
                     text = text.replace("heißt es ", 'heißt es "')
-                rows.append(f"{name}|{name}/1/*.png|-1|-1|{_signer(clip)}|{orth}|{text}")
-            write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", _lines(rows))
+                rows.append(f"{name}|{name}/1/*.png|-1|-1|{_name_signer(clip)}|{orth}|{text}")
+            write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", _join_lines(rows))
 
 
 class ChineseLayout(Layout):
     """A corpus of Chinese sign language."""
 
-    def glosses(self, clip: Clip) -> tuple[str, ...]:
-        """The clip's label, in Chinese."""
+    def translate_label(self, clip: SyntheticClip) -> tuple[str, ...]:
+        """Give the clip's label, in Chinese."""
         return tuple(_CHINESE[gloss] for gloss in clip.sentence)
 
 
@@ -130,32 +140,32 @@ class CSLDaily(ChineseLayout):
     encoding = _JPEG
     missing, meant = "S000005_P0004_T00", "S000007_P0003_T00"
 
-    def name(self, clip: Clip) -> str:
+    def name_clip(self, clip: SyntheticClip) -> str:
         """Sentence, signer and take; the first clip of train (Signer04) is the one that the wrong row means."""
         if clip.number == 0:
             return self.meant
         return f"S{clip.number + 9:06d}_P{clip.signer:04d}_T00"
 
-    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
         """`sentence/frames_512x512/<name>/000000.jpg`."""
-        return PurePosixPath("sentence/frames_512x512") / self.name(clip) / f"{frame:06d}.jpg"
+        return PurePosixPath("sentence/frames_512x512") / self.name_clip(clip) / f"{frame:06d}.jpg"
 
-    def picture(self, frame: np.ndarray) -> np.ndarray:
-        """The frame widened to a square by its border, 512x512."""
-        return cv2.resize(_widened(frame, frame.shape[0]), (512, 512), interpolation=cv2.INTER_LINEAR)
+    def convert_picture(self, frame: np.ndarray) -> np.ndarray:
+        """Widen the frame to a square by its border, 512x512."""
+        return cv2.resize(_widen(frame, frame.shape[0]), (512, 512), interpolation=cv2.INTER_LINEAR)
 
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
-        """`video_map.txt` and `split_1.txt`."""
+        """Write `video_map.txt` and `split_1.txt`."""
         labels, splits = ["index|name|length|gloss|char|word|postag"], ["name|split"]
         for index, (clip, length) in enumerate(lengths.items(), start=1):
-            glosses = self.glosses(clip)
-            characters = " ".join(" ".join(gloss) if not gloss.isascii() else gloss for gloss in glosses)
+            glosses = self.translate_label(clip)
+            characters = " ".join(gloss if gloss.isascii() else " ".join(gloss) for gloss in glosses)
             tags = " ".join(["n"] * len(glosses) + ["w"])
-            name, label = self.name(clip), " ".join(glosses)
+            name, label = self.name_clip(clip), " ".join(glosses)
             labels.append(f"{index}|{name}|{length}|{label}|{characters} 。|{label} 。|{tags}")
             splits.append(f"{self.missing if name == self.meant else name}|{clip.split}")
-        write_text(root / "video_map.txt", _lines(labels))
-        write_text(root / "split_1.txt", _lines(splits))
+        write_text(root / "video_map.txt", _join_lines(labels))
+        write_text(root / "split_1.txt", _join_lines(splits))
 
 
 class CSL(ChineseLayout):
@@ -165,34 +175,34 @@ class CSL(ChineseLayout):
     encoding = _JPEG
     elsewhere = "/home/recordings/CSL"
 
-    def name(self, clip: Clip) -> str:
+    def name_clip(self, clip: SyntheticClip) -> str:
         """The video folder, signer first."""
         return f"color/{clip.number // 50:03d}/P{clip.signer + 1:02d}_s1_{clip.number % 50:02d}_0"
 
-    def ids(self, clips: Sequence[Clip]) -> dict[Clip, str]:
+    def map_ids(self, clips: Sequence[SyntheticClip]) -> dict[SyntheticClip, str]:
         """The name of the video folder; where several clips share it, with those of the folders above."""
-        folders = {clip: PurePosixPath(self.name(clip)) for clip in clips}
+        folders = {clip: PurePosixPath(self.name_clip(clip)) for clip in clips}
         times = Counter(folder.name for folder in folders.values())
         return {c: folder.name if times[folder.name] == 1 else "_".join(folder.parts) for c, folder in folders.items()}
 
-    def frame_file(self, clip: Clip, frame: int) -> PurePosixPath:
+    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
         """`color/000/P01_s1_00_0/000000.jpg`."""
-        return PurePosixPath(self.name(clip)) / f"{frame:06d}.jpg"
+        return PurePosixPath(self.name_clip(clip)) / f"{frame:06d}.jpg"
 
-    def picture(self, frame: np.ndarray) -> np.ndarray:
-        """The frame widened by its border and enlarged to 1280x720."""
-        wide = _widened(frame, round(frame.shape[0] * 1280 / 720))
+    def convert_picture(self, frame: np.ndarray) -> np.ndarray:
+        """Widen the frame by its border and enlarge it to 1280x720."""
+        wide = _widen(frame, round(frame.shape[0] * 1280 / 720))
         return cv2.resize(wide, (1280, 720), interpolation=cv2.INTER_LINEAR)
 
     def write_annotations(self, root: Path, lengths: Lengths) -> None:
-        """`train.txt`, `dev.txt` and the dictionary `voc.txt`."""
+        """Write `train.txt`, `dev.txt` and the dictionary `voc.txt`."""
         for split in self.splits:
             rows = []
-            for clip in _of(lengths, split):
-                rows.append(f"{self.elsewhere}/{self.name(clip)}|{' '.join(self.glosses(clip))}")
-            write_text(root / f"{split}.txt", _lines(rows))
+            for clip in _select_split(lengths, split):
+                rows.append(f"{self.elsewhere}/{self.name_clip(clip)}|{' '.join(self.translate_label(clip))}")
+            write_text(root / f"{split}.txt", _join_lines(rows))
         used = {gloss for clip in lengths for gloss in clip.sentence}
-        write_text(root / "voc.txt", _lines([sign.chinese for sign in LEXICON if sign.gloss in used]))
+        write_text(root / "voc.txt", _join_lines([sign.chinese for sign in LEXICON if sign.gloss in used]))
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -207,24 +217,24 @@ _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augu
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def _day(clip: Clip) -> str:
+def _format_day(clip: SyntheticClip) -> str:
     # Spelled out here because strftime speaks the language of the machine.
     day = datetime.date(2021, 1, 1) + datetime.timedelta(days=clip.number // 5)
     return f"{day.day:02d}{_MONTHS[day.month - 1]}_{day.year}_{_WEEKDAYS[day.weekday()]}"
 
 
-def _signer(clip: Clip) -> str:
+def _name_signer(clip: SyntheticClip) -> str:
     return f"Signer{clip.signer + 1:02d}"
 
 
-def _of(lengths: Lengths, split: str) -> Sequence[Clip]:
+def _select_split(lengths: Lengths, split: str) -> Sequence[SyntheticClip]:
     return [clip for clip in lengths if clip.split == split]
 
 
-def _lines(rows: Sequence[str]) -> str:
+def _join_lines(rows: Sequence[str]) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
-def _widened(frame: np.ndarray, width: int) -> np.ndarray:
+def _widen(frame: np.ndarray, width: int) -> np.ndarray:
     spare = width - frame.shape[1]
     return cv2.copyMakeBorder(frame, 0, 0, spare // 2, spare - spare // 2, cv2.BORDER_REPLICATE)

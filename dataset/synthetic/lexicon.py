@@ -11,7 +11,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Place:
-    """Where a sign is made: centre of the palm from `origin` ("body": base of the neck, "head": middle of the face)."""
+    """The centre of the palm when a sign is made.
+
+    Attributes:
+        origin: what it is measured from: "body", the base of the neck, or "head", the middle of the face, so that a
+            sign at the chin stays at the chin of a signer with a larger head.
+        x, y, z: the distance from there.
+    """
 
     origin: str
     x: float
@@ -21,7 +27,12 @@ class Place:
 
 @dataclass(frozen=True)
 class Orientation:
-    """Where the fingers point (degrees from up, positive inwards) and which side is seen (1 palm, -1 back)."""
+    """How a hand is held.
+
+    Attributes:
+        angle: the direction of the fingers, in degrees from up, positive inwards.
+        turn: the side that is seen: 1 the palm, -1 the back.
+    """
 
     angle: float
     turn: float
@@ -31,8 +42,15 @@ class Orientation:
 class Sign:
     """One gloss and its form.
 
-    `handshape` names an entry of `hand.HANDSHAPES`, `movement` one of `motion.MOVEMENTS`.
-    `hands` is "one", "two" (the other hand mirrors) or "base" (the other hand is held flat below the first).
+    Attributes:
+        gloss: the German gloss.
+        chinese: the gloss in the layouts of Chinese corpora.
+        word_class: the class that the grammar's patterns are made of.
+        handshape: an entry of `hand.HANDSHAPES`.
+        place: an entry of `PLACES`.
+        movement: an entry of `motion.MOVEMENTS`.
+        hands: "one", "two" (the other hand mirrors the first) or "base" (the other hand is held flat below it).
+        orientation: an entry of `ORIENTATIONS`.
     """
 
     gloss: str
@@ -119,12 +137,16 @@ MINIMAL_PAIRS: tuple[tuple[str, str, str], ...] = (
 )
 
 FORM_FIELDS: tuple[str, ...] = ("handshape", "place", "movement", "hands", "orientation")
-MIN_GLOSSES = 5
+MIN_GLOSSES = 5  # fewer are too few for a grammar
 MAX_GLOSSES = len(LEXICON)
 
 
-def signs(count: int) -> tuple[Sign, ...]:
-    """The first `count` signs of the lexicon; ValueError when there are not that many or too few for a grammar."""
+def take_signs(count: int) -> tuple[Sign, ...]:
+    """Take the first `count` signs of the lexicon.
+
+    Raises:
+        ValueError: there are not that many, or they are too few for a grammar.
+    """
     if not MIN_GLOSSES <= count <= MAX_GLOSSES:
         raise ValueError(f"glosses = {count}: the built-in corpus knows {MIN_GLOSSES} to {MAX_GLOSSES} glosses")
     return LEXICON[:count]

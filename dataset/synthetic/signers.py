@@ -11,10 +11,19 @@ Colour = tuple[float, float, float]  # RGB, 0 to 255
 
 @dataclass(frozen=True)
 class Signer:
-    """A person. Sizes are factors of the ordinary build, offsets canonical pixels.
+    """A person.
 
-    `dominant` is the side of the dominant hand in the picture: -1 left (right-handed), 1 right (left-handed).
-    `tempo` is the factor on a sign's duration, `amplitude` the one on the size of its movement.
+    Attributes:
+        name: what the annotations call the signer.
+        dominant: the side of the dominant hand in the picture: -1 left (right-handed), 1 right (left-handed).
+        shoulder, torso, head, arm, hand: sizes, as factors of the ordinary build.
+        skin, hair: colours.
+        hair_style: "short", "long", "bun", "bald" or "fringe".
+        sleeve: a key of `render.SLEEVES`.
+        tempo: the factor on the duration of a sign.
+        amplitude: the factor on the size of a movement.
+        scale: the factor on the size in the picture.
+        offset: how far the signer stands from the middle, in pixels.
     """
 
     name: str
@@ -35,8 +44,18 @@ class Signer:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """What changes from clip to clip: clothing, background (210x260 RGB float32), light field and sensor noise."""
+class RecordingConditions:
+    """What changes from clip to clip, whoever signs.
+
+    Attributes:
+        cloth: the colour of the clothing.
+        background: the studio (H, W, 3) RGB float32.
+        light: the factor (H, W, 3) on the finished picture.
+        light_side: the side that the light comes from: negative left, positive right.
+        noise: the spread of the sensor noise, in steps of colour.
+        offset: how far this clip's picture is shifted, in pixels.
+        scale: the factor on the size of the signer in this clip.
+    """
 
     cloth: Colour
     background: np.ndarray
@@ -67,7 +86,7 @@ SIGNERS: tuple[Signer, ...] = (
     Signer("Signer09", -1, 0.98, 1.01, 0.98, 1.03, 1.01, (214, 164, 132), (88, 60, 44), "fringe", "elbow",
            0.98, 1.02, 1.01, (4, 1)),
 )  # fmt: skip
-TEST_ONLY_SIGNER = "Signer09"
+TEST_ONLY_SIGNER = "Signer09"  # whom train and dev never show
 
 _CLOTHES: tuple[Colour, ...] = (
     (34, 34, 40), (30, 40, 66), (52, 52, 58), (66, 30, 38), (30, 58, 52), (58, 46, 38), (48, 36, 64), (24, 26, 30),
@@ -79,13 +98,13 @@ _BACKDROPS: tuple[Colour, ...] = (
 )  # fmt: skip
 
 
-def draw_recording(rng: np.random.Generator, height: int, width: int) -> Recording:
-    """The recording conditions of one clip."""
+def draw_conditions(rng: np.random.Generator, height: int, width: int) -> RecordingConditions:
+    """Draw the recording conditions of one clip, whose pictures are `height` by `width` pixels."""
     side = float(rng.uniform(-1, 1))
-    return Recording(
+    return RecordingConditions(
         cloth=_vary(rng, _CLOTHES[rng.integers(len(_CLOTHES))], 6),
-        background=_background(rng, height, width),
-        light=_light(rng, side, height, width),
+        background=_draw_background(rng, height, width),
+        light=_draw_light(rng, side, height, width),
         light_side=side,
         noise=float(rng.uniform(0.3, 0.6)),
         offset=(float(rng.normal(0, 2.5)), float(rng.normal(0, 2))),
@@ -98,7 +117,7 @@ def _vary(rng: np.random.Generator, colour: Colour, spread: float) -> Colour:
     return float(red), float(green), float(blue)
 
 
-def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+def _draw_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     x, y = x / width, y / height
     top = np.array(_vary(rng, _BACKDROPS[rng.integers(len(_BACKDROPS))], 7), dtype=np.float32)
@@ -118,8 +137,8 @@ def _background(rng: np.random.Generator, height: int, width: int) -> np.ndarray
     return np.clip(picture, 0, 255).astype(np.float32)
 
 
-def _light(rng: np.random.Generator, side: float, height: int, width: int) -> np.ndarray:
-    """Factor (H, W, 3) on the finished picture: gain, colour cast and a fall-off across it."""
+def _draw_light(rng: np.random.Generator, side: float, height: int, width: int) -> np.ndarray:
+    """Draw the factor (H, W, 3) on the finished picture: gain, colour cast and a fall-off across it."""
     y, x = np.mgrid[-0.5 : 0.5 : height * 1j, -0.5 : 0.5 : width * 1j]
     gain = rng.uniform(0.86, 1.12)
     cast = 1 + rng.normal(0, 0.025, 3)

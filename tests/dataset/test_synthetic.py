@@ -14,8 +14,8 @@ import pytest
 from dataset.manifest import Manifest
 from dataset.synthetic.generate import (
     BOUNDARIES,
+    find_gloss_boundaries,
     generate,
-    gloss_boundaries,
     main,
     parse_args,
     plan_clip,
@@ -182,13 +182,13 @@ def test_ids_are_those_of_the_corpus_reader_also_where_folders_share_their_name(
     chosen = LAYOUTS[layout]
     clips = [clip for clip in plan_corpus(12, (110, 60, 40), seed=0) if clip.split in chosen.splits]
     for clip in clips:
-        (tmp_path / chosen.frame_file(clip, 0)).parent.mkdir(parents=True)
+        (tmp_path / chosen.locate_frame(clip, 0)).parent.mkdir(parents=True)
     chosen.write_annotations(tmp_path, dict.fromkeys(clips, 1))
     read = {
         split: {recording.id: recording.glosses for recording in recordings}
         for split, recordings in CORPORA[layout].read(tmp_path).splits.items()
     }
-    found = gloss_boundaries(clips, chosen, seed=0)["clips"]
+    found = find_gloss_boundaries(clips, chosen, seed=0)["clips"]
     assert read == {
         split: {name: tuple(gloss for gloss, _, _ in strokes) for name, strokes in own.items()}
         for split, own in found.items()
@@ -201,7 +201,7 @@ def test_ids_are_those_of_the_corpus_reader_also_where_folders_share_their_name(
 def test_boundaries_number_the_frames_that_were_written(written):
     layout, root, lengths = written
     strokes = json.loads((root / BOUNDARIES).read_text(encoding="utf-8"))["clips"]
-    for clip, name in LAYOUTS[layout].ids(list(lengths)).items():
+    for clip, name in LAYOUTS[layout].map_ids(list(lengths)).items():
         motion, _ = plan_clip(clip, seed=2)
         assert len(motion.hands) == lengths[clip]
         assert [tuple(span) for _, *span in strokes[clip.split][name]] == list(motion.strokes)
