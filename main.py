@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.load import list_keys, load_config
+from config.schema import RENAMED_KEYS
 from engine.interruption import Interrupted
 from utils.errors import InputError
 
@@ -42,6 +43,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         switch: dict[str, Any] = {"nargs": "?"} if isinstance(default, bool) else {}
         parser.add_argument(*names, dest=key, metavar="VALUE", default=argparse.SUPPRESS, help=shown, **switch)
         keys |= {name: (key, bool(switch)) for name in names}
+    for old, renamed in RENAMED_KEYS.items():  # a switch stays one, so that old commands work
+        keys |= dict.fromkeys((f"--{old.replace('_', '-')}", f"--{old}"), (old, True in renamed.values))
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the configuration")
     words = as_overrides(sys.argv[1:] if arguments is None else arguments, keys)
     args, unknown = parser.parse_known_intermixed_args(words)

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from config.schema import Config, ModelArgs
+from config.schema import ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
 from modules.convolution import time_mask
 from modules.folding import fold_norms
-from modules.frame_chunks import clip_features, distinct_frames
+from modules.frame_chunks import clip_features
+from modules.output import SLROutput
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
+from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.device import select_dtype
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
-
-
-@dataclass(frozen=True)
-class SLROutput:
-    """What the network says of a batch.
-
-    Attributes:
-        sequence_logits: (T', B, V), the result.
-        conv_logits: (T', B, V), the head before the BiLSTM.
-        scale_logits: three of (T', B, V) from HFAM in training, None in evaluation.
-        lengths: (B,) output steps of each clip, on the CPU.
-    """
-
-    sequence_logits: Tensor
-    conv_logits: Tensor
-    scale_logits: tuple[Tensor, Tensor, Tensor] | None
-    lengths: Tensor
 
 
 class SLRModel(nn.Module):
@@ -146,12 +133,8 @@ class SLRModel(nn.Module):
             return video.transpose(1, 2), []
         if not (self.training or with_levels or torch.is_grad_enabled()):
             return self._stream(video, padded if self.mask_padding else None), []
-        frames, source = video.flatten(0, 1), None  # (B*T, 3, H, W)
-        if self.training and frames.device.type == "cpu":  # to compare them, elsewhere, it would wait for the device
-            first, source = distinct_frames(frames)
-            frames = frames[first]
-        x = self.normalise(frames).contiguous(memory_format=torch.channels_last)
-        features, levels = self.conv2d(x, video.shape[0], mask, source)
+        x = self.normalise(video.flatten(0, 1)).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
+        features, levels = self.conv2d(x, video.shape[0], mask)
         return features, levels if with_levels else []
 
     def _stream(self, video: Tensor, padded: Tensor | None) -> Tensor:
@@ -217,6 +200,28 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
     return model
 
 
+def load_model(
+    source: str | Path | Mapping[str, Any], args: ModelArgs, glosses: Sequence[str], name: str | Path = "the checkpoint"
+) -> SLRModel:
+    """The network of a checkpoint, with its weights, on the CPU.
+
+    Args:
+        source: the file, or what it holds.
+        args: the configuration's `model_args`.
+        glosses: the vocabulary, in the order of the ids; where the checkpoint holds its own, both must be the same.
+        name: what `source` is called in an error, where it is no file.
+
+    Raises:
+        CheckpointError: the file cannot be read, is of another network, or was trained on other glosses.
+    """
+    if not isinstance(source, Mapping):
+        source, name = load_checkpoint(source), source
+    check_glosses(source, name, glosses)
+    model = build_model(args, len(glosses) + 1, pretrained=False)  # one class more: the blank
+    load_weights(model, source, name=str(name))
+    return model
+
+
 def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> SLRModel:
     """A copy of a network for recognition, which cannot be trained, nor stored.
 
@@ -227,10 +232,17 @@ def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> S
     return fused
 
 
-def for_recognition(model: SLRModel, config: Config) -> SLRModel:
-    """`fuse_for_inference` as a configuration wants it, on the device of `model`."""
-    fused = fuse_for_inference(model, select_dtype(config.precision, model.conv2d.alpha.device))
-    fused.frame_chunk = config.frame_chunk
-    if config.compile:
+def for_recognition(model: SLRModel, precision: str, frame_chunk: int = 0, compiled: bool = False) -> SLRModel:
+    """`fuse_for_inference` as a configuration wants it, on the device of `model`.
+
+    Args:
+        model: the network.
+        precision: the configuration's key, as for `select_dtype`.
+        frame_chunk: as in `SLRModel`.
+        compiled: whether the backbone's stages are compiled when they first run.
+    """
+    fused = fuse_for_inference(model, select_dtype(precision, model.conv2d.alpha.device))
+    fused.frame_chunk = frame_chunk
+    if compiled:
         fused.conv2d.compile_stages()
     return fused

@@ -110,7 +110,7 @@ def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> 
 
         return bare_step
     net = Reference3d(model, args.backbone).to(args.device) if way == "3-D" else model
-    model.conv2d.checkpoint_stages = way == "network, checkpointed"
+    model.conv2d.recompute.level = RECOMPUTE.get(way, "blocks")
     model.autocast = torch.bfloat16 if way == "network, bf16" else torch.float32
     net, criterion = net.train(), SLRCriterion(LOSSES)
     labels = torch.arange(1, 3, device=args.device).repeat(batch)
@@ -119,16 +119,16 @@ def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> 
         torch.manual_seed(0)  # the same dropout for all
         net.zero_grad(set_to_none=True)
         out = net(video, lengths)
-        heads = (out.sequence_logits, out.conv_logits, out.scale_logits, out.lengths)
-        loss = criterion(*heads, labels, torch.full((batch,), 2))["total"]
+        loss = criterion(out, labels, torch.full((batch,), 2))["total"]
         loss.backward()
         return loss.detach()
 
     return step
 
 
+RECOMPUTE = {"network, recompute none": "none", "network, recompute stages": "stages"}
 TRAINING = {
-    "3-D": None, "network": 1e-3, "network, checkpointed": 1e-3, "network, bf16": 0.1, "bare backbone": None,
+    "3-D": None, "network": 1e-3, **dict.fromkeys(RECOMPUTE, 1e-3), "network, bf16": 0.1, "bare backbone": None,
 }  # fmt: skip
 MAKERS = {"recognition": recogniser, "training": trainer}
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from config.schema import IGNORED_KEYS, Config
+from config.schema import IGNORED_KEYS, RENAMED_KEYS, Config
 from utils.errors import InputError
 from utils.text import did_you_mean, plural
 
@@ -29,14 +29,18 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
         overrides: dotted key -> value, as from the command line.
 
     Returns:
-        the configuration, and a line for each key that was accepted and means nothing here.
+        the configuration, and a line for each key that has another name today or means nothing here.
 
     Raises:
         ConfigError: lists every unknown key, wrong type and bad choice at once.
     """
     mistakes: list[str] = []
-    given = merge_sections(read_yaml(path) if path else {}, nest_overrides(overrides, mistakes))
-    return _complete(given, mistakes, f" (file: {path})" if path else "")
+    notes: list[str] = []
+    # Before the two are merged, so that a key on the command line beats its older name in the file.
+    in_file = rename_keys(read_yaml(path) if path else {}, notes, mistakes)
+    typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
+    config, ignored = _complete(merge_sections(in_file, typed), mistakes, f" (file: {path})" if path else "")
+    return config, notes + ignored
 
 
 def parse_stored_config(content: Any, source: str | Path) -> Config:
@@ -51,7 +55,8 @@ def parse_stored_config(content: Any, source: str | Path) -> Config:
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"the configuration in {source} is a {type(content).__name__}, not sections and keys")
-    return _complete(content, [], f" in {source}")[0]
+    mistakes: list[str] = []
+    return _complete(rename_keys(content, [], mistakes), mistakes, f" in {source}")[0]
 
 
 def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
@@ -144,6 +149,33 @@ def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[st
             branch = {key: branch}
         out = merge_sections(out, branch)
     return out
+
+
+def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str]) -> dict[str, Any]:
+    """`given` with the keys of earlier versions under their names of today.
+
+    Args:
+        given: sections and keys. Where a key stands there under both names, the one of today counts.
+        notes: gets a line for each key that was renamed.
+        mistakes: gets a line for each that has a value it never could have.
+    """
+    renamed = dict(given)
+    for old, (new, values) in RENAMED_KEYS.items():
+        section, _, key = old.rpartition(".")
+        holder = renamed.get(section) if section else renamed
+        if not isinstance(holder, Mapping) or key not in holder:
+            continue
+        value = holder[key]
+        rest = {other: kept for other, kept in holder.items() if other != key}
+        renamed = renamed | {section: rest} if section else rest
+        if values and value not in list(values):
+            choices = ", ".join(map(str, values.values()))
+            mistakes.append(f"{old}: {value!r} is not allowed; it is called {new} today: choose one of {choices}")
+            continue
+        value = values[value] if values else value
+        notes.append(f"{old} is called {new} today, and read as {new}: {value}")
+        renamed = merge_sections(nest_overrides({new: value}, mistakes), renamed)
+    return renamed
 
 
 def drop_ignored_keys(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
@@ -136,7 +137,7 @@ class Config:
     merge_repeats: bool = False
     frame_rate: Rate = 25.0
     frame_chunk: Count = 0
-    checkpoint_stages: bool = False
+    recompute: Literal["none", "blocks", "stages"] = "blocks"
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     compile: bool = False
     freeze_bn: bool = False
@@ -188,3 +189,19 @@ IGNORED_KEYS = {
     "print_log": "the log is always printed",
 }
 """Keys of earlier systems' files that mean nothing here: accepted, with the reason said."""
+
+
+class RenamedKey(NamedTuple):
+    """What became of a key of an earlier version.
+
+    Attributes:
+        key: its name today, with its section.
+        values: each value of then -> the value of today; empty where values stayed as they were.
+    """
+
+    key: str
+    values: Mapping[Any, Any]
+
+
+RENAMED_KEYS = {"checkpoint_stages": RenamedKey("recompute", {False: "blocks", True: "stages"})}
+"""Keys of earlier versions of this system, in files, on the command line and in checkpoints: read as those of today."""

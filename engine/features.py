@@ -13,9 +13,8 @@ from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
-from slr_network import SLRModel, build_model, for_recognition
+from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
-from utils.checkpoint import check_glosses, load_checkpoint, load_weights
 from utils.log import LOGGER
 
 
@@ -30,12 +29,8 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
-    content = load_checkpoint(weights)
-    check_glosses(content, weights, vocabulary.glosses)
-    model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
-    load_weights(model, content, name=str(weights))
-    model = model.to(device)
-    network = for_recognition(model, config)
+    model = load_model(weights, config.model_args, vocabulary.glosses).to(device)
+    network = for_recognition(model, config.precision, config.frame_chunk, config.compile)
     out = folder / "features"
     # features.json goes first and comes last, so that an extraction that was interrupted never looks complete.
     (out / FeatureSource.FILE).unlink(missing_ok=True)

@@ -28,9 +28,9 @@ from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_summary, write_report
 from evaluation.sclite import score_with_sclite
-from slr_network import build_model
+from slr_network import load_model
 from utils import ranks
-from utils.checkpoint import check_glosses, load_checkpoint, load_weights
+from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER, start_log
 
 
@@ -151,10 +151,7 @@ def evaluate_checkpoint(
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits = ["dev"]
     data = [load_evaluation_data(config, split, vocabulary) for split in splits]
-    content = load_checkpoint(weights)
-    check_glosses(content, weights, vocabulary.glosses)
-    model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
-    load_weights(model, content, name=str(weights))
+    model = load_model(weights, config.model_args, vocabulary.glosses)
     check_features(config.feeder_args, model, load_manifest(config.prepared, config.dataset, "dev").frame_size)
     model = model.to(device)
     return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]

@@ -130,14 +130,7 @@ class TrainingStep:
         batch = batch.to(self.device)
         scales = None if self.criterion.weights["AuxCTC"] else False  # HFAM, computed only where it counts
         output = self.network(batch.video, batch.lengths, scales)
-        return self.criterion(
-            output.sequence_logits,
-            output.conv_logits,
-            output.scale_logits,
-            output.lengths,
-            batch.targets,
-            batch.target_lengths,
-        )
+        return self.criterion(output, batch.targets, batch.target_lengths)
 
     def _gradient_norm(self) -> Tensor:
         """The L2 norm of all gradients, which are then scaled down to `max_norm`."""
@@ -162,7 +155,7 @@ def prepare_network(config: Config, model: SLRModel, device: torch.device) -> nn
     Raises:
         InputError: the backbone cannot be compiled with BatchNorm over several processes.
     """
-    model.conv2d.checkpoint_stages = config.checkpoint_stages
+    model.conv2d.recompute.level = config.recompute
     model.autocast = select_dtype(config.precision, device)
     if config.compile:
         if ranks.world_size() > 1 and config.sync_batchnorm and not config.freeze_bn:
@@ -237,7 +230,7 @@ def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
         frames = max(batch.video.shape[1] for batch in batches)
         raise InputError(
             f"memory ran out on {', '.join(map(list_clips, batches))}, {frames} frames each with padding; lower "
-            "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set checkpoint_stages"
+            "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set recompute=stages"
         ) from error
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from modules.fusion import SpatioTemporalFusion
-from modules.resnet import ResNet
+from modules.recompute import run_layers
+from modules.resnet import ResNet, Stage
 
 CPU_VALUES = 2**22
 """Values of the first stage's maps that a chunk has by default: few enough for a processor's cache to hold them."""
@@ -23,16 +24,17 @@ def default_chunk(clip: Tensor, width: int) -> int:
 
 
 def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:
-    """What the backbone says of each frame of one clip, the same as all at once; for evaluation without gradients.
+    """Compute the features of one clip's frames, the same as all at once; for evaluation without gradients.
 
-    Between two stages only the maps of one stage are whole. A frame that equals the one before it, as padding does, is
-    computed once up to the first fusion, which is the first to see a frame's neighbours.
+    Between two fusions the maps of a few frames are computed at a time, and only what the next fusion reads is kept of
+    all frames. A frame that equals the one before it, as padding does, is computed once up to the first fusion, which
+    is the first to see a frame's neighbours.
 
     Args:
         net: the backbone, in evaluation mode.
-        clip: (T, 3, H, W), as it was loaded.
-        prepare: makes some of its frames what the network takes.
-        chunk: frames at a time; 0: `default_chunk`.
+        clip: the frames (T, 3, H, W), as they were loaded.
+        prepare: makes some of the frames what the network takes.
+        chunk: the number of frames at a time; 0: `default_chunk`.
 
     Returns:
         (T, C).
@@ -40,34 +42,42 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
     chunk = chunk or default_chunk(clip, net.conv1.out_channels)
     first, source = distinct_frames(clip)
 
-    def images(start: int, stop: int) -> Tensor:
-        frames = prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
-        return net.first_stages(frames)
+    def read_images(start: int, stop: int) -> Tensor:
+        return prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
 
-    x = in_chunks(images, len(first), chunk)  # (distinct frames, C, H, W)
-    stages = (net.stf1, net.layer3), (net.stf2, net.layer4), (net.stf3, average)
-    for alpha, (fusion, layer) in zip(net.alpha, stages, strict=True):
-        x, source = _fuse(x, source, fusion, alpha, layer, chunk), None
-    return x
+    read: Callable[[int, int], Tensor] = read_images
+    total = len(first)
+    layers: list[Callable[[Tensor], Tensor]] = [net.stem]
+    for stage in net.stages:
+        layers.append(stage.layer)
+        if stage.fusion is not None:
+            x = in_chunks(partial(_run_chunk, read, layers), total, chunk)  # (distinct or all frames, C, H, W)
+            read = partial(_fuse_chunk, x, source, stage, _weigh(x, source, stage, chunk))
+            total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
+    x = in_chunks(partial(_run_chunk, read, [*layers, average]), total, chunk)
+    return x if source is None else x[source]
 
 
-def _fuse(
-    x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, alpha: Tensor,
-    layer: Callable[[Tensor], Tensor], chunk: int,
+def _run_chunk(
+    read: Callable[[int, int], Tensor], layers: Sequence[Callable[[Tensor], Tensor]], start: int, stop: int
 ) -> Tensor:  # fmt: skip
-    """`layer(x + alpha * fusion(x))` of a clip's maps; frame t's are x[source[t]], x[t] where `source` is None."""
+    """What `layers` make of the maps that `read` gives for some frames."""
+    return run_layers(read(start, stop), *layers)
+
+
+def _weigh(x: Tensor, source: Tensor | None, stage: Stage, chunk: int) -> Tensor:
+    """What a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
+    means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
+    return stage.fusion.clip_weights((means if source is None else means[source]).mean(0))
+
+
+def _fuse_chunk(x: Tensor, source: Tensor | None, stage: Stage, weights: Tensor, start: int, stop: int) -> Tensor:
+    """`x + alpha * fusion(x)` of some frames; the maps of frame t are x[source[t]], x[t] where `source` is None."""
     total = len(x) if source is None else len(source)
-    means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (frames, C)
-    mean = (means if source is None else means[source]).mean(0)  # (C,)
-    weights = fusion.calibration(mean[None, :, None, None])  # (1, 4, 1, 1)
-
-    def part(start: int, stop: int) -> Tensor:
-        left, right = max(0, start - fusion.reach), min(total, stop + fusion.reach)
-        around = x[left:right] if source is None else x[source[left:right]]
-        out = fusion.forward_part(around, start - left, stop - start, weights)
-        return layer(torch.addcmul(around[start - left : stop - left], alpha, out))
-
-    return in_chunks(part, total, chunk)
+    left, right = max(0, start - stage.fusion.reach), min(total, stop + stage.fusion.reach)
+    around = x[left:right] if source is None else x[source[left:right]]
+    out = stage.fusion.forward_part(around, start - left, stop - start, weights)
+    return torch.addcmul(around[start - left : stop - left], stage.alpha, out)
 
 
 def average(x: Tensor) -> Tensor:

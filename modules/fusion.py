@@ -59,6 +59,10 @@ class SpatioTemporalFusion(nn.Module):
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
         return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
 
+    def clip_weights(self, mean: Tensor) -> Tensor:
+        """What `forward_part` needs to know of the whole clip: the mean of its maps (C,) -> (1, 4, 1, 1)."""
+        return self.calibration(mean[None, :, None, None])
+
     def forward_part(self, around: Tensor, before: int, frames: int, weights: Tensor) -> Tensor:
         """The same for some frames of one clip.
 
@@ -67,7 +71,7 @@ class SpatioTemporalFusion(nn.Module):
                 where the clip begins or ends.
             before: neighbours before them.
             frames: T, how many they are.
-            weights: of the branches, `calibration` of the whole clip's mean, (1, 4, 1, 1).
+            weights: what `clip_weights` gives for the whole clip, (1, 4, 1, 1).
 
         Returns:
             (T, C, H, W).

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.output import SLROutput
+
 TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist")
 TEMPERATURE = 8.0
 
@@ -69,29 +71,28 @@ class SLRCriterion(nn.Module):
         self.weights = {name: float(weights.get(name, 0.0)) for name in TERMS}
         self.mask_padding = mask_padding
 
-    def forward(
-        self, sequence_logits: Tensor, conv_logits: Tensor, scale_logits: tuple[Tensor, ...] | None, lengths: Tensor,
-        targets: Tensor, target_lengths: Tensor,
-    ) -> dict[str, Tensor]:  # fmt: skip
-        """Terms, unweighted, by name (AuxCTC as AuxCTC1..3), and "total".
+    def forward(self, output: SLROutput, targets: Tensor, target_lengths: Tensor) -> dict[str, Tensor]:
+        """Compute the terms, unweighted, by name (AuxCTC as AuxCTC1..3), and their weighted sum, "total".
 
         Args:
-            sequence_logits, conv_logits: (T', B, V).
-            scale_logits: three of (T', B, V); may be None when AuxCTC weighs nothing.
-            lengths: (B,) output steps.
-            targets: (sum of target_lengths,) labels.
-            target_lengths: (B,).
+            output: what the network gave for a batch; its scale logits may be None when AuxCTC weighs nothing.
+            targets: the labels of all clips, one clip's after the other's, (sum of target_lengths,).
+            target_lengths: the number of labels of each clip, (B,).
+
+        Raises:
+            ValueError: AuxCTC has a weight and there are no scale logits.
         """
-        terms: dict[str, Tensor] = {}
-        heads = {"SeqCTC": sequence_logits, "ConvCTC": conv_logits}
-        heads |= {f"AuxCTC{i}": logits for i, logits in enumerate(scale_logits or (), start=1)}
-        if self.weights["AuxCTC"] and scale_logits is None:
+        if self.weights["AuxCTC"] and output.scale_logits is None:
             raise ValueError("AuxCTC has a weight, but the network gave no scale logits: it is in evaluation mode")
+        heads = {"SeqCTC": output.sequence_logits, "ConvCTC": output.conv_logits}
+        heads |= {f"AuxCTC{i}": logits for i, logits in enumerate(output.scale_logits or (), start=1)}
+        terms: dict[str, Tensor] = {}
         for name, logits in heads.items():
             if self.weights[name.rstrip("123")]:
-                terms[name] = ctc(logits, targets, lengths, target_lengths)
+                terms[name] = ctc(logits, targets, output.lengths, target_lengths)
         if self.weights["Dist"]:
-            terms["Dist"] = distillation(conv_logits, sequence_logits, lengths if self.mask_padding else None)
-        weighted = [self.weights[name.rstrip("123")] * term.to(sequence_logits.device) for name, term in terms.items()]
-        terms["total"] = sum(weighted)
+            lengths = output.lengths if self.mask_padding else None
+            terms["Dist"] = distillation(output.conv_logits, output.sequence_logits, lengths)
+        device = output.sequence_logits.device  # CTC may have been computed on the CPU
+        terms["total"] = sum(self.weights[name.rstrip("123")] * term.to(device) for name, term in terms.items())
         return terms

@@ -1,66 +1,93 @@
-"""ResNet of basic blocks, run on every frame, with STF after its last three stages."""
+"""The backbone: a ResNet of basic blocks, run on every frame, with fusions that see a frame's neighbours.
+
+Names and steps are those of torchvision's models/resnet.py. Three things differ: kernels are stored as 3-D ones, a
+fusion follows some stages, and `recompute` decides which maps training keeps.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from modules.batch_norm import BatchNorm, Repeats, apply_norm, norms
+from modules.batch_norm import find_batch_norms
 from modules.convolution import SpatialConv
 from modules.fusion import SpatioTemporalFusion
-from modules.recompute import recomputed
+from modules.recompute import Recompute
+from modules.stages import FUSION, STAGES, name_fusions
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
+FUSIONS = {"stf": SpatioTemporalFusion}
+"""Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
+the methods of `SpatioTemporalFusion`: `forward` for a batch; `clip_weights`, `forward_part` and `reach` for a few
+frames at a time."""
+
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left)."""
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left): (N, C, H, W) -> (N, C', H/stride, W/stride).
 
-    def __init__(self, in_channels: int, channels: int, stride: int) -> None:
+    Args:
+        in_channels: C.
+        channels: C'.
+        stride: the stride of the first convolution.
+        downsample: what the shortcut does where the shapes differ.
+        recompute: the network's decision which maps to keep.
+    """
+
+    def __init__(
+        self, in_channels: int, channels: int, stride: int, downsample: nn.Module | None, recompute: Recompute
+    ) -> None:  # fmt: skip
         super().__init__()
         self.conv1 = SpatialConv(in_channels, channels, 3, stride, padding=1)
-        self.bn1 = BatchNorm(channels)
+        self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = SpatialConv(channels, channels, 3, padding=1)
-        self.bn2 = BatchNorm(channels)
-        self.downsample = None
-        if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(
-                SpatialConv(in_channels, channels, 1, stride), BatchNorm(channels)
-            )  # fmt: skip
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.downsample = downsample
+        self.recompute = recompute
 
-    def forward(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
-        """(N, C, H, W) -> (N, channels, H/stride, W/stride); `repeats`: frames that count more than once."""
-        shortcut = x
+    def forward(self, x: Tensor) -> Tensor:
+        identity = x
+
+        out = self.conv1(x)
+        # What bn1 and relu give is as large as what conv1 gives, and far cheaper to compute again than to keep.
+        out = self.recompute.layers(out, self.bn1, self.relu, self.conv2)
+        out = self.bn2(out)
+
         if self.downsample is not None:
-            conv, norm = self.downsample
-            shortcut = apply_norm(norm, conv(x), repeats)
+            identity = self.downsample(x)
 
-        def second_convolution(maps: Tensor) -> Tensor:
-            return self.conv2(self.relu(apply_norm(self.bn1, maps, repeats)))
-
-        out = recomputed(self, second_convolution, self.conv1(x))
-        return self.relu(apply_norm(self.bn2, out, repeats) + shortcut)
+        out += identity
+        return self.relu(out)
 
 
-class Layer(nn.Sequential):
-    """Blocks, one after the other."""
+class Stage(NamedTuple):
+    """A stage of the network and what follows it.
 
-    def forward(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
-        """As `BasicBlock.forward`."""
-        for block in self:
-            x = block(x, repeats)
-        return x
+    Attributes:
+        layer: the blocks.
+        fusion: the fusion after them, if there is one.
+        alpha: how much of the fusion is added, one learned number.
+    """
+
+    layer: nn.Sequential
+    fusion: SpatioTemporalFusion | None
+    alpha: Tensor | None
 
 
 class ResNet(nn.Module):
-    """The backbone: one feature vector a frame.
+    """One feature vector for every frame.
 
     Args:
         backbone: "resnet18" or "resnet34".
         width: channels of the first stage; the last has 8 times as many. The published network has 64.
+
+    Attributes:
+        recompute: which maps training keeps; its `level` may be changed at any time.
+        fusions: each stage that a fusion follows -> the name of that fusion.
+        frozen_norms: whether BatchNorm keeps, in training too, what it was loaded with.
     """
 
     def __init__(self, backbone: str = "resnet34", width: int = 64) -> None:
@@ -70,99 +97,98 @@ class ResNet(nn.Module):
         if width < 8 or width % 8:
             raise ValueError(f"width is {width}; it must be a positive multiple of 8")
         self.out_channels = 8 * width
-        self.frozen_norms = False  # True: BatchNorm uses and keeps the statistics it was loaded with
-        self.checkpoint_stages = False  # True: training keeps no maps inside a stage, and computes them again
-        self.alpha = nn.Parameter(torch.zeros(3))
+        self.frozen_norms = False
+        self.recompute = Recompute()
+        self.fusions = name_fusions()
+        # Zero, so that training starts from the plain ResNet, whose ImageNet weights know nothing of fusions.
+        self.alpha = nn.Parameter(torch.zeros(len(self.fusions)))
         self.conv1 = SpatialConv(3, width, 7, stride=2, padding=3)
-        self.bn1 = BatchNorm(width)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
-        channels = width
-        for i, blocks in enumerate(BLOCKS[backbone]):
-            out = width * 2**i
-            layers = [BasicBlock(channels, out, 1 if i == 0 else 2)]
-            layers += [BasicBlock(out, out, 1) for _ in range(blocks - 1)]
-            setattr(self, f"layer{i + 1}", Layer(*layers))
-            if i > 0:
-                setattr(self, f"stf{i}", SpatioTemporalFusion(out))
-            channels = out
+        in_channels = width
+        # Each fusion is made right after its stage: optimisers in checkpoints know the weights by their order.
+        for i, (name, blocks) in enumerate(zip(STAGES, BLOCKS[backbone], strict=True)):
+            channels = width * 2**i
+            setattr(self, name, self._make_layer(in_channels, channels, blocks, stride=1 if i == 0 else 2))
+            if name in self.fusions:
+                setattr(self, self.fusions[name], FUSIONS[FUSION](channels))
+            in_channels = channels
         for module in self.modules():
-            if isinstance(module, SpatialConv):
+            if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def _make_layer(self, in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+        downsample = None
+        if stride != 1 or in_channels != channels:
+            downsample = nn.Sequential(SpatialConv(in_channels, channels, 1, stride), nn.BatchNorm2d(channels))
+        layers = [BasicBlock(in_channels, channels, stride, downsample, self.recompute)]
+        layers += [BasicBlock(channels, channels, 1, None, self.recompute) for _ in range(blocks - 1)]
+        return nn.Sequential(*layers)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages with their fusions, in the order of computation."""
+        alphas = {name: self.alpha[i] for i, name in enumerate(self.fusions)}
+        fusions = {name: getattr(self, fusion) for name, fusion in self.fusions.items()}
+        return [Stage(getattr(self, name), fusions.get(name), alphas.get(name)) for name in STAGES]
+
+    def stem(self, x: Tensor) -> Tensor:
+        """(N, 3, H, W) -> (N, width, H/4, W/4)."""
+        x = self.conv1(x)
+        # The maximum before ReLU gives the same as after it, and leaves ReLU a quarter of the values.
+        return self.recompute.layers(x, self.bn1, self.maxpool, self.relu)
+
+    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+        """Features of every frame.
+
+        Args:
+            x: frames (B*T, 3, H, W), channels-last.
+            batch: B.
+            mask: (B, T), zero past each clip's end; None if no clip ends early.
+
+        Returns:
+            features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their fusion, (B*T, C, H, W) each.
+        """
+        x = self.recompute.stage(self.stem, x)
+        levels = []
+        for stage in self.stages:
+            x = self.recompute.stage(stage.layer, x)
+            levels.append(x)
+            if stage.fusion is not None:
+                x = self.recompute.call(add_fusion, x, stage.alpha, stage.fusion, batch, mask)
+        features = x.mean((2, 3))  # (B*T, 8*width)
+        return features.view(batch, -1, self.out_channels).transpose(1, 2), levels[1:]
 
     def train(self, mode: bool = True) -> ResNet:
         """As `nn.Module.train`, but frozen norms stay in evaluation mode."""
         super().train(mode)
         if self.frozen_norms:
-            for norm in norms(self):
+            for norm in find_batch_norms([self]):
                 norm.eval()
         return self
 
     def freeze_norms(self) -> None:
         """From now on no training changes a BatchNorm: neither its statistics nor its weights."""
         self.frozen_norms = True
-        for norm in norms(self):
+        for norm in find_batch_norms([self]):
             norm.requires_grad_(False)
         self.train(self.training)
 
     def compile_stages(self) -> None:
-        """For recognition: compile the stages when they first run."""
-        self.first_stages = torch.compile(self.first_stages)
-        self.layer3.compile()
-        self.layer4.compile()
+        """For recognition: compile stem and stages when they first run; fusions are computed as they are."""
+        self.stem = torch.compile(self.stem)
+        for stage in self.stages:
+            stage.layer.compile()
 
-    def first_stages(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
-        """What comes before the first STF: (N, 3, H, W) -> (N, 2*width, H/8, W/8); `repeats` as in `BasicBlock`."""
-        x = self._stage(lambda frames: self.layer1(self.stem(frames, repeats), repeats), x)
-        return self._stage(lambda maps: self.layer2(maps, repeats), x)
-
-    def stem(self, x: Tensor, repeats: Repeats | None = None) -> Tensor:
-        """(N, 3, H, W) -> (N, width, H/4, W/4); the maximum before ReLU, which then has a quarter of the values."""
-
-        def pooled(maps: Tensor) -> Tensor:
-            return self.relu(self.maxpool(apply_norm(self.bn1, maps, repeats)))
-
-        return recomputed(self, pooled, self.conv1(x))
-
-    def forward(
-        self, x: Tensor, batch: int, mask: Tensor | None = None, source: Tensor | None = None
-    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
-        """Features of every frame.
-
-        Args:
-            x: frames (B*T, 3, H, W), channels-last; with `source` the N distinct ones of them.
-            batch: B.
-            mask: (B, T), zero past each clip's end; None if no clip ends early.
-            source: (B*T,), each frame's place in x: equal frames are computed once before STF sees their neighbours.
-
-        Returns:
-            features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their STF, (B*T, C, H, W) each.
-        """
-        if source is None:
-            x = self.first_stages(x)
-        elif self.counts_frames:
-            x = take(self.first_stages(x, Repeats.of(source)), source)
-        else:
-            x = self.first_stages(take(x, source))
-        levels = [x]
-        for i, (fusion, layer) in enumerate(((self.stf1, self.layer3), (self.stf2, self.layer4), (self.stf3, None))):
-            x = recomputed(self, lambda maps, i=i, fusion=fusion: maps + self.alpha[i] * fusion(maps, batch, mask), x)
-            if layer is not None:
-                x = self._stage(layer, x)
-                levels.append(x)
-        features = x.mean((2, 3))  # (B*T, C)
-        return features.view(batch, -1, self.out_channels).transpose(1, 2), levels
-
-    @property
-    def counts_frames(self) -> bool:
-        """Whether a frame can count more than once: not where processes share their statistics, nor compiled."""
-        return not torch.compiler.is_compiling() and all(isinstance(norm, BatchNorm) for norm in norms(self.layer1))
-
-    def _stage(self, stage: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-        """`stage(x)`; with `checkpoint_stages` what it computes on the way is computed again for the gradients."""
-        return recomputed(self, stage, x) if self.checkpoint_stages else stage(x)
+    def image_weights(self) -> dict[str, Tensor]:
+        """The weights and statistics that a ResNet for images has as well, by name."""
+        ours = {"alpha", *self.fusions.values()}
+        return {name: weight for name, weight in self.state_dict().items() if name.split(".")[0] not in ours}
 
 
-def take(x: Tensor, source: Tensor) -> Tensor:
-    """`x[source]` of maps (N, C, H, W), channels-last; the gradient comes faster than that of indexing."""
-    return x.permute(0, 2, 3, 1).index_select(0, source).permute(0, 3, 1, 2)
+def add_fusion(
+    x: Tensor, alpha: Tensor, fusion: SpatioTemporalFusion, batch: int, mask: Tensor | None
+) -> Tensor:  # fmt: skip
+    """`x + alpha * fusion(x)`: (B*T, C, H, W) -> the same."""
+    return x + alpha * fusion(x, batch, mask)

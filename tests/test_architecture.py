@@ -17,7 +17,7 @@ ALLOWED = {
     "dataset": {"config", "utils"},
     "modules": {"utils"},
     "slr_network": {"modules", "config", "utils"},
-    "evaluation": BELOW_EVALUATION,
+    "evaluation": {"modules", *BELOW_EVALUATION},
     "engine": {"evaluation", "modules", *BELOW_EVALUATION},
     "preprocess": {"evaluation", "dataset", "config", "utils"},
     "main": {"engine", "preprocess", "config", "utils"},
@@ -28,6 +28,7 @@ ALLOWED = {
 """What each package and each file at the top may import, beside itself."""
 ONLY = {
     ("modules", "utils"): {"utils.temporal"},  # the network knows nothing of glosses, files or losses
+    ("evaluation", "modules"): {"modules.stages"},  # the names of the layers, which a command line lists
     ("preprocess", "evaluation"): {"evaluation.normalise", "evaluation.ctm"},  # rules and file format of references
 }
 """All that the first may import of the second."""

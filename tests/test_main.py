@@ -178,6 +178,8 @@ def test_an_override_may_follow_a_switch():
     given = main.parse_args(["--overwrite", "num_epoch=3", "--batch-size", "4"]).overrides
     assert given == {"overwrite": "true", "num_epoch": "3", "batch_size": "4"}
     assert main.parse_args(["--overwrite", "false"]).overrides == {"overwrite": "false"}
+    old = main.parse_args(["--checkpoint-stages", "num_epoch=3"]).overrides  # has another name today
+    assert old == {"checkpoint_stages": "true", "num_epoch": "3"}
 
 
 def test_of_two_values_for_one_key_the_later_counts():

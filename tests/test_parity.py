@@ -72,9 +72,7 @@ def test_training(name, seed, padded, real, mask_padding, labels):
     criterion = SLRCriterion({"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0}, mask_padding)
     targets = torch.tensor([token for label in labels for token in label])
     target_lengths = torch.tensor([len(label) for label in labels])
-    terms = criterion(
-        output.sequence_logits, output.conv_logits, output.scale_logits, output.lengths, targets, target_lengths
-    )
+    terms = criterion(output, targets, target_lengths)
     terms["total"].backward()
 
     assert output.lengths.tolist() == expected["feat_len"].tolist()
@@ -108,8 +106,7 @@ def test_training_losses_in_float32(two_threads):
     with torch.no_grad():
         output = model(clips([32, 32], 3), torch.tensor([20, 20]))
     criterion = SLRCriterion({"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0})
-    logits = (output.sequence_logits, output.conv_logits, output.scale_logits)
-    terms = criterion(*logits, output.lengths, torch.tensor([3, 7, 7, 21, 39, 5]), torch.tensor([2, 4]))
+    terms = criterion(output, torch.tensor([3, 7, 7, 21, 39, 5]), torch.tensor([2, 4]))
     assert terms["total"].item() == pytest.approx(float(expected["loss_total"]), rel=1e-5)
 
 

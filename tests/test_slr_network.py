@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from config.schema import Config, ModelArgs
+from config.schema import ModelArgs
 from slr_network import SLRModel, build_model, for_recognition, fuse_for_inference
 from tests.helpers.needs import needs_compiler
 from utils.temporal import TemporalSpec
@@ -207,45 +207,28 @@ def assert_equal(found: dict[str, torch.Tensor], expected: dict[str, torch.Tenso
 def test_stages_computed_again_give_the_same_gradients_and_running_statistics():
     video, lengths = batch_of([16, 8]), torch.tensor([16, 8])
     results = []
-    for again in (False, True):
+    for level, times in (("none", 1), ("blocks", 1), ("stages", 2)):
         model = small().double().train()
-        model.conv2d.checkpoint_stages = again
+        model.conv2d.recompute.level = level
         calls = []
         model.conv2d.layer2[0].register_forward_hook(lambda *_, calls=calls: calls.append(1))
         results.append(learnt(model, video, lengths))
-        assert len(calls) == 1 + again
-    kept, again = results
-    assert_equal(again, kept, rtol=1e-9, atol=1e-12)
+        assert len(calls) == times
+    kept, *again = results
+    for found in again:
+        assert_equal(found, kept, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("shared", [False, True])
-def test_training_computes_padding_once_with_the_same_result(monkeypatch, shared):
-    """Gradients and running statistics; where a norm cannot count frames, as a shared one, all are computed."""
-    video, lengths = batch_of([16, 7]), torch.tensor([16, 7])
-    results = []
-    for once in (False, True):
-        model = small().double().train()
-        if shared:
-            model.conv2d.layer1[0].bn1 = torch.nn.BatchNorm2d(16).double()
-        seen = []
-        model.conv2d.conv1.register_forward_hook(lambda module, inputs, out, seen=seen: seen.append(len(out)))
-        with monkeypatch.context() as patch:
-            if not once:
-                patch.setattr(type(model.conv2d), "counts_frames", False)
-            results.append(learnt(model, video, lengths))
-        assert seen == [16 + 7 if once and not shared else video.shape[0] * video.shape[1]]
-    every, once = results
-    assert_equal(once, every, rtol=1e-7, atol=1e-9)
-
-
-def test_training_computes_what_is_cheap_again():
+@pytest.mark.parametrize(("level", "cheap"), [("none", 1), ("blocks", 2)])
+def test_training_computes_what_is_cheap_again(level, cheap):
     """Norms of the stem and within blocks, and STF, run twice and keep nothing but their input; convolutions once."""
     model, calls = small().train(), []
+    model.conv2d.recompute.level = level
     parts = ("bn1", "layer1.0.bn1", "layer4.1.bn1", "stf1.s_convs.0.0", "conv1", "layer1.0.conv1", "layer1.0.conv2")
     for name in parts:
         model.conv2d.get_submodule(name).register_forward_hook(lambda *_, name=name: calls.append(name))
     model.conv2d(torch.rand(8, 3, SIZE, SIZE), 1)[0].sum().backward()
-    assert [calls.count(name) for name in parts] == [2, 2, 2, 2, 1, 1, 1]
+    assert [calls.count(name) for name in parts] == [cheap] * 4 + [1] * 3
 
 
 @pytest.mark.parametrize(("dtype", "least"), [(torch.bfloat16, 0.85), (torch.float16, 0.98)])
@@ -300,9 +283,8 @@ def test_frozen_norms_keep_what_they_were_loaded_with():
 def test_compiled_stages_recognise_the_same():
     model = small().eval()
     video, lengths = batch_of([24, 9]), torch.tensor([24, 9])
-    config = Config(model_args=ModelArgs(), compile=True, frame_chunk=7)
     with torch.inference_mode():
-        plain, compiled = fuse_for_inference(model), for_recognition(model, config)
+        plain, compiled = fuse_for_inference(model), for_recognition(model, "fp32", frame_chunk=7, compiled=True)
         assert compiled.frame_chunk == 7
         for _ in range(2):  # the first call compiles
             difference = compiled(video, lengths).sequence_logits - plain(video, lengths).sequence_logits

@@ -33,11 +33,10 @@ def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
         PretrainedError: the download failed, or the weights do not fit; says what to do.
     """
     weights = download(name) if source == "imagenet" else from_file(name, source)
-    own = backbone.state_dict()
-    wanted = {key for key in own if not key.startswith(("stf", "alpha"))}
+    own = backbone.image_weights()
     tensors = {key: w for key, w in weights.items() if isinstance(w, Tensor) and not key.startswith("fc.")}
     kernels = {key: w.unsqueeze(2) if w.ndim == 4 else w for key, w in tensors.items()}
-    wrong = sorted(wanted ^ kernels.keys()) or sorted(key for key in wanted if kernels[key].shape != own[key].shape)
+    wrong = sorted(own.keys() ^ kernels.keys()) or sorted(key for key in own if kernels[key].shape != own[key].shape)
     if wrong:
         raise PretrainedError(
             f"the weights of model_args.pretrained={source} do not fit {name} of width {backbone.conv1.out_channels} "

@@ -28,6 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dataset.batch import Batch
+from modules.stages import STAGES
 from slr_network import SLRModel
 
 
@@ -70,17 +71,16 @@ def record(model: SLRModel, batch: Batch, layer: str) -> Recording:
         batch: one clip on the network's device.
         layer: one of `evaluation.heat.request.LAYERS`.
     """
-    number = int(layer[-1])
-    fused = layer.startswith("stf")
-    stage = getattr(model.conv2d, f"layer{number + fused}")
-    fusion = getattr(model.conv2d, layer) if fused else None
+    stage, fusion, alpha = getattr(model.conv2d, layer), None, None
+    if layer not in STAGES:
+        stage, fusion, alpha = next(place for place in model.conv2d.stages if place.fusion is stage)
     # cuDNN's LSTM has gradients in training mode only, in which dropout is on.
     without_cudnn = torch.backends.cudnn.flags(enabled=False)
     with evaluating(model), torch.enable_grad(), without_cudnn, watched(stage, fusion) as seen:
         output = model(batch.video, batch.lengths)
     maps, edge = seen["maps"].detach(), model.spec.edge
-    if fused:
-        maps = maps + model.conv2d.alpha[number - 1].detach() * seen["fusion"]
+    if alpha is not None:
+        maps = maps + alpha.detach() * seen["fusion"]
     return Recording(output.sequence_logits[:, 0], maps[edge : edge + int(batch.lengths[0])], seen["maps"], edge)
 
 

@@ -7,10 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from modules.stages import LAYERS
 from utils.errors import InputError
-
-LAYERS = ("layer1", "layer2", "layer3", "layer4", "stf1", "stf2", "stf3")
-"""`layerN` is what ResNet's stage N gives; `stfN` what goes on from stage N + 1 once its fusion has been added."""
 
 METHODS = ("contrast", "gradcam", "gradcam++")
 """See `evaluation.heat.gradcam`."""

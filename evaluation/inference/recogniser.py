@@ -23,8 +23,8 @@ from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
-from slr_network import SLRModel, build_model, fuse_for_inference
-from utils.checkpoint import CheckpointError, load_checkpoint, load_weights
+from slr_network import SLRModel, fuse_for_inference, load_model
+from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import select_device, select_dtype
 from utils.temporal import TemporalSpec
 
@@ -101,8 +101,7 @@ class Recogniser:
         if config is None:
             raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
         vocabulary = stored_vocabulary(content, path, vocabulary)
-        model = build_model(config.model_args, vocabulary.num_classes, pretrained=False)
-        load_weights(model, content, name=str(path))
+        model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
         model = model.to(select_device(device)).eval()
         return cls(

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from config.load import ConfigError, list_corpora, list_keys, load_config, parse_stored_config, to_dict, to_yaml
-from config.schema import Config
+from config.schema import RENAMED_KEYS, Config
 
 FOLDER = Path(__file__).parents[2] / "config"
 CORPORA = ["phoenix2014", "phoenix2014-SI5", "phoenix2014-T", "CSL-Daily", "CSL", "custom"]
@@ -198,3 +198,39 @@ def test_a_stored_configuration_comes_back_as_it_was():
         parse_stored_config([1], "best.pt")
     with pytest.raises(ConfigError, match=r"1 mistake in the configuration in best.pt:\n  beam: unknown key"):
         parse_stored_config(to_dict(config) | {"beam": 1}, "best.pt")
+
+
+@pytest.mark.parametrize(("value", "today"), [("true", "stages"), ("false", "blocks")])
+def test_a_key_of_an_earlier_version_is_read_under_its_name_of_today(tmp_path, value, today):
+    """In files, on the command line and in checkpoints."""
+    file = tmp_path / "old.yaml"
+    file.write_text(f"checkpoint_stages: {value}\n")
+    for config, notes in (load_config(file, {}), load_config(None, {"checkpoint_stages": value})):
+        assert config.recompute == today
+        assert notes == [f"checkpoint_stages is called recompute today, and read as recompute: {today}"]
+    stored = {key: kept for key, kept in to_dict(Config()).items() if key != "recompute"}
+    assert parse_stored_config(stored | {"checkpoint_stages": value == "true"}, "old.pt").recompute == today
+
+
+def test_of_two_names_of_a_key_the_command_line_and_the_name_of_today_count(tmp_path):
+    file = tmp_path / "old.yaml"
+    file.write_text("checkpoint_stages: true\n")
+    assert load_config(file, {"recompute": "none"})[0].recompute == "none"
+    file.write_text("recompute: none\n")
+    assert load_config(file, {"checkpoint_stages": "true"})[0].recompute == "stages"
+    file.write_text("checkpoint_stages: true\nrecompute: none\n")
+    assert load_config(file, {})[0].recompute == "none"
+
+
+def test_a_renamed_key_with_a_value_it_never_had_is_a_mistake():
+    with pytest.raises(ConfigError, match=r"checkpoint_stages: \[1\] is not allowed; .* choose one of blocks, stages"):
+        load_config(None, {"checkpoint_stages": "[1]"})
+
+
+@pytest.mark.parametrize("old", RENAMED_KEYS)
+def test_renamed_keys_lead_to_keys_of_today(old):
+    keys = dict(list_keys())
+    assert old not in keys
+    for value in RENAMED_KEYS[old].values.values():
+        load_config(None, {RENAMED_KEYS[old].key: value})
+    assert RENAMED_KEYS[old].key in keys

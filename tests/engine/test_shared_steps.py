@@ -67,10 +67,10 @@ def with_and_without_checkpoints(rank: int) -> list[dict]:
     start = copy.deepcopy(shared.state_dict())
     clips = torch.randint(256, (2, 2, 44, 3, 64, 64), dtype=torch.uint8)[rank]  # other clips in each process
     found = []
-    for stages in (False, True):
+    for level in ("blocks", "stages"):
         shared.load_state_dict(start)
         shared.zero_grad(set_to_none=True)
-        model.conv2d.checkpoint_stages = stages
+        model.conv2d.recompute.level = level
         output = shared(clips, torch.tensor([32, 32]))
         heads = (output.sequence_logits, output.conv_logits, *output.scale_logits)
         torch.stack([logits.square().mean() for logits in heads]).sum().backward()

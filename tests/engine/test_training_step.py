@@ -89,7 +89,7 @@ def test_want_of_memory_for_the_optimiser_is_named_too():
     model = Slope()
     optimizer = Greedy(model.parameters(), lr=0.1)
     greedy = TrainingStep(model, criterion, optimizer, LambdaLR(optimizer, lambda _: 1), torch.device("cpu"))
-    with pytest.raises(InputError, match=r"on clip2 \(7 frames, 3 glosses\), clip3 \(.*set checkpoint_stages"):
+    with pytest.raises(InputError, match=r"on clip2 \(7 frames, 3 glosses\), clip3 \(.*set recompute=stages"):
         greedy([batch(2), batch(3)])
 
 

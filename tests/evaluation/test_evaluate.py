@@ -38,7 +38,7 @@ def evaluated(monkeypatch, tmp_path):
         return dict.fromkeys(HEADS, spelt)
 
     monkeypatch.setattr(module, "recognise_clips", entries)
-    monkeypatch.setattr(module, "for_recognition", lambda model, config: model)
+    monkeypatch.setattr(module, "for_recognition", lambda model, *_: model)
     data = EvaluationData("dev", None, REFERENCES, frozenset())
     return lambda **changes: evaluate(config(**changes), None, data, None, tmp_path)
 

@@ -27,8 +27,9 @@ class Slope(nn.Module):
         return SimpleNamespace(sequence_logits=out, conv_logits=None, scale_logits=None, lengths=None)
 
 
-def criterion(sequence, *_):
-    return {"SeqCTC": sequence.mean(), "total": 2 * sequence.mean()}
+def criterion(output, *_):
+    mean = output.sequence_logits.mean()
+    return {"SeqCTC": mean, "total": 2 * mean}
 
 
 criterion.weights = {"AuxCTC": 0.0}

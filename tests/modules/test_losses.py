@@ -1,9 +1,11 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from modules.losses import SLRCriterion, ctc, distillation
+from modules.output import SLROutput
 
 
 def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
@@ -65,11 +67,11 @@ def test_half_precision_is_summed_in_float32():
     )
 
 
-def inputs():
+def inputs() -> tuple[SLROutput, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(3)
     heads = [torch.randn(5, 2, 4, generator=generator) for _ in range(5)]
     lengths, targets, target_lengths = torch.tensor([5, 4]), torch.tensor([1, 2, 3]), torch.tensor([2, 1])
-    return heads[0], heads[1], tuple(heads[2:]), lengths, targets, target_lengths
+    return SLROutput(heads[0], heads[1], tuple(heads[2:]), lengths), targets, target_lengths
 
 
 def test_the_total_is_the_weighted_sum():
@@ -87,6 +89,6 @@ def test_a_term_without_weight_is_left_out():
 def test_errors():
     with pytest.raises(ValueError, match="SeqCTX"):
         SLRCriterion({"SeqCTX": 1.0})
-    sequence, conv, _, *rest = inputs()
+    output, *labels = inputs()
     with pytest.raises(ValueError, match="evaluation mode"):
-        SLRCriterion({"AuxCTC": 1.0})(sequence, conv, None, *rest)
+        SLRCriterion({"AuxCTC": 1.0})(replace(output, scale_logits=None), *labels)

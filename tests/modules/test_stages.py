@@ -1,0 +1,27 @@
+"""The order of stages and fusions is the network's, and is known without PyTorch."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from modules.resnet import ResNet
+from modules.stages import LAYERS, name_fusions
+
+
+def test_the_layers_are_those_of_the_network():
+    net = ResNet("resnet18", 16)
+    found = {name for name, _ in net.named_children()} - {"conv1", "bn1", "relu", "maxpool"}
+    assert set(LAYERS) == found
+    assert [stage.layer for stage in net.stages] == [net.layer1, net.layer2, net.layer3, net.layer4]
+    assert [stage.fusion for stage in net.stages] == [None, net.stf1, net.stf2, net.stf3]
+
+
+def test_a_fusion_keeps_the_number_of_its_place():
+    assert name_fusions("corr", [3, 4]) == {"layer3": "corr2", "layer4": "corr3"}
+
+
+def test_the_names_of_the_layers_are_known_without_pytorch():
+    code = "import sys; from evaluation.heat.request import LAYERS; print('torch' in sys.modules)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
