@@ -13,6 +13,8 @@ from utils.files import write_text
 
 BLANK_ID = 0
 """Id of the CTC blank; the glosses follow from 1."""
+DICTIONARY = "gloss_dict.txt"
+"""The name of the gloss dictionary in the folder of a prepared corpus."""
 
 
 class VocabularyError(InputError, ValueError):
@@ -130,7 +132,7 @@ def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path
             f"{dataset} is not prepared: there is no folder {prepared}; {link}run `python -m preprocess.prepare "
             f"--dataset {dataset} --dataset-root {dataset_root} --output {prepared} --process-image`"
         )
-    return Vocabulary.load(Path(prepared) / "gloss_dict.txt")
+    return Vocabulary.load(Path(prepared) / DICTIONARY)
 
 
 def _json_glosses(path: Path, text: str) -> list[str]:

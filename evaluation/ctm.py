@@ -235,6 +235,11 @@ def _format_word(name: str, word: CtmWord) -> str:
     return f"{name} {CHANNEL} {start:.3f} {duration:.3f} {word.gloss}{confidence}\n"
 
 
+def locate_references(prepared: str | Path, dataset: str, split: str) -> Path:
+    """Locate the file that holds the references of a split, as preparation writes it."""
+    return Path(prepared) / f"{dataset}-groundtruth-{split}.stm"
+
+
 def write_stm(path: str | Path, references: Iterable[Reference]) -> None:
     """Write references to an STM file, whole or not at all; raises FormatError as `write_ctm` does."""
     seen = _SeenIds()

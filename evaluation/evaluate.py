@@ -13,7 +13,7 @@ from dataset.loader import build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.words import merge_repeats
-from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
+from evaluation.ctm import CtmEntry, Reference, locate_references, read_stm, write_ctm
 from evaluation.decode import make_decoder
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.normalise import normalise
@@ -54,7 +54,7 @@ def load_references(prepared: str | Path, dataset: str, split: str) -> list[Refe
         ManifestError: there is no such file.
         FormatError: a line that cannot be read.
     """
-    path = Path(prepared) / f"{dataset}-groundtruth-{split}.stm"
+    path = locate_references(prepared, dataset, split)
     if not path.is_file():
         raise ManifestError(f"there are no references {path}; run `python -m preprocess.prepare` again")
     return read_stm(path)

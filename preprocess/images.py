@@ -21,46 +21,60 @@ from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
 from utils.workers import map_in_workers
 
-JPEG_QUALITY = 95
-Result = TypeVar("Result")
+JPEG_QUALITY = 95  # OpenCV's default, stated so that another version of it can't change what is written
 MARKER = ".source.json"
-"""Beside the frames of a clip: what they were made from, and how many they are."""
+"""The file beside the frames of a clip that says what they were made from, and how many they are. Without it, frames of
+the same names and number that took the place of the old ones in the corpus would go unnoticed."""
+MOST_PROBLEMS = 10
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class ClipImages:
-    """The frames of one clip: the folder or video to read and the folder to write."""
+class ClipToResize:
+    """A clip whose frames are to be resized.
+
+    Attributes:
+        source: the folder of its images, or its video.
+        target: the folder to write its resized frames to.
+    """
 
     source: Path
     target: Path
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a clip: the number of its frames, whether they were written now, or why there are none."""
+class ClipOutcome:
+    """What became of a clip whose frames were resized or counted.
+
+    Attributes:
+        num_frames: the number of its frames.
+        written: whether they were written now, and not by an earlier run.
+        problem: the reason why it has no frames; empty if it has some.
+    """
 
     num_frames: int = 0
     written: bool = False
     problem: str = ""
 
 
-def resize_clips(clips: Sequence[ClipImages], size: int, workers: int = 1) -> list[Outcome]:
+def resize_clips(clips: Sequence[ClipToResize], size: int, workers: int = 1) -> list[ClipOutcome]:
     """Write the frames of `clips`, resized to size x size, with `workers` processes; finished clips are kept.
 
     Raises:
         PreparationError: one or more clips have frames that can't be read (all others are done all the same),
             or a worker died.
     """
-    return _run(partial(resize_clip, size=size), clips, workers, "resizing")
+    return _work_on_clips(partial(resize_clip, size=size), clips, workers, "resizing")
 
 
-def count_clips(folders: Sequence[Path]) -> list[Outcome]:
+def count_clip_frames(folders: Sequence[Path]) -> list[ClipOutcome]:
     """Count the frames of the clips in `folders`, without reading them.
 
     Raises:
         PreparationError: one or more folders are missing or hold no image.
     """
-    return _run(_count, folders, 1, "looking for frames")
+    return _work_on_clips(_count_frames, folders, 1, "looking for frames")
 
 
 def is_video(path: Path) -> bool:
@@ -68,31 +82,37 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
-def resize_clip(clip: ClipImages, size: int) -> Outcome:
-    """Write the frames of one clip into a folder beside `clip.target`, which is renamed to it when complete.
+def resize_clip(clip: ClipToResize, size: int) -> ClipOutcome:
+    """Write the frames of one clip.
 
     PNG stays PNG, JPEG and the frames of videos are written as JPEG with quality 95; an image that has the size
     already is copied. One frame is in memory at a time.
     """
+    # Frames go to a folder beside the target, which gets its name when it is complete: a run may be killed at any
+    # moment, and the next one takes a folder with the right name for finished.
     unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
     try:
-        if finished := _finished(clip, size):
-            return Outcome(finished)
+        if finished := _count_finished_frames(clip, size):
+            return ClipOutcome(finished)
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        written = (_write_video if is_video(clip.source) else _write_folder)(clip.source, unfinished, size)
-        write_json(unfinished / MARKER, {**_identity(clip.source), "frames": written})
+        if is_video(clip.source):
+            written = _resize_video(clip.source, unfinished, size)
+        else:
+            written = _resize_folder(clip.source, unfinished, size)
+        write_json(unfinished / MARKER, {**_identify_source(clip.source), "frames": written})
     except FrameError as error:
+        # Told and not raised: the other clips go on, and the user learns of all damaged ones at once.
         shutil.rmtree(unfinished, ignore_errors=True)
-        return Outcome(problem=str(error))
+        return ClipOutcome(problem=str(error))
     if clip.target.exists():
         shutil.rmtree(clip.target)
     unfinished.rename(clip.target)
-    return Outcome(written, written=True)
+    return ClipOutcome(written, written=True)
 
 
-def _write_folder(source: Path, target: Path, size: int) -> int:
-    """Write the frames of a folder; returns their number."""
+def _resize_folder(source: Path, target: Path, size: int) -> int:
+    """Resize the images of a folder; returns their number."""
     paths = list_frame_files(source)
     shape: tuple[int, ...] = ()
     for path in paths:
@@ -100,26 +120,42 @@ def _write_folder(source: Path, target: Path, size: int) -> int:
         shape = shape or image.shape
         check_same_size(image, shape, path)
         if image.shape[:2] == (size, size):
-            shutil.copyfile(path, target / path.name)
+            shutil.copyfile(path, target / path.name)  # writing a JPEG anew would cost a little of its quality
         else:
-            _write(image, target / path.name, size)
+            (target / path.name).write_bytes(encode_frame(image, path.suffix, size))
     return len(paths)
 
 
-def _write_video(source: Path, target: Path, size: int) -> int:
-    """Write all frames of a video, whatever their rate; returns their number."""
+def _resize_video(source: Path, target: Path, size: int) -> int:
+    """Resize all frames of a video, whatever their rate; returns their number."""
     video = open_video(source, folder_rate=1)
     for index, image in enumerate(video.frames(range(video.num_frames))):
-        _write(image, target / _frame_name(index), size)
+        name = _name_frame(index)
+        (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
     return video.num_frames
 
 
-def _frame_name(index: int) -> str:
+def _name_frame(index: int) -> str:
     return f"{index + 1:06d}.jpg"
 
 
-def _identity(source: Path) -> dict[str, str | int]:
-    """What changes when other frames take the place of these: by names, sizes and times of change alone."""
+def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
+    """Resize a frame, uint8 (H, W, 3) RGB, to size x size and encode it in the format of `suffix`, `.png` or `.jpg`.
+
+    Raises:
+        PreparationError: OpenCV can't write this format.
+    """
+    suffix = suffix.lower()
+    resized = cv2.cvtColor(resize_frame(image, size), cv2.COLOR_RGB2BGR)
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    encoded, data = cv2.imencode(suffix, resized, options)
+    if not encoded:
+        raise PreparationError(f"OpenCV can't write images of the format {suffix}")
+    return data.tobytes()
+
+
+def _identify_source(source: Path) -> dict[str, str | int]:
+    """Make what changes when other frames take the place of these: from names, sizes and times of change alone."""
     if not is_video(source):
         files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in list_frame_files(source)]
         return {"images": zlib.crc32(repr(files).encode())}
@@ -130,34 +166,16 @@ def _identity(source: Path) -> dict[str, str | int]:
     return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
 
 
-def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
-    """Resize a frame, uint8 (H, W, 3) RGB, to size x size and encode it as the format of `suffix`, `.png` or `.jpg`.
-
-    Raises:
-        PreparationError: OpenCV can't encode it.
-    """
-    resized = cv2.cvtColor(resize_frame(image, size), cv2.COLOR_RGB2BGR)
-    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    encoded, data = cv2.imencode(suffix, resized, options)
-    if not encoded:
-        raise PreparationError(f"OpenCV can't write images of the type {suffix}")
-    return data.tobytes()
-
-
-def _write(image: np.ndarray, target: Path, size: int) -> None:
-    target.write_bytes(encode_frame(image, target.suffix.lower(), size))
-
-
-def _finished(clip: ClipImages, size: int) -> int:
-    """The number of frames if those of the source, as it is now, have been written, else 0; nothing is decoded."""
-    identity = _identity(clip.source)
+def _count_finished_frames(clip: ClipToResize, size: int) -> int:
+    """Count the frames, if those of the source as it is now have been written, else 0; nothing but one is decoded."""
+    identity = _identify_source(clip.source)
     try:
         marker = json.loads((clip.target / MARKER).read_text(encoding="utf-8"))
         frames = int(marker.pop("frames"))
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         return 0
     if is_video(clip.source):
-        names = [_frame_name(index) for index in range(frames)]
+        names = [_name_frame(index) for index in range(frames)]
     else:
         names = [path.name for path in list_frame_files(clip.source)]
     return frames if marker == identity and _is_complete(clip.target, names, size) else 0
@@ -180,32 +198,36 @@ def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:
 
 
 def has_end(path: Path) -> bool:
-    """Whether the file ends as the images written here do."""
+    """Whether the file ends as the images written here do; nothing else of it is read, so this is fast."""
+    longest = max(len(end) for end in IMAGE_ENDS)
     with path.open("rb") as file:
         length = file.seek(0, 2)
-        file.seek(max(0, length - 8))
+        file.seek(max(0, length - longest))
         return file.read().endswith(IMAGE_ENDS)
 
 
-def _count(folder: Path) -> Outcome:
+def _count_frames(folder: Path) -> ClipOutcome:
     try:
-        return Outcome(len(list_frame_files(folder)))
+        return ClipOutcome(len(list_frame_files(folder)))
     except FrameError as error:
-        return Outcome(problem=str(error))
+        return ClipOutcome(problem=str(error))
 
 
-def _run(work: Callable[..., Outcome], items: Sequence[object], workers: int, title: str) -> list[Outcome]:
-    outcomes = list(tqdm(map_clips(work, items, workers), total=len(items), desc=title, unit="clip", leave=False))
+def _work_on_clips(
+    work: Callable[[Item], ClipOutcome], clips: Sequence[Item], workers: int, title: str
+) -> list[ClipOutcome]:
+    outcomes = list(tqdm(map_clips(work, clips, workers), total=len(clips), desc=title, unit="clip", leave=False))
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
-        listed = "".join(f"\n    {problem}" for problem in problems[:10])
-        more = f"\n    and {len(problems) - 10} more" if len(problems) > 10 else ""
-        raise PreparationError(f"{len(problems)} of {len(items)} clips have no readable frames:{listed}{more}")
+        lines = [f"{len(problems)} of {len(clips)} clips have no readable frames:", *problems[:MOST_PROBLEMS]]
+        if len(problems) > MOST_PROBLEMS:
+            lines.append(f"and {len(problems) - MOST_PROBLEMS} more")
+        raise PreparationError("\n    ".join(lines))
     return outcomes
 
 
-def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int) -> Iterator[Result]:
-    """`work` done on all items, in their order, by `workers` processes.
+def map_clips(work: Callable[[Item], Result], clips: Sequence[Item], workers: int) -> Iterator[Result]:
+    """Do `work` on all clips, in their order, by `workers` processes.
 
     Raises:
         PreparationError: a worker died.
@@ -213,4 +235,4 @@ def map_clips(work: Callable[..., Result], items: Sequence[object], workers: int
     killed = PreparationError(
         "a worker process was killed, most likely for want of memory: run the same command again with fewer --workers"
     )
-    return map_in_workers(work, items, workers, killed)
+    return map_in_workers(work, clips, workers, killed)

@@ -13,16 +13,15 @@ from typing import Any
 
 from dataset.legacy import load_dictionary, load_legacy_npy
 from dataset.manifest import SPLITS, Clip, Manifest
-from evaluation.ctm import Reference, write_stm
-from evaluation.normalise import normalise
+from dataset.vocabulary import DICTIONARY, Vocabulary
 from preprocess.corpora.corpus import PreparationError, Recording, check_unique, make_recording
 from preprocess.corpora.phoenix import locate_clip
-from preprocess.corpora.registry import get_reference_rules
-from preprocess.images import count_clips
+from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
-from preprocess.prepare import clear
+from preprocess.prepare import remove_earlier_files, write_references
 from preprocess.summary import format_summary
 from utils.errors import InputError
+from utils.text import shorten
 
 FRAME_FOLDERS = (
     "",
@@ -32,18 +31,18 @@ FRAME_FOLDERS = (
     "phoenix-2014-multisigner/features/fullFrame-210x260px",
     "sentence/frames_512x512",
 )
-"""Below the folder that `--prefix-root` names, where the folders of the clips may start."""
+"""The folders, below the one that `--prefix-root` names, where the folders of the clips may start."""
 
 
 def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: Path, frame_size: int) -> str:
     """Write `gloss_dict.txt`, manifests and references from legacy files; frames stay where they are.
 
     Args:
-        dataset: the corpus's name.
+        dataset: the name of the corpus; it need not be one that can be prepared.
         legacy: the folder of the `.npy` files.
         prefix_root: the folder of the corpus; if None, the `prefix` that the files state.
         output: the folder to write to.
-        frame_size: side in pixels at which frames are to be read.
+        frame_size: the side in pixels at which frames are to be read.
 
     Returns:
         a summary for the user.
@@ -57,28 +56,33 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
     stated: dict[str, Any] = {}
     for split in SPLITS:
         path = legacy / f"{split}_info.npy"
-        if split == "test" and not path.exists():  # CSL has none
-            continue
+        if split == "test" and not path.exists():
+            continue  # a corpus without a test split, as CSL
         entries, prefix = _read_info(path)
-        root = _frames_root(path, prefix_root or Path(prefix), entries)
-        splits[split] = tuple(_recording(path, number, entry, root) for number, entry in enumerate(entries))
+        root = _find_frames_root(path, prefix_root or Path(prefix), entries)
+        splits[split] = tuple(_make_recording(path, number, entry, root) for number, entry in enumerate(entries))
         stated |= {entry["fileid"]: entry.get("num_frames") for entry in entries}
     check_unique(splits)
     _check_glosses(splits, vocabulary)
     recordings = [recording for members in splits.values() for recording in members]
-    outcomes = count_clips([recording.source for recording in recordings])
+    outcomes = count_clip_frames([recording.source for recording in recordings])
     counts = {entry.id: outcome.num_frames for entry, outcome in zip(recordings, outcomes, strict=True)}
-    clear(output, dataset)
-    vocabulary.save(output / "gloss_dict.txt")
-    manifests = [_write(dataset, split, members, counts, output, frame_size) for split, members in splits.items()]
+    # Only now, when everything has been read: files that can't be converted leave an earlier preparation as it was.
+    remove_earlier_files(output, dataset)
+    vocabulary.save(output / DICTIONARY)
+    manifests = [_write_split(dataset, split, members, counts, output, frame_size) for split, members in splits.items()]
+    return format_summary(vocabulary, manifests, _compare_with_stated(counts, stated))
+
+
+def _compare_with_stated(counts: Mapping[str, int], stated: Mapping[str, Any]) -> list[str]:
     differing = [f"{name} ({stated[name]}, now {count})" for name, count in counts.items() if stated[name] != count]
-    more = ", ..." if len(differing) > 5 else ""
-    notes = [f"{len(differing)} clips have another number of frames than stated: {', '.join(differing[:5])}{more}"]
-    return format_summary(vocabulary, manifests, notes if differing else [])
+    if not differing:
+        return []
+    return [f"{len(differing)} clips have another number of frames than stated: {shorten(differing)}"]
 
 
 def _read_info(path: Path) -> tuple[list[Mapping[str, Any]], str]:
-    """The entries in the order of their numbers, which must be 0, 1, ... without gap, and the prefix.
+    """Read the entries in the order of their numbers, which must be 0, 1, ... without gap, and the prefix.
 
     Earlier systems took the length of this dictionary, less one, for the index of the last entry and so lost it.
     """
@@ -88,15 +92,15 @@ def _read_info(path: Path) -> tuple[list[Mapping[str, Any]], str]:
     numbers = sorted(key for key in content if isinstance(key, int))
     extra = sorted(str(key) for key in content if not isinstance(key, int) and key != "prefix")
     if not numbers or numbers != list(range(len(numbers))) or extra:
-        raise PreparationError(
-            f"{path}: its keys must be 0, 1, 2, ... and 'prefix', but there are {len(numbers)} numbers "
-            f"{numbers[:1]} to {numbers[-1:]}{' and ' + ', '.join(extra[:5]) if extra else ''}"
-        )
+        found = f"{len(numbers)} numbers {numbers[:1]} to {numbers[-1:]}"
+        if extra:
+            found += f" and {', '.join(extra[:5])}"
+        raise PreparationError(f"{path}: its keys must be 0, 1, 2, ... and 'prefix', but there are {found}")
     return [content[number] for number in numbers], str(content.get("prefix", "."))
 
 
-def _frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> Path:
-    """The folder that the clips' folders start from: the first one below which the first clip lies."""
+def _find_frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> Path:
+    """Find the folder that the clips' folders start from: the first one below which the first clip lies."""
     first = entries[0].get("folder") if isinstance(entries[0], Mapping) else None
     candidates = [prefix_root / folder for folder in FRAME_FOLDERS]
     found = [root for root in candidates if isinstance(first, str) and locate_clip(root, first).is_dir()]
@@ -108,7 +112,7 @@ def _frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> Path:
     return found[0]
 
 
-def _recording(path: Path, number: int, entry: Any, root: Path) -> Recording:
+def _make_recording(path: Path, number: int, entry: Any, root: Path) -> Recording:
     where = f"{path}, entry {number}"
     fields = ("fileid", "folder", "signer", "label")
     if not isinstance(entry, Mapping) or not all(isinstance(entry.get(field), str) for field in fields):
@@ -117,7 +121,7 @@ def _recording(path: Path, number: int, entry: Any, root: Path) -> Recording:
     return make_recording(where, entry["fileid"], locate_clip(root, entry["folder"]), signer, entry["label"])
 
 
-def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Any) -> None:
+def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Vocabulary) -> None:
     used = {gloss for members in splits.values() for recording in members for gloss in recording.glosses}
     missing = sorted(gloss for gloss in used if gloss not in vocabulary)
     if missing:
@@ -126,12 +130,10 @@ def _check_glosses(splits: Mapping[str, Sequence[Recording]], vocabulary: Any) -
         )
 
 
-def _write(
+def _write_split(
     dataset: str, split: str, members: Sequence[Recording], counts: Mapping[str, int], output: Path, frame_size: int
 ) -> Manifest:
-    rules = get_reference_rules(dataset, split)
-    references = [Reference(entry.id, entry.signer, tuple(normalise(entry.glosses, rules))) for entry in members]
-    write_stm(output / f"{dataset}-groundtruth-{split}.stm", references)
+    write_references(output, dataset, split, members)
     clips = tuple(
         Clip(entry.id, str(entry.source.absolute()), entry.signer, entry.glosses, counts[entry.id]) for entry in members
     )

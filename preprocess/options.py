@@ -11,6 +11,7 @@ from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FRAME_SIZE = 256
+"""Side in pixels of resized frames, as in the papers: training crops 224 x 224 pixels out of them."""
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,7 +45,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error("--labels and --seed belong to --dataset custom")
     if args.pack and not args.process_image:
         parser.error("--pack packs the frames that --process-image writes: give both")
-    args.seed = args.seed or 0
+    args.seed = args.seed or 0  # None until here, so that `--seed 0` is refused for the other corpora as well
     args.dataset_root = args.dataset_root or get_default_root(args.dataset)
     args.output = args.output or get_default_output(args.dataset)
     return args
@@ -80,7 +81,11 @@ def get_default_output(dataset: str) -> Path:
 
 
 def parse_positive(text: str) -> int:
-    """A number of at least 1, as an option's value."""
+    """Parse a number of at least 1, as an option's value.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
     return int(text)

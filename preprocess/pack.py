@@ -25,12 +25,18 @@ from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
 
-PAGE = 1 << 16  # the largest page of any system that LMDB runs on
+PAGE = 1 << 16  # bytes of the largest memory page of any system that LMDB runs on
 
 
 @dataclass(frozen=True)
 class PackedSplit:
-    """What became of a split: its file, and whether that was written now or kept."""
+    """A split after packing.
+
+    Attributes:
+        path: the file of the pack.
+        clips: the number of its clips.
+        written: whether it was written now, and not kept.
+    """
 
     path: Path
     clips: int
@@ -42,13 +48,13 @@ class PackedSplit:
 
 
 @dataclass(frozen=True)
-class Source:
-    """The files of a clip.
+class ClipFiles:
+    """The files of a clip, before they are read.
 
     Attributes:
-        frames: how many.
-        room: bytes that they take in a pack at most.
-        stamp: another one if a name, a size or a time of change is.
+        frames: the number of files, one a frame.
+        room: the number of bytes that they take in a pack at most.
+        stamp: the checksum of their names, sizes and times of change.
     """
 
     frames: int
@@ -66,49 +72,55 @@ def pack(prepared: str | Path) -> list[PackedSplit]:
         PreparationError: the corpus is not prepared, frames are missing, or there is no room.
     """
     try:
-        # Without any, loading the first one says what to do.
-        found = available_splits(prepared) or SPLITS[:1]
-        return [_pack_split(Manifest.load(Path(prepared) / f"{split}.json")) for split in found]
+        # Without any manifest, loading the first one raises the error that says what to do.
+        splits = available_splits(prepared) or SPLITS[:1]
+        return [_pack_split(Manifest.load(Path(prepared) / f"{split}.json")) for split in splits]
     except (InputError, OSError, lmdb.Error) as error:
         raise PreparationError(f"{prepared} was not packed: {error}") from error
 
 
-def drop_stale(prepared: Path, manifests: Sequence[Manifest]) -> list[str]:
-    """Delete packs of other frames than those that manifests name now; returns a sentence about each."""
+def delete_stale_packs(prepared: Path, manifests: Sequence[Manifest]) -> list[str]:
+    """Delete packs of other frames than those that manifests name now, so that nobody trains on them.
+
+    Returns:
+        a sentence about each of them.
+    """
     packs = {pack_path(prepared, split) for split in SPLITS}
     current = {pack_path(prepared, manifest.split): manifest for manifest in manifests}
     stale = []
     for path in sorted(path for path in packs if path.exists()):
         manifest = current.get(path)
-        if manifest is None or not _is_current(path, manifest.frame_size, _index(manifest, _sources(manifest))):
+        if manifest is None or not _is_current(
+            path, manifest.frame_size, _build_index(manifest, _list_files(manifest))
+        ):
             path.unlink()
             stale.append(f"deleted {path}, packed from other frames than there are now; --pack lmdb packs these")
     return stale
 
 
-def _sources(manifest: Manifest) -> list[Source]:
+def _list_files(manifest: Manifest) -> list[ClipFiles]:
     progress = tqdm(manifest.clips, f"looking for frames of {manifest.split}", unit="clip", leave=False)
-    return [_source(manifest, clip) for clip in progress]
+    return [_list_clip_files(manifest, clip) for clip in progress]
 
 
-def _index(manifest: Manifest, sources: Sequence[Source]) -> dict[str, PackedClip]:
-    """By id, what a pack of these clips has in its index."""
+def _build_index(manifest: Manifest, files: Sequence[ClipFiles]) -> dict[str, PackedClip]:
+    """Build the index that a pack of these clips has, by their ids."""
     return {
-        clip.id: PackedClip(number, source.frames, source.stamp)
-        for number, (clip, source) in enumerate(zip(manifest.clips, sources, strict=True))
+        clip.id: PackedClip(number, clip_files.frames, clip_files.stamp)
+        for number, (clip, clip_files) in enumerate(zip(manifest.clips, files, strict=True))
     }
 
 
 def _pack_split(manifest: Manifest) -> PackedSplit:
     path = pack_path(manifest.home, manifest.split)
-    sources = _sources(manifest)
-    index = _index(manifest, sources)
+    files = _list_files(manifest)
+    index = _build_index(manifest, files)
     if _is_current(path, manifest.frame_size, index):
         return PackedSplit(path, len(index), written=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     for unfinished in path.parent.glob(f".{manifest.split}.*.lmdb"):  # of a run that was killed
         unfinished.unlink()
-    room = sum(source.room for source in sources) + 64 * PAGE
+    room = sum(clip_files.room for clip_files in files) + 64 * PAGE
     free = shutil.disk_usage(path.parent).free
     if free < room:
         raise PreparationError(f"{path} needs {room / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free there")
@@ -117,8 +129,8 @@ def _pack_split(manifest: Manifest) -> PackedSplit:
     return PackedSplit(path, len(index), written=True)
 
 
-def _source(manifest: Manifest, clip: Clip) -> Source:
-    """What lies in the folder of a clip, by names, sizes and times only."""
+def _list_clip_files(manifest: Manifest, clip: Clip) -> ClipFiles:
+    """List what lies in the folder of a clip, by names, sizes and times only: reading all images takes far longer."""
     paths = list_frame_files(manifest.clip_folder(clip))
     if len(paths) != clip.num_frames:
         raise FrameError(
@@ -127,9 +139,10 @@ def _source(manifest: Manifest, clip: Clip) -> Source:
         )
     files = [(path.name, path.stat()) for path in paths]
     known = [(name, state.st_size, state.st_mtime_ns) for name, state in files]
-    # For each file its bytes, and name, place and checksum as JSON; then headers and the last page of either value.
+    # LMDB must be told beforehand how large its file may become. For each image: its bytes, and name, place and
+    # checksum as JSON. For the clip: headers, and the last page of each of its two values, which need not be full.
     room = sum(state.st_size + len(name.encode()) + 64 for name, state in files) + 3 * PAGE
-    return Source(len(paths), room, zlib.crc32(repr(known).encode()))
+    return ClipFiles(len(paths), room, zlib.crc32(repr(known).encode()))
 
 
 def _is_current(path: Path, frame_size: int, index: dict[str, PackedClip]) -> bool:
@@ -165,8 +178,8 @@ def _write(path: Path, manifest: Manifest, index: dict[str, PackedClip], room: i
         file.truncate(max(whole, path.stat().st_size))
 
 
-def report(packed: Sequence[PackedSplit]) -> str:
-    """What was packed, and how to train on it."""
+def format_packed(packed: Sequence[PackedSplit]) -> str:
+    """Format what was packed, and how to train on it."""
     lines = [str(split) for split in packed]
     return "\n".join([*lines, "Train on it with feeder_args.datatype=lmdb; the folders of frames stay where they are."])
 
@@ -183,7 +196,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> int:
     """Pack and print what was written; returns the exit status, 1 after an error."""
     try:
-        print(report(pack(args.prepared)))
+        print(format_packed(pack(args.prepared)))
     except PreparationError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

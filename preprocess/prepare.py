@@ -12,28 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.manifest import SPLITS, Clip, Manifest
-from dataset.vocabulary import Vocabulary, VocabularyError
-from evaluation.ctm import FormatError, Reference, write_stm
+from dataset.vocabulary import DICTIONARY, Vocabulary, VocabularyError
+from evaluation.ctm import FormatError, Reference, locate_references, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
-from preprocess.images import ClipImages, count_clips, is_video, resize_clips
+from preprocess.images import ClipToResize, count_clip_frames, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
-from preprocess.pack import drop_stale, pack, report
+from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.summary import format_summary
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """What `prepare` wrote.
+class PreparedCorpus:
+    """A corpus as `prepare` wrote it.
 
     Attributes:
-        dataset: name of the corpus.
+        dataset: the name of the corpus.
         output: the folder that holds everything.
         vocabulary: the gloss dictionary.
-        manifests: one a split: train, dev and, where there is one, test.
-        resized: number of clips whose frames were resized now; the others were finished before or left as they are.
-        notes: what was mended or left out, a sentence each.
+        manifests: the manifests of train, dev and, where there is one, test.
+        resized: the number of clips whose frames were resized now; the others were finished before or left as they are.
+        notes: sentences about what was mended or left out.
     """
 
     dataset: str
@@ -54,22 +54,22 @@ def prepare(
     frame_size: int = FRAME_SIZE,
     labels: Path | None = None,
     seed: int = 0,
-) -> Prepared:
+) -> PreparedCorpus:
     """Prepare a corpus for training and evaluation.
 
     Writes `gloss_dict.txt`, `<dataset>-groundtruth-<split>.stm`, with `process_image` the frames as
     `frames/<split>/<id>/`, and at last, when all the rest is there, `<split>.json`, the manifests.
 
     Args:
-        dataset: a key of `CORPORA`.
+        dataset: the name of the corpus, a key of `CORPORA`.
         root: the folder of the corpus.
         output: the folder to write to.
-        process_image: write resized frames; otherwise the manifests point into `root` and frames are resized
-            whenever they are read. Clips that are finished already are not written again.
-        workers: number of processes that resize.
-        frame_size: side in pixels of the resized frames.
+        process_image: whether to write resized frames; otherwise the manifests point into `root` and frames are
+            resized whenever they are read. Clips that are finished already are not written again.
+        workers: the number of processes that resize.
+        frame_size: the side in pixels of the resized frames.
         labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
-        seed: of the split of the corpus `custom`, if its CSV gives none.
+        seed: the seed of the split of the corpus `custom`, if its CSV gives none.
 
     Raises:
         PreparationError: the corpus is incomplete or malformed, or a file can't be written.
@@ -82,28 +82,13 @@ def prepare(
     if output.resolve() == root.resolve():
         raise PreparationError(f"the output must not be the corpus itself, {root}: name another folder with --output")
     try:
+        # Read before anything is removed: a corpus that can't be read leaves an earlier preparation as it was.
         corpus = read_corpus(dataset, root, labels, seed)
         if not process_image:
             _refuse_videos(corpus)
-        clear(output, dataset)
-        vocabulary = Vocabulary(corpus.glosses, source=str(output / "gloss_dict.txt"))
-        vocabulary.save(output / "gloss_dict.txt")
-        for split, recordings in corpus.splits.items():
-            rules = get_reference_rules(dataset, split)
-            write_stm(output / f"{dataset}-groundtruth-{split}.stm", _references(recordings, rules))
-        counts, resized = _frames(corpus, output, process_image, workers, frame_size)
-        manifests = tuple(
-            Manifest(dataset, split, frame_size, _clips(split, recordings, counts, process_image), home=output)
-            for split, recordings in corpus.splits.items()
-        )
-        stale = drop_stale(output, manifests)
-        for manifest in manifests:
-            manifest.save(output / f"{manifest.split}.json")
+        return _write_corpus(dataset, corpus, output, process_image, workers, frame_size)
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
-    return Prepared(
-        dataset, output, vocabulary, manifests, resized, (*corpus.notes, *stale, *_incomplete(dataset, corpus))
-    )
 
 
 def _refuse_videos(corpus: Corpus) -> None:
@@ -115,63 +100,92 @@ def _refuse_videos(corpus: Corpus) -> None:
         )
 
 
-def clear(output: Path, dataset: str) -> None:
+def _write_corpus(
+    dataset: str, corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int
+) -> PreparedCorpus:
+    remove_earlier_files(output, dataset)
+    vocabulary = Vocabulary(corpus.glosses, source=str(output / DICTIONARY))
+    vocabulary.save(output / DICTIONARY)
+    for split, recordings in corpus.splits.items():
+        write_references(output, dataset, split, recordings)
+    counts, resized = _prepare_frames(corpus, output, process_image, workers, frame_size)
+    manifests = tuple(
+        Manifest(dataset, split, frame_size, _make_clips(split, recordings, counts, process_image), home=output)
+        for split, recordings in corpus.splits.items()
+    )
+    notes = (*corpus.notes, *delete_stale_packs(output, manifests), *_compare_with_published(dataset, corpus))
+    # Last of all: who finds manifests may rely on everything that they name.
+    for manifest in manifests:
+        manifest.save(output / f"{manifest.split}.json")
+    return PreparedCorpus(dataset, output, vocabulary, manifests, resized, notes)
+
+
+def remove_earlier_files(output: Path, dataset: str) -> None:
     """Remove what an earlier run left: without manifests nothing can train on what is half rewritten."""
-    for split in SPLITS:
-        (output / f"{split}.json").unlink(missing_ok=True)
-        (output / f"{dataset}-groundtruth-{split}.stm").unlink(missing_ok=True)
-    # Of a run that was killed while it wrote one of these (`utils.files.atomic_path`).
-    for stem in (*SPLITS, "gloss_dict", *(f"{dataset}-groundtruth-{split}" for split in SPLITS)):
-        for unfinished in output.glob(f".{stem[:100]}.*"):
+    references = [locate_references(output, dataset, split) for split in SPLITS]
+    manifests = [output / f"{split}.json" for split in SPLITS]
+    for path in (*manifests, *references):
+        path.unlink(missing_ok=True)
+    # A run that was killed while it wrote one of these has left a hidden file (`utils.files.atomic_path`).
+    for path in (*manifests, output / DICTIONARY, *references):
+        for unfinished in output.glob(f".{path.stem[:100]}.*"):
             unfinished.unlink()
 
 
-def _incomplete(dataset: str, corpus: Corpus) -> list[str]:
-    return [
-        f"{split}: {len(corpus.splits[split])} clips, where papers report {published}: this is not the whole corpus"
-        for split, published in CORPORA[dataset].published_clips.items()
-        if len(corpus.splits[split]) != published
-    ]
+def write_references(output: Path, dataset: str, split: str, recordings: Sequence[Recording]) -> None:
+    """Write the references of a split, normalised by the rules of its corpus, in the order of the recordings.
 
-
-def _references(recordings: Sequence[Recording], rules: str) -> list[Reference]:
-    return [
+    Raises:
+        FormatError: an id or gloss can't be written to an STM file.
+    """
+    rules = get_reference_rules(dataset, split)
+    references = [
         Reference(recording.id, recording.signer, tuple(normalise(recording.glosses, rules)))
         for recording in recordings
     ]
+    write_stm(locate_references(output, dataset, split), references)
 
 
-def _frames(
+def _prepare_frames(
     corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int
 ) -> tuple[dict[str, int], int]:
-    """The number of frames of each recording by id, and how many clips were resized now."""
+    """Resize or count the frames; returns their number for each recording by id, and how many clips were resized."""
     recordings = [(split, recording) for split, members in corpus.splits.items() for recording in members]
     if process_image:
-        clips = [ClipImages(entry.source, output / _prepared_folder(split, entry)) for split, entry in recordings]
+        clips = [ClipToResize(entry.source, output / _name_folder(split, entry)) for split, entry in recordings]
         outcomes = resize_clips(clips, frame_size, workers)
     else:
-        outcomes = count_clips([entry.source for _, entry in recordings])
+        outcomes = count_clip_frames([entry.source for _, entry in recordings])
     counts = {entry.id: outcome.num_frames for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
     return counts, sum(outcome.written for outcome in outcomes)
 
 
-def _prepared_folder(split: str, recording: Recording) -> str:
+def _name_folder(split: str, recording: Recording) -> str:
     return f"frames/{split}/{recording.id}"
 
 
-def _clips(
+def _make_clips(
     split: str, recordings: Sequence[Recording], counts: dict[str, int], process_image: bool
 ) -> tuple[Clip, ...]:
     return tuple(
         Clip(
             id=recording.id,
-            folder=_prepared_folder(split, recording) if process_image else str(recording.source.absolute()),
+            # Relative for frames that lie here, so that the folder can be moved; absolute for those of the corpus.
+            folder=_name_folder(split, recording) if process_image else str(recording.source.absolute()),
             signer=recording.signer,
             glosses=recording.glosses,
             num_frames=counts[recording.id],
         )
         for recording in recordings
     )
+
+
+def _compare_with_published(dataset: str, corpus: Corpus) -> list[str]:
+    return [
+        f"{split}: {len(corpus.splits[split])} clips, where papers report {published}: this is not the whole corpus"
+        for split, published in CORPORA[dataset].published_clips.items()
+        if len(corpus.splits[split]) != published
+    ]
 
 
 def main(args: argparse.Namespace) -> int:
@@ -198,7 +212,7 @@ def main(args: argparse.Namespace) -> int:
     resized = f", {prepared.resized} clips resized now" if args.process_image else ""
     print(f"\nWritten to {prepared.output}{resized}")
     if packed:
-        print(report(packed))
+        print(format_packed(packed))
     if not args.process_image:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():

@@ -14,13 +14,20 @@ MOST_REMARKS = 20
 
 
 def format_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes: Sequence[str]) -> str:
-    """A table of the splits (min, mean and max are frames a clip), and what is notable about them."""
-    remarks = [f"{len(vocabulary)} glosses in the dictionary", *_unseen(manifests), *notes, *_too_short(manifests)]
-    splits = format_table(COLUMNS, [_row(manifest) for manifest in manifests])
+    """Format a table of the splits (min, mean and max are frames a clip), and what is notable about them.
+
+    Args:
+        vocabulary: the gloss dictionary.
+        manifests: the splits.
+        notes: sentences about what was mended or left out.
+    """
+    size = f"{len(vocabulary)} glosses in the dictionary"
+    remarks = [size, *_list_unseen_glosses(manifests), *notes, *_list_short_clips(manifests)]
+    splits = format_table(COLUMNS, [_make_row(manifest) for manifest in manifests])
     return "\n".join([splits, "", *(f"- {remark}" for remark in remarks)])
 
 
-def _row(manifest: Manifest) -> tuple[str, ...]:
+def _make_row(manifest: Manifest) -> tuple[str, ...]:
     frames = [clip.num_frames for clip in manifest.clips]
     numbers = (
         len(frames),
@@ -34,8 +41,8 @@ def _row(manifest: Manifest) -> tuple[str, ...]:
     return (manifest.split, *(str(number) for number in numbers))
 
 
-def _unseen(manifests: Sequence[Manifest]) -> list[str]:
-    """Glosses that can't be learnt: in a split's labels, but never in those of train."""
+def _list_unseen_glosses(manifests: Sequence[Manifest]) -> list[str]:
+    """List how many glosses can't be learnt: they are in a split's labels, but never in those of train."""
     glosses = {manifest.split: {gloss for clip in manifest.clips for gloss in clip.glosses} for manifest in manifests}
     return [
         f"{split}: {len(members - glosses['train'])} of {len(members)} different glosses never occur in train"
@@ -44,13 +51,14 @@ def _unseen(manifests: Sequence[Manifest]) -> list[str]:
     ]
 
 
-def _too_short(manifests: Sequence[Manifest]) -> list[str]:
-    spec = TemporalSpec()
+def _list_short_clips(manifests: Sequence[Manifest]) -> list[str]:
+    spec = TemporalSpec()  # of the network that is trained by default
     remarks = [
         f"{manifest.split}: {clip.id} is too short for its label: {clip.num_frames} frames give "
         f"{spec.output_length(clip.num_frames)} output steps, the label needs {spec.steps_needed(clip.glosses)}"
         for manifest in manifests
         for clip in manifest.find_short_clips(spec)
     ]
-    more = [f"{len(remarks) - MOST_REMARKS} more clips are too short"] if len(remarks) > MOST_REMARKS else []
-    return remarks[:MOST_REMARKS] + more
+    if len(remarks) <= MOST_REMARKS:
+        return remarks
+    return [*remarks[:MOST_REMARKS], f"{len(remarks) - MOST_REMARKS} more clips are too short"]

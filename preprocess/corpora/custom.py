@@ -20,6 +20,7 @@ from preprocess.corpora.corpus import (
     make_recording,
 )
 from preprocess.corpora.custom_split import draw_split
+from utils.text import plural
 
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"
@@ -32,12 +33,12 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
     Args:
         root: the folder that the paths in the CSV start from.
         labels: the CSV; if None, the only one in `root`.
-        seed: draws the split if the CSV gives none.
+        seed: the seed that the split is drawn with if the CSV gives none.
 
     Raises:
         PreparationError: no such folder or CSV, or mistakes in it: up to ten are listed, with file and line.
     """
-    table = labels or _find_table(root)
+    table = labels or _locate_table(root)
     rows = _read_rows(table)
     recordings: list[Recording] = []
     mistakes: list[str] = []
@@ -45,14 +46,12 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
     for where, row in rows:
         try:
             _check_new(where, row, seen)
-            recordings.append(_recording(root, where, row))
+            recordings.append(_make_recording(root, where, row))
         except (PreparationError, FormatError) as error:
             mistakes.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
-    mistakes += _split_mistakes(table, rows)
+    mistakes += _list_split_mistakes(table, rows)
     if mistakes:
-        more = [f"and {len(mistakes) - MOST_MISTAKES} more"] if len(mistakes) > MOST_MISTAKES else []
-        plural = "s" if len(mistakes) > 1 else ""
-        raise PreparationError("\n    ".join([f"{len(mistakes)} mistake{plural}:", *mistakes[:MOST_MISTAKES], *more]))
+        raise PreparationError(_format_mistakes(mistakes))
     if any(row["split"] for _, row in rows):
         by_split = zip(recordings, (row["split"] for _, row in rows), strict=True)
         chosen, notes = {recording.id: split for recording, split in by_split}, ()
@@ -64,7 +63,14 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
     return Corpus(splits, collect_glosses(splits.values()), notes)
 
 
-def _find_table(root: Path) -> Path:
+def _format_mistakes(mistakes: Sequence[str]) -> str:
+    lines = [f"{plural(len(mistakes), 'mistake')}:", *mistakes[:MOST_MISTAKES]]
+    if len(mistakes) > MOST_MISTAKES:
+        lines.append(f"and {len(mistakes) - MOST_MISTAKES} more")
+    return "\n    ".join(lines)
+
+
+def _locate_table(root: Path) -> Path:
     if not root.is_dir():
         raise PreparationError(
             f"no folder {root}: put your videos and a CSV with the header {HEADER} there, or name their folder with "
@@ -78,12 +84,13 @@ def _find_table(root: Path) -> Path:
 
 
 def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
-    """The rows of the CSV, each with its place, `file:line`; a column `split` that is missing is filled with ""."""
+    """Read the rows of the CSV, each with its place, `file:line`; a missing column `split` is filled with ""."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise PreparationError(f"{table} is not a readable UTF-8 file ({error}): save it as CSV UTF-8") from error
     first = text.partition("\n")[0]
+    # Spreadsheets write semicolons where the decimal separator of the country is a comma.
     delimiter = ";" if ";" in first and "," not in first else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = []
@@ -127,8 +134,11 @@ def _check_new(where: str, row: Mapping[str, str], seen: dict[tuple[str, str], s
         raise PreparationError(f"{where}: duplicate: the {' and the '.join(repeated)}")
 
 
-def _recording(root: Path, where: str, row: Mapping[str, str]) -> Recording:
-    recording = make_recording(where, row["id"], _source(root, where, row["path"]), row["signer"], row["glosses"])
+def _make_recording(root: Path, where: str, row: Mapping[str, str]) -> Recording:
+    # Everything that references or file names can't hold is refused here, by its line, and not after hours of resizing.
+    recording = make_recording(
+        where, row["id"], _locate_source(root, where, row["path"]), row["signer"], row["glosses"]
+    )
     if recording.id.startswith(";") or len(recording.id.encode()) > 200:
         raise PreparationError(f"{where}: the id must not start with ';' nor be longer than 200 bytes: {row['id']!r}")
     for index, gloss in enumerate(recording.glosses):
@@ -136,7 +146,8 @@ def _recording(root: Path, where: str, row: Mapping[str, str]) -> Recording:
     return recording
 
 
-def _source(root: Path, where: str, path: str) -> Path:
+def _locate_source(root: Path, where: str, path: str) -> Path:
+    # Only what lies below the root: a corpus can then be moved, or be read on another machine.
     normal = os.path.normpath(path)
     if not path or Path(path).is_absolute() or normal == "." or Path(normal).parts[0] == "..":
         raise PreparationError(f"{where}: the path must be that of a video or folder below {root}, but is {path!r}")
@@ -150,8 +161,8 @@ def _source(root: Path, where: str, path: str) -> Path:
     return source
 
 
-def _split_mistakes(table: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
-    """What is wrong with the splits that the rows give; nothing if none gives any."""
+def _list_split_mistakes(table: Path, rows: Sequence[tuple[str, Mapping[str, str]]]) -> list[str]:
+    """List what is wrong with the splits that the rows give; nothing if none gives any."""
     given = [row["split"] for _, row in rows if row["split"]]
     if not given:
         return []

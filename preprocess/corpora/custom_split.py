@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import PreparationError, Recording
 
-HELD_OUT = 0.1  # of the clips, for dev and for test each
-LARGEST_SIGNER = 0.2  # of the clips: signers with more stay in train
-FEWEST_SIGNERS = 5
+HELD_OUT = 0.1  # share of the clips, for dev and for test each
+LARGEST_SIGNER = 0.2  # share of the clips: a signer with more stays in train, which would lose too much
+FEWEST_SIGNERS = 5  # with fewer, too few would be left in train
 
 
 def draw_split(recordings: Sequence[Recording], seed: int) -> tuple[dict[str, str], str]:
@@ -27,22 +27,26 @@ def draw_split(recordings: Sequence[Recording], seed: int) -> tuple[dict[str, st
         PreparationError: there are too few clips.
     """
     rng = random.Random(seed)
-    ordered = sorted(recordings, key=lambda entry: entry.id)
-    signers = _held_out_signers(ordered, rng)
+    ordered = sorted(recordings, key=lambda entry: entry.id)  # a table that is sorted anew keeps its split
+    signers = _hold_out_signers(ordered, rng)
     if signers:
         chosen = {entry.id: signers.get(entry.signer, "train") for entry in ordered}
         names = {split: [name for name, place in sorted(signers.items()) if place == split] for split in SPLITS[1:]}
         how = f"by signer (dev: {', '.join(names['dev'])}; test: {', '.join(names['test'])}; all others in train)"
     else:
-        chosen = _by_clip(ordered, rng)
+        chosen = _hold_out_clips(ordered, rng)
         how = "by clip, every signer being in train: dev and test do not tell how well unknown signers are read"
     counts = Counter(chosen.values())
     amounts = ", ".join(f"{counts[split]} {split}" for split in SPLITS)
     return chosen, f"the CSV gives no split; drawn with seed {seed}: {amounts}, {how}"
 
 
-def _held_out_signers(recordings: Sequence[Recording], rng: random.Random) -> dict[str, str]:
-    """Signer -> dev or test; empty if there are too few signers, or too few that have a small share of the clips."""
+def _hold_out_signers(recordings: Sequence[Recording], rng: random.Random) -> dict[str, str]:
+    """Choose signers for dev and test.
+
+    Returns:
+        the split of each chosen signer; empty if there are too few, or too few that have a small share of the clips.
+    """
     clips = Counter(entry.signer for entry in recordings)
     if len(clips) < FEWEST_SIGNERS:
         return {}
@@ -58,10 +62,11 @@ def _held_out_signers(recordings: Sequence[Recording], rng: random.Random) -> di
     return chosen if set(chosen.values()) == set(SPLITS[1:]) else {}
 
 
-def _by_clip(recordings: Sequence[Recording], rng: random.Random) -> dict[str, str]:
+def _hold_out_clips(recordings: Sequence[Recording], rng: random.Random) -> dict[str, str]:
+    """Choose clips for dev and test; returns the split of each clip by id."""
     shuffled = list(recordings)
     rng.shuffle(shuffled)
-    kept = {entry.signer: entry.id for entry in shuffled}  # one clip of each signer
+    kept = {entry.signer: entry.id for entry in shuffled}  # one clip of each signer, for train
     free = [entry.id for entry in shuffled if entry.id != kept[entry.signer]]
     size = max(1, round(HELD_OUT * len(recordings)))
     if len(free) < 2 * size:

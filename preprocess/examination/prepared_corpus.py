@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dataset.manifest import SPLITS, Manifest
-from dataset.vocabulary import Vocabulary
-from evaluation.ctm import read_stm
+from dataset.vocabulary import DICTIONARY, Vocabulary
+from evaluation.ctm import locate_references, read_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus
 from preprocess.corpora.registry import get_reference_rules
@@ -32,7 +32,6 @@ from preprocess.examination.inspect_clips import inspect_clips
 from preprocess.examination.label_checks import check_lengths, check_seen, load_training_config
 from utils.text import plural
 
-DICTIONARY = "gloss_dict.txt"
 AGAIN = "prepare again by the command below; finished clips are kept"
 MANIFESTS = "prepared: manifests"
 FOLDERS, COUNTS, IMAGES, SIZES, GLOSSES, REFERENCES, LENGTHS = CHECKS = (
@@ -62,7 +61,7 @@ def load_manifests(dataset: str, folder: Path) -> tuple[list[Manifest], CheckRes
     manifests, problems = [], []
     for split in SPLITS:
         path = folder / f"{split}.json"
-        if split == "test" and not path.exists() and not _locate_references(dataset, folder, split).exists():
+        if split == "test" and not path.exists() and not locate_references(folder, dataset, split).exists():
             continue  # a corpus without a test split, as CSL
         if not path.exists():
             problems.append((Verdict.ERROR, f"no manifest {path}", AGAIN))
@@ -146,10 +145,6 @@ def _has_other_length(states: ClipStates, split: str, name: str, num_frames: int
     return state is not None and bool(state.num_frames) and state.num_frames != num_frames
 
 
-def _locate_references(dataset: str, folder: Path, split: str) -> Path:
-    return folder / f"{dataset}-groundtruth-{split}.stm"
-
-
 def _check_dictionary(folder: Path, manifests: Sequence[Manifest]) -> CheckResult:
     try:
         vocabulary = Vocabulary.load(folder / DICTIONARY)
@@ -169,7 +164,7 @@ def _check_references(dataset: str, folder: Path, manifests: Sequence[Manifest])
     """Check that each clip has its reference, in the manifest's order, with the glosses of its normalised label."""
     problems = []
     for manifest in manifests:
-        path = _locate_references(dataset, folder, manifest.split)
+        path = locate_references(folder, dataset, manifest.split)
         try:
             references = read_stm(path)
         except Exception as error:  # likewise
