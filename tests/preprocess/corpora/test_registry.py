@@ -129,7 +129,8 @@ def test_a_fifth_corpus_is_configured(fifth):
     settings, notes = load_config(REPOSITORY / "config/baseline.yaml", {"dataset": "Fifth"})
     assert notes == []
     assert (settings.dataset, settings.normalise) == ("Fifth", "phoenix2014")
-    assert settings.feeder_args.input_size == 64
+    assert settings.prepared == "./preprocess/Fifth"
+    assert load_config(None, {"dataset": "Fifth"})[0].feeder_args.input_size == 64
     with pytest.raises(ConfigError, match="did you mean Fifth"):
         load_config(None, {"dataset": "Fift"})
 
