@@ -85,17 +85,20 @@ def delete_stale_packs(prepared: Path, manifests: Sequence[Manifest]) -> list[st
     Returns:
         a sentence about each of them.
     """
-    packs = {pack_path(prepared, split) for split in SPLITS}
-    current = {pack_path(prepared, manifest.split): manifest for manifest in manifests}
-    stale = []
-    for path in sorted(path for path in packs if path.exists()):
-        manifest = current.get(path)
-        if manifest is None or not _is_current(
-            path, manifest.frame_size, _build_index(manifest, _list_files(manifest))
-        ):
+    current = {manifest.split: manifest for manifest in manifests}
+    notes = []
+    for split in sorted(SPLITS):
+        path = pack_path(prepared, split)
+        if path.exists() and not _is_pack_of(path, current.get(split)):
             path.unlink()
-            stale.append(f"deleted {path}, packed from other frames than there are now; --pack lmdb packs these")
-    return stale
+            notes.append(f"deleted {path}, packed from other frames than there are now; --pack lmdb packs these")
+    return notes
+
+
+def _is_pack_of(path: Path, manifest: Manifest | None) -> bool:
+    if manifest is None:
+        return False
+    return _is_current(path, manifest.frame_size, _build_index(manifest, _list_files(manifest)))
 
 
 def _list_files(manifest: Manifest) -> list[ClipFiles]:
@@ -120,7 +123,7 @@ def _pack_split(manifest: Manifest) -> PackedSplit:
     path.parent.mkdir(parents=True, exist_ok=True)
     for unfinished in path.parent.glob(f".{manifest.split}.*.lmdb"):  # of a run that was killed
         unfinished.unlink()
-    room = sum(clip_files.room for clip_files in files) + 64 * PAGE
+    room = sum(clip_files.room for clip_files in files) + 64 * PAGE  # some pages for LMDB's own tree
     free = shutil.disk_usage(path.parent).free
     if free < room:
         raise PreparationError(f"{path} needs {room / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free there")
@@ -154,7 +157,8 @@ def _is_current(path: Path, frame_size: int, index: dict[str, PackedClip]) -> bo
 
 
 def _write(path: Path, manifest: Manifest, index: dict[str, PackedClip], room: int) -> None:
-    # Nothing needs to survive a crash but the finished file, which is synced before it gets its name.
+    # Nothing needs to survive a crash but the finished file, which is synced before it gets its name: so transactions
+    # need no sync. Nobody else knows the temporary file, so it needs no lock.
     options = {"subdir": False, "lock": False, "sync": False, "metasync": False, "meminit": True}
     with closing(lmdb.open(str(path), map_size=room, **options)) as environment:
         for clip in tqdm(manifest.clips, f"packing {manifest.split}", unit="clip", leave=False):

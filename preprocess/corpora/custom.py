@@ -53,8 +53,8 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
     if mistakes:
         raise PreparationError(_format_mistakes(mistakes))
     if any(row["split"] for _, row in rows):
-        by_split = zip(recordings, (row["split"] for _, row in rows), strict=True)
-        chosen, notes = {recording.id: split for recording, split in by_split}, ()
+        chosen = {recording.id: row["split"] for recording, (_, row) in zip(recordings, rows, strict=True)}
+        notes: tuple[str, ...] = ()
     else:
         chosen, note = draw_split(recordings, seed)
         notes = (note,)
@@ -136,9 +136,9 @@ def _check_new(where: str, row: Mapping[str, str], seen: dict[tuple[str, str], s
 
 def _make_recording(root: Path, where: str, row: Mapping[str, str]) -> Recording:
     # Everything that references or file names can't hold is refused here, by its line, and not after hours of resizing.
-    recording = make_recording(
-        where, row["id"], _locate_source(root, where, row["path"]), row["signer"], row["glosses"]
-    )
+    source = _locate_source(root, where, row["path"])
+    recording = make_recording(where, row["id"], source, row["signer"], row["glosses"])
+    # A file name may have 255 bytes, of which that of an unfinished folder needs some beside the id.
     if recording.id.startswith(";") or len(recording.id.encode()) > 200:
         raise PreparationError(f"{where}: the id must not start with ';' nor be longer than 200 bytes: {row['id']!r}")
     for index, gloss in enumerate(recording.glosses):

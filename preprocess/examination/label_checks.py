@@ -32,7 +32,7 @@ def load_training_config(dataset: str) -> Config:
     return load_config(None, {"dataset": dataset, **needed})[0]
 
 
-def check_lengths(check: str, dataset: str, manifests: Sequence[Manifest]) -> CheckResult:
+def check_label_lengths(check: str, dataset: str, manifests: Sequence[Manifest]) -> CheckResult:
     """Check that clips have enough frames for CTC to spell their labels, as the corpus is trained by default.
 
     Raises:
@@ -69,7 +69,7 @@ def _judge_short_clips(manifest: Manifest, short: Sequence[Clip], feeder: Feeder
     return Verdict.ERROR, "see whether frames are missing; if not, train with feeder_args.skip_short=true"
 
 
-def check_seen(check: str, labels: Mapping[str, Sequence[Clip | Recording]]) -> CheckResult:
+def check_glosses_seen(check: str, labels: Mapping[str, Sequence[Clip | Recording]]) -> CheckResult:
     """Check that the glosses of dev and test occur in train.
 
     Args:

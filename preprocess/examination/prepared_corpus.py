@@ -29,7 +29,7 @@ from preprocess.examination.frame_checks import (
     check_sizes,
 )
 from preprocess.examination.inspect_clips import inspect_clips
-from preprocess.examination.label_checks import check_lengths, check_seen, load_training_config
+from preprocess.examination.label_checks import check_glosses_seen, check_label_lengths, load_training_config
 from utils.text import plural
 
 AGAIN = "prepare again by the command below; finished clips are kept"
@@ -112,8 +112,8 @@ def examine_texts(dataset: str, folder: Path, manifests: Sequence[Manifest]) -> 
     return [
         _check_dictionary(folder, manifests),
         _check_references(dataset, folder, manifests),
-        *run_check(LENGTHS, lambda: [check_lengths(LENGTHS, dataset, manifests)], mend),
-        check_seen(SEEN, {manifest.split: manifest.clips for manifest in manifests}),
+        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], mend),
+        check_glosses_seen(SEEN, {manifest.split: manifest.clips for manifest in manifests}),
         *run_check(CROP, lambda: [_check_crop(dataset, manifests)], mend),
     ]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -11,7 +11,7 @@ import cv2
 from dataset.frames import IMAGE_SUFFIXES, FrameError
 from dataset.manifest import Clip, Manifest
 from evaluation.normalise import normalise
-from preprocess.corpora.corpus import Corpus, CorpusReader, Recording
+from preprocess.corpora.corpus import Corpus, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, combine_problems, format_error, run_check
 from preprocess.examination.frame_checks import (
@@ -23,7 +23,7 @@ from preprocess.examination.frame_checks import (
     check_sizes,
 )
 from preprocess.examination.inspect_clips import inspect_clips, read_first_frame
-from preprocess.examination.label_checks import check_lengths, check_scorable, check_seen
+from preprocess.examination.label_checks import check_glosses_seen, check_label_lengths, check_scorable
 from preprocess.images import encode_frame
 from preprocess.options import FRAME_SIZE
 from utils.text import plural
@@ -89,9 +89,12 @@ def examine_frames(
         check_images(IMAGES, states, root, UNPACK),
         check_sizes(SIZES, states, usual, UNPACK),
     ]
-    if reader.read_lengths is not None:
+    read_lengths = reader.read_lengths
+    if read_lengths is not None:
         mend = f"correct {reader.lengths_file}"
-        results += run_check(COUNTS, lambda: [_check_lengths(reader, root, states)], mend)
+        results += run_check(
+            COUNTS, lambda: [_check_stated_counts(read_lengths(root), reader.lengths_file, states)], mend
+        )
     return results, states
 
 
@@ -102,10 +105,10 @@ def examine_before_preparation(dataset: str, corpus: Corpus, states: ClipStates,
         for split, members in corpus.splits.items()
         if (clips := _make_clips(split, members, states))
     ]
-    mend = "correct the corpus's file in config/"
+    mend = "correct the corpus's file in config/"  # it is read for how the corpus is trained
     return [
-        *run_check(LENGTHS, lambda: [check_lengths(LENGTHS, dataset, manifests)], mend),
-        check_seen(SEEN, corpus.splits),
+        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], mend),
+        check_glosses_seen(SEEN, corpus.splits),
         *run_check(DISK, lambda: [_check_disk(corpus, states, output)], "make the folder readable"),
     ]
 
@@ -124,10 +127,10 @@ def _check_published(dataset: str, corpus: Corpus) -> CheckResult:
     return combine_problems(CLIPS, "as many as papers report", problems)
 
 
-def _check_lengths(reader: CorpusReader, root: Path, states: ClipStates) -> CheckResult:
-    lengths = reader.read_lengths(root)
-    expected = {name: lengths[name.partition(" ")[2]] for name in states if name.partition(" ")[2] in lengths}
-    return check_counts(COUNTS, states, expected, reader.lengths_file, Verdict.WARNING, UNPACK)
+def _check_stated_counts(stated: Mapping[str, int], stated_by: str, states: ClipStates) -> CheckResult:
+    ids = {name: name.partition(" ")[2] for name in states}  # a clip is named `<split> <id>` here
+    expected = {name: stated[id_] for name, id_ in ids.items() if id_ in stated}
+    return check_counts(COUNTS, states, expected, stated_by, Verdict.WARNING, UNPACK)
 
 
 def _make_clips(split: str, members: Sequence[Recording], states: ClipStates) -> tuple[Clip, ...]:
