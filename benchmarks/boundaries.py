@@ -48,11 +48,15 @@ def compute_boundary_errors(signed: Signed, recognised: Sequence[CtmEntry], fram
     for entry in recognised:
         truth, words = iter(signed[entry.id]), iter(entry.words)
         for op, was_signed, was_recognised in align_glosses([gloss for gloss, _, _ in signed[entry.id]], entry.glosses):
-            _, first, end = next(truth) if was_signed is not None else ("", 0, 0)
-            word = next(words) if was_recognised is not None else None
             if op == "C":
+                (_, first, end), word = next(truth), next(words)
                 start, stop = word.start * frame_rate, (word.start + word.duration) * frame_rate
                 errors.append((start - first, stop - end))
+                continue
+            if was_signed is not None:
+                next(truth)
+            if was_recognised is not None:
+                next(words)
     return np.round(np.array(errors).reshape(-1, 2), 3)  # CTM files hold milliseconds
 
 

@@ -38,7 +38,8 @@ def draw_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarra
     logits = rng.normal(0.0, 1.0, (steps, classes))
     step = 0
     while step < steps:
-        for label, run in ((rng.integers(1, classes), rng.integers(1, 4)), (0, rng.integers(1, 5))):
+        signed, held, pause = int(rng.integers(1, classes)), int(rng.integers(1, 4)), int(rng.integers(1, 5))
+        for label, run in ((signed, held), (0, pause)):
             logits[step : step + run, label] += peak
             for place in range(step, min(step + run, steps)):
                 logits[place, rng.integers(classes)] += peak * rival * rng.random()
@@ -49,7 +50,8 @@ def draw_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarra
 
 def search_in_plain_python(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]]:
     """The prefixes that CTC beam search keeps for (T', V), best first, in plain Python; the blank is class 0."""
-    beam = {(): (1.0, 0.0)}  # prefix -> p of the paths that end in a blank, and of those that end in its last token
+    # By prefix, p of the paths that end in a blank and of those that end in its last token.
+    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
     for row in rows.astype(np.float64):
         after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
         classes = [(c, row[c].item()) for c in np.argsort(-row, kind="stable")[:top].tolist()]

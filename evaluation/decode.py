@@ -5,6 +5,7 @@ The loop of the beam search itself is `evaluation/ctc/prefix_search.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -40,7 +41,7 @@ def make_decoder(backend: str, mode: str, beam_width: int) -> Decoder:
     """
     if mode in {"greedy", "max"}:
         return GreedyDecoder()
-    searches = {"builtin": BeamDecoder, "ctcdecode": CtcdecodeDecoder}
+    searches: dict[str, Callable[[int], Decoder]] = {"builtin": BeamDecoder, "ctcdecode": CtcdecodeDecoder}
     if mode != "beam" or backend not in searches:
         raise ValueError(f"mode {mode!r}, backend {backend!r}: expected beam, greedy or max, {' or '.join(searches)}")
     return searches[backend](beam_width)

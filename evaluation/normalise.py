@@ -112,7 +112,7 @@ RULE_SETS: Mapping[Rules, Mapping[str, Rule]] = {
 """The rules of each set, in the order in which they are applied. `config.schema.Rules` lists the names."""
 
 
-def normalise(glosses: Sequence[str], rules: str) -> list[str]:
+def normalise(glosses: Sequence[str], rules: Rules) -> list[str]:
     """Apply a rule set to the glosses of one hypothesis.
 
     Args:

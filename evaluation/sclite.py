@@ -124,8 +124,8 @@ def _run_sclite(command: list[str], folder: Path, timeout: float) -> str:
             "set evaluate_tool: python, which counts the same"
         ) from error
     except subprocess.CalledProcessError as error:
-        messages = (folder / "messages").read_text(encoding="utf-8", errors="replace").strip()
-        raise InputError(f"{' '.join(command)} failed with status {error.returncode}: {messages[-500:]}") from error
+        said = (folder / "messages").read_text(encoding="utf-8", errors="replace").strip()
+        raise InputError(f"{' '.join(command)} failed with status {error.returncode}: {said[-500:]}") from error
     except OSError as error:
         raise InputError(f"{' '.join(command)} cannot be started ({error}): {REMEDY}") from error
     return (folder / "report").read_text(encoding="utf-8", errors="replace")

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from evaluation.reporting.page import DASH
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text: it can be searched, and takes the font of the page
     "svg.hashsalt": "mstfnet",  # else ids inside the picture are random, and equal runs give unequal pages
     "font.size": 10,

@@ -157,5 +157,9 @@ def _list_gloss_changes(pairs: Sequence[SentencePair]) -> list[GlossChange]:
 
 def _count_errors(sentences: Sequence[Sentence]) -> Counter[str]:
     """How often each reference gloss was missed or read as another one."""
-    # Insertions belong to no reference gloss.
-    return Counter(gloss for sentence in sentences for op, gloss, _ in sentence.alignment if op in ("S", "D"))
+    errors: Counter[str] = Counter()
+    for sentence in sentences:
+        for op, gloss, _ in sentence.alignment:
+            if op != "C" and gloss is not None:  # an insertion belongs to no reference gloss
+                errors[gloss] += 1
+    return errors

@@ -40,8 +40,8 @@ class PairedDifference:
 
 
 def compute_bootstrap_interval(
-    errors: Sequence[int],
-    lengths: Sequence[int],
+    errors: Sequence[int] | np.ndarray,
+    lengths: Sequence[int] | np.ndarray,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -147,7 +147,9 @@ def _compute_sign_flip_p(differences: np.ndarray, resamples: int, seed: int) -> 
     return float(result.pvalue)
 
 
-def _check_counts(errors: Sequence[int], lengths: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+def _check_counts(
+    errors: Sequence[int] | np.ndarray, lengths: Sequence[int] | np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
     """(N,) errors and (N,) lengths as numbers that belong together."""
     counts, glosses = np.asarray(errors, dtype=np.int64), np.asarray(lengths, dtype=np.int64)
     if counts.ndim != 1 or counts.shape != glosses.shape:

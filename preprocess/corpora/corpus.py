@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
+from config.schema import Rules
 from utils.errors import InputError
 
 
@@ -80,7 +81,7 @@ class CorpusReader:
     language: str = ""
     image_size: tuple[int, int] | None = None
     published_clips: Mapping[str, int] = field(default_factory=dict)
-    reference_rules: Mapping[str, str] = field(default_factory=dict)
+    reference_rules: Mapping[str, Rules] = field(default_factory=dict)
     lengths_file: str = ""
     read_lengths: Callable[[Path], Mapping[str, int]] | None = None
 

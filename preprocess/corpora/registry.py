@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from config.schema import Rules
 from preprocess.corpora.corpus import Corpus, CorpusReader
 from preprocess.corpora.csl import CSL
 from preprocess.corpora.csl_daily import CSL_DAILY
@@ -44,7 +45,7 @@ def read_corpus(dataset: str, root: Path, labels: Path | None = None, seed: int 
     return reader.read(root, labels, seed) if reader.takes_labels else reader.read(root)
 
 
-def get_reference_rules(dataset: str, split: str) -> str:
+def get_reference_rules(dataset: str, split: str) -> Rules:
     """Get the name of the normalisation rules for the references of a split; `none` for an unknown corpus, too."""
     if dataset not in CORPORA:
         return "none"
