@@ -10,12 +10,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from dataset.crop import CROPS
 from dataset.manifest import SPLITS
-from evaluation.heat.request import LAYERS, METHODS, HeatRequest, Source
-from test_one_video import LANGUAGES
+from evaluation.heat.request import LAYERS, METHODS, ClipChoice, HeatRequest
+from evaluation.inference.options import add_network_options, add_option, add_reading_options
+from evaluation.inference.reading import Reading
+from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
 
 
@@ -28,27 +28,36 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "were signed, and a video. The heat of a gloss has one scale for the whole clip: frames without evidence stay "
         "cold. With ResNet34 at 224x224 pixels layer1 needs about 50 MB of memory a frame, stf3 next to none.",
     )
-
-    def add(name: str, to: Any = parser, **options: Any) -> None:
-        to.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), dest=name, **options)
-
-    add("model_path", type=Path, required=True, metavar="FILE", help="checkpoint")
-    source = parser.add_mutually_exclusive_group(required=True)
-    add("video_path", source, type=Path, metavar="PATH", help="video, or folder of a clip's images")
-    add("dataset", source, metavar="NAME", help="a prepared corpus, instead of a video")
-    add("split", default="dev", choices=SPLITS, help="its part (%(default)s)")
-    add("select_id", default="0", metavar="ID", help="its clip: id, or number in the split from 0 (%(default)s)")
-    add("config", metavar="FILE", help="where the corpus is, if not where the checkpoint's own configuration says")
-    add("layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")
-    add("target", default=HeatRequest.target, help="hypothesis, reference or gloss:NAME (%(default)s)")
-    add("method", default=HeatRequest.method, help=f"{', '.join(METHODS)} (%(default)s)")
-    add("out", type=Path, default=Path("work_dir/heat"), metavar="DIR", help="folder to write to (%(default)s)")
-    add("device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
-    add("language", choices=list(LANGUAGES), help="network of a checkpoint without configuration, as published ones")
-    add("dict", type=Path, metavar="FILE", help="glosses of a checkpoint that holds none")
-    add("max_frames_num", type=int, default=360, metavar="N", help="of longer clips N evenly spaced ones (%(default)s)")
-    add("fps", type=float, metavar="F", help="read F frames a second, as 25, the rate of the training (default: all)")
-    add("crop", choices=CROPS, default=CROPS[0], help="squash the picture as in training, or take the middle square")
+    add_network_options(parser, LANGUAGES)
+    clip = parser.add_mutually_exclusive_group(required=True)
+    add_option(clip, "video_path", type=Path, metavar="PATH", help="video, or folder of a clip's images")
+    add_option(clip, "dataset", metavar="NAME", help="a prepared corpus, instead of a video")
+    add_option(parser, "split", default="dev", choices=SPLITS, help="the corpus's split (%(default)s)")
+    add_option(
+        parser,
+        "select_id",
+        default="0",
+        metavar="ID",
+        help="the clip's id, or its number in the split, from 0 (%(default)s)",
+    )
+    add_option(
+        parser,
+        "config",
+        metavar="FILE",
+        help="where the corpus is, if not where the checkpoint's own configuration says",
+    )
+    add_reading_options(parser)
+    add_option(parser, "layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")
+    add_option(parser, "target", default=HeatRequest.target, help="hypothesis, reference or gloss:NAME (%(default)s)")
+    add_option(parser, "method", default=HeatRequest.method, help=f"{', '.join(METHODS)} (%(default)s)")
+    add_option(
+        parser,
+        "out",
+        type=Path,
+        default=Path("work_dir/heat"),
+        metavar="DIR",
+        help="the folder to write to (%(default)s)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -56,13 +65,14 @@ def main(args: argparse.Namespace) -> None:
     """Draw what the command line asks for; exits with one message where that is impossible."""
     try:
         request = HeatRequest(args.layer, args.target, args.method)
-        source = Source(args.video_path, args.dataset or "", args.split, args.select_id, args.config)
-        from evaluation.heat.generate import Reading, draw_heat  # noqa: PLC0415  brings PyTorch: not for a typing error
+        reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)
+        choice = ClipChoice(args.video_path, args.dataset or "", args.split, args.select_id, args.config)
+        # Imported here because they bring PyTorch, which takes seconds: a mistake in typing is answered at once.
+        from evaluation.heat.generate import generate_heat_map  # noqa: PLC0415
         from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415
 
-        reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)
         recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)
-        print(*draw_heat(recogniser, source, reading, request, args.out), sep="\n")
+        print(*generate_heat_map(recogniser, choice, reading, request, args.out), sep="\n")
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

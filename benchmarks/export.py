@@ -51,7 +51,7 @@ def enliven(model: SLRModel, size: int) -> None:
     for layer in model.modules():
         if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
             layer.momentum = None  # the mean of what was seen, here once
-    batch = TorchNetwork(model).batch(make_random_clip(CALIBRATION, size))
+    batch = TorchNetwork(model).make_batch(make_random_clip(CALIBRATION, size))
     model.train()(batch.video, batch.lengths, with_scales=False)
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from evaluation.heat.explain import align, combined
 from tqdm import tqdm
 
 from dataset.crop import crop_and_resize
@@ -24,7 +25,6 @@ from dataset.synthetic.layouts import SyntheticClip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, draw_conditions
 from evaluation.ctc.forced_alignment import Span
-from evaluation.heat.explain import align, combined
 from evaluation.heat.gradcam import record
 from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
@@ -131,7 +131,7 @@ def measure(
     """
     scores, best = {}, {}
     for layer in LAYERS:
-        recording = record(model, network.batch(clip.video), layer)
+        recording = record(model, network.make_batch(clip.video), layer)
         best[layer] = at_best(clip.hands, recording.maps.shape[2:])
         for method in METHODS:
             heat = combined(recording, clip.tokens, clip.spans, model.spec.stride, method)

@@ -98,7 +98,7 @@ def plain(recogniser: Recogniser) -> Network:
 
     @torch.inference_mode()
     def network(video: np.ndarray) -> np.ndarray:
-        batch = recogniser.network.batch(video)
+        batch = recogniser.network.make_batch(video)
         return reference(batch.video, batch.lengths).sequence_logits[:, 0].numpy()  # (T', V)
 
     return network
@@ -109,7 +109,7 @@ def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) 
     reader, clips, entries = replace(recogniser, network=network), data.loader.dataset, []
     for index in tqdm(range(len(clips)), desc=data.split, unit="clip", leave=False):
         sample = clips[0, index]  # as the evaluation sees it, without padding
-        entries.append(CtmEntry(sample.id, reader.read(sample.video, sample.id).words))
+        entries.append(CtmEntry(sample.id, reader.recognise_cropped(sample.video, sample.id).words))
     config = recogniser.config
     hypotheses = normalise_entries(entries, config.normalise)
     return score_with_tool(data.references, hypotheses, config.evaluate_tool, config.sclite_path)

@@ -22,7 +22,7 @@ import torch
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from engine.clip_network import ClipNetwork, ScanClipNetwork
-from evaluation.inference.onnx_network import INPUT, OUTPUT, load_onnx, metadata
+from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
@@ -65,7 +65,7 @@ class Exported:
     @torch.inference_mode()
     def __call__(self, video: np.ndarray) -> np.ndarray:
         """Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
-        return self.run(self.network.batch(video).video).cpu().numpy()
+        return self.run(self.network.make_batch(video).video).cpu().numpy()
 
 
 def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
@@ -129,10 +129,12 @@ FORMATS = {
 
 def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Network:
     """Write a network to `path` in the format called `name`, and read it back."""
-    example = recogniser.network.batch(make_random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)).video
+    example = recogniser.network.make_batch(
+        make_random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)
+    ).video
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # the exporters warn of what might go wrong; the comparison finds what does
-        FORMATS[name].write(recogniser.network, example, path, metadata(recogniser))
+        FORMATS[name].write(recogniser.network, example, path, build_metadata(recogniser))
         return FORMATS[name].read(path, recogniser.network)
 
 

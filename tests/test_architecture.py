@@ -22,7 +22,7 @@ ALLOWED = {
     "preprocess": {"evaluation", "dataset", "config", "utils"},
     "main": {"engine", "preprocess", "config", "utils"},
     "test_one_video": {"evaluation", "preprocess", "dataset", "config", "utils"},
-    "generate_cam": {"test_one_video", "evaluation", "preprocess", "dataset", "config", "utils"},
+    "generate_cam": {"evaluation", "preprocess", "dataset", "config", "utils"},
     "benchmarks": {"main", *BELOW_COMMANDS},
 }
 """What each package and each file at the top may import, beside itself."""

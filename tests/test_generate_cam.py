@@ -105,7 +105,7 @@ def test_clips_that_there_are_not(refused, dev, tmp_path):
     count = len(dev.clips)
     almost = dev.clips[1].id[:-1] + "9"
     message = refused("--dataset", "phoenix2014", "--select_id", almost)
-    assert f"no clip '{almost}'; the nearest are" in message and dev.clips[1].id in message
+    assert f"no clip '{almost}'; did you mean" in message and dev.clips[1].id in message
     assert f"numbered 0 to {count - 1}" in refused("--dataset", "phoenix2014", "--select_id", str(count))
     assert "no corpus phoenix2015" in refused("--dataset", "phoenix2015")
     (tmp_path / "empty").mkdir()
@@ -119,7 +119,7 @@ def test_requests_that_mean_nothing(refused, dev):
     assert "method is 'cam'" in refused("--video_path", video, "--method", "cam")
     assert "target reference needs to know" in refused("--video_path", video, "--target", "reference")
     gloss = dev.clips[0].glosses[0]
-    assert f"the nearest {'is'} {gloss}" in refused("--video_path", video, "--target", f"gloss:{gloss}X")
+    assert f"did you mean {gloss}" in refused("--video_path", video, "--target", f"gloss:{gloss}X")
     assert "max_frames_num is 0" in refused("--video_path", video, "--max_frames_num", "0")
 
 
@@ -127,7 +127,7 @@ def test_too_little_memory_on_the_device(refused, dev, monkeypatch):
     def exhausted(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("evaluation.heat.explain.record", exhausted)
+    monkeypatch.setattr("evaluation.heat.heat_map.trace_layer", exhausted)
     assert "take a later layer" in refused("--video_path", dev.clip_folder(dev.clips[0]))
 
 
@@ -171,5 +171,5 @@ def test_want_of_memory_is_a_message(refused, dev, monkeypatch):
     def full(*_):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("evaluation.heat.generate.explain", full)
+    monkeypatch.setattr("evaluation.heat.generate.compute_heat_map", full)
     assert "take a later layer or fewer frames" in refused("--dataset", "phoenix2014", "--select_id", dev.clips[0].id)

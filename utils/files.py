@@ -21,25 +21,34 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # In the folder of `path`, since only within one file system a rename is done at once. The name is cut because file
+    # systems allow 255 bytes, and hidden so that no reader of the folder takes a half-written file for a whole one.
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        umask = os.umask(0)
+            os.fsync(written.fileno())  # else a power cut after the rename could leave an empty file in its place
+        umask = os.umask(0)  # can only be asked for by setting it
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp's files are their owner's alone, which groups that share a run mind
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def set_aside(path: Path) -> None:
-    """Rename NAME.SUFFIX to NAME-1.SUFFIX, or to the next number that is free."""
-    numbered = (path.with_stem(f"{path.stem}-{number}") for number in count(1))
-    path.rename(next(other for other in numbered if not other.exists()))
+def set_aside(path: Path, pattern: str = "{stem}-{number}{suffix}") -> Path:
+    """Rename a file so that another one can take its name, and return the new name.
+
+    Args:
+        path: the file, NAME.SUFFIX.
+        pattern: the new name, of which the first that is free is taken: NAME-1.SUFFIX, NAME-2.SUFFIX and so on.
+    """
+    names = (pattern.format(stem=path.stem, suffix=path.suffix, number=number) for number in count(1))
+    aside = next(other for name in names if not (other := path.with_name(name)).exists())
+    path.rename(aside)
+    return aside
 
 
 def write_text(path: str | Path, text: str) -> None:

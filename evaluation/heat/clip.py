@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,9 +14,11 @@ from dataset.crop import centre_square, crop_and_resize
 from dataset.manifest import Clip, Manifest, load_manifest
 from dataset.sampling import sample_at_rate, sample_every_frame, thin_out_evenly
 from dataset.video import Video
-from evaluation.heat.request import CamError, Source, nearest
+from evaluation.heat.request import ClipChoice
+from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import Reading, about_frames, about_picture
+from evaluation.inference.transcribe import describe_crop, describe_frames
+from utils.text import did_you_mean
 
 SHOWN = 480  # pixels: the longer side of the pictures, large enough for a hand to be seen in them
 
@@ -27,10 +30,10 @@ class ShownClip:
     """A clip of which the network sees T frames.
 
     Attributes:
-        name: of it.
+        name: the clip's name.
         frames: (N, size, size, 3) uint8 RGB as the recogniser takes them; N is T, or more where it leaves some out.
-        pictures: (T, H, W, 3) uint8 RGB, what it sees as a person wants to see it; with even sides.
-        region: left, top, right and bottom of the part of the pictures that it sees, in pixels.
+        pictures: (T, H, W, 3) uint8 RGB, the same frames as a person wants to see them; with even sides.
+        region: left, top, right and bottom of the part of the pictures that the network sees, in pixels.
         rate: pictures a second.
         signed: the glosses; None if they are not known.
         notes: what was done to the frames, a sentence each.
@@ -45,17 +48,17 @@ class ShownClip:
     notes: tuple[str, ...]
 
 
-def show_video(
+def load_shown_clip(
     recogniser: Recogniser, video: Video, reading: Reading, name: str, signed: tuple[str, ...] | None = None
 ) -> ShownClip:  # fmt: skip
-    """A clip from a video.
+    """Read the frames of a clip from its video.
 
     Args:
-        recogniser: that will read it.
-        video: of it.
-        reading: how it is read, but never in windows: the heat of a gloss is that of the whole clip.
-        name: of the clip.
-        signed: its glosses, if they are known.
+        recogniser: the recogniser that will read them.
+        video: the clip's video.
+        reading: how the frames are taken, but never in windows: the heat of a gloss is that of the whole clip.
+        name: the clip's name.
+        signed: the glosses that were signed, if they are known.
 
     Raises:
         FrameError: a frame cannot be read.
@@ -67,31 +70,31 @@ def show_video(
     for position, frame in enumerate(video.frames(sampling.indices)):
         shape = frame.shape
         frames.append(crop_and_resize(frame, size, reading.crop))
-        if position % interval == 0:
-            pictures.append(legible(frame))
+        if position % interval == 0:  # the others the network leaves out, so that there is no heat for them
+            pictures.append(resize_for_viewing(frame))
     return ShownClip(
         name=name,
         frames=np.stack(frames),
         pictures=np.stack(pictures),
-        region=seen_region(recogniser, pictures[0].shape, reading.crop),
+        region=find_seen_region(recogniser, pictures[0].shape, reading.crop),
         rate=len(pictures) / float(sampling.times[-1] - sampling.times[0]),
         signed=signed,
         notes=(
-            about_picture(shape, size, reading.crop),
-            *about_frames(video, reading, recogniser.config.frame_rate, len(wanted), 1),
+            describe_crop(shape, size, reading.crop),
+            *describe_frames(video, reading, recogniser.config.frame_rate, len(wanted), 1),
         ),
     )
 
 
-def legible(frame: np.ndarray) -> np.ndarray:
-    """A frame (H, W, 3) with its longer side `SHOWN` pixels long and both of them even, which video codecs need."""
+def resize_for_viewing(frame: np.ndarray) -> np.ndarray:
+    """Make the longer side of a frame (H, W, 3) `SHOWN` pixels long, and both sides even, which video codecs need."""
     factor = SHOWN / max(frame.shape[:2])
     height, width = (2 * max(1, round(side * factor / 2)) for side in frame.shape[:2])
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
 
 
-def seen_region(recogniser: Recogniser, shape: tuple[int, ...], crop: str) -> Region:
-    """The part of pictures of `shape` (H, W, 3) that the network sees after both crops, `crop` and its own."""
+def find_seen_region(recogniser: Recogniser, shape: Sequence[int], crop: str) -> Region:
+    """Find the part of pictures of `shape` (H, W, 3) that the network sees after both crops, `crop` and its own."""
     height, width = shape[:2]
     left, top, across, down = 0, 0, width, height
     if crop == "centre":
@@ -104,31 +107,30 @@ def seen_region(recogniser: Recogniser, shape: tuple[int, ...], crop: str) -> Re
     return (*first, *last)
 
 
-def find_clip(recogniser: Recogniser, source: Source) -> tuple[Manifest, Clip]:
-    """The clip of a prepared corpus that `source` names.
+def find_corpus_clip(recogniser: Recogniser, choice: ClipChoice) -> tuple[Manifest, Clip]:
+    """Find the clip of a prepared corpus that was chosen, and the manifest of its split.
 
     Raises:
-        CamError: no such clip.
+        ReadingError: there is no such clip.
         ConfigError, ManifestError: there is no such corpus, or it is not prepared.
     """
-    config = _config(recogniser, source)
-    manifest = load_manifest(config.prepared, config.dataset, source.split)
+    config = _load_corpus_config(recogniser, choice)
+    manifest = load_manifest(config.prepared, config.dataset, choice.split)
     clips = {clip.id: clip for clip in manifest.clips}
-    wanted, count = source.clip, len(manifest.clips)
-    if wanted in clips:
+    wanted, count = choice.clip, len(manifest.clips)
+    if wanted in clips:  # first, since an id may be a number too
         return manifest, clips[wanted]
-    where = f"{source.dataset} {source.split}"
+    split = f"{choice.dataset} {choice.split}, whose clips are numbered 0 to {count - 1}"
     if not wanted.isdecimal():
-        raise CamError(
-            f"{where} has no clip {wanted!r}{nearest(wanted, clips)}. Its clips are numbered 0 to {count - 1}"
-        )
+        hint = did_you_mean(wanted, list(clips), most=3, cutoff=0.4)
+        raise ReadingError(f"{split}, has no clip {wanted!r}{hint}")
     if int(wanted) >= count:
-        raise CamError(f"{where} has no clip {wanted}: its clips are numbered 0 to {count - 1}")
+        raise ReadingError(f"{split}, has no clip {wanted}")
     return manifest, manifest.clips[int(wanted)]
 
 
-def _config(recogniser: Recogniser, source: Source) -> Config:
-    """Of the corpus: the file named, else the checkpoint's own if it was trained on this corpus."""
-    if source.config is None and recogniser.config.dataset == source.dataset:
+def _load_corpus_config(recogniser: Recogniser, choice: ClipChoice) -> Config:
+    """The configuration of the file that was named, else the checkpoint's own if it was trained on this corpus."""
+    if choice.config is None and recogniser.config.dataset == choice.dataset:
         return recogniser.config
-    return load_config(source.config, {"dataset": source.dataset})[0]
+    return load_config(choice.config, {"dataset": choice.dataset})[0]

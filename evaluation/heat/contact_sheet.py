@@ -12,10 +12,10 @@ from PIL import Image, ImageDraw, ImageFont
 from utils.fonts import Font
 
 TILE = 150  # pixels: the longer side of a picture
-COLUMNS, LEAST = 10, 5  # rows have at most so many pictures, and room for so many
-EVERY = 4  # frames a picture; the one in their middle is shown
-GAP, MARGIN, BAND = 4, 14, 32
-LETTERS, SMALLEST = 15, 9  # pixels: their size, and what a long gloss may be shrunk to
+COLUMNS, LEAST = 10, 5  # rows have at most so many pictures, and room for so many, or the title would not fit
+EVERY = 4  # frames a picture, as many as an output step of the default network has; the one in their middle is shown
+GAP, MARGIN, BAND = 4, 14, 32  # pixels: between pictures, around the page, and below a row for its glosses
+LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a long gloss may be shrunk to
 PAPER, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
 
 Gloss = tuple[str, tuple[int, int]]
@@ -26,10 +26,10 @@ class ContactSheet:
     """What is on the page besides the pictures.
 
     Attributes:
-        title: lines at the top, the first in dark letters.
-        glosses: each with its frames (first, last + 1), in order.
-        scale: colours (N, 3) uint8 RGB from cold to hot, for the legend; what they mean.
-        font: with the letters of all that.
+        title: the lines at the top, the first in dark letters.
+        glosses: each gloss with its frames (first, last + 1), in order.
+        scale: the colours (N, 3) uint8 RGB from cold to hot, for the legend, and what they mean.
+        font: a font with the letters of all that.
     """
 
     title: Sequence[str]
@@ -38,29 +38,29 @@ class ContactSheet:
     font: Font
 
     def draw(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """The page (H, W, 3) uint8 RGB for all T pictures (H, W, 3) uint8 RGB of the clip."""
+        """Draw the page (H, W, 3) uint8 RGB from all T pictures (H, W, 3) uint8 RGB of the clip."""
         middles = np.arange(0, len(pictures), EVERY) + EVERY // 2
-        tiles = [_tile(pictures[min(middle, len(pictures) - 1)]) for middle in middles]
+        tiles = [_shrink_to_tile(pictures[min(middle, len(pictures) - 1)]) for middle in middles]
         rows = -(-len(tiles) // COLUMNS)
         columns = max(-(-len(tiles) // rows), LEAST)
         height, width = tiles[0].shape[:2]
         head = MARGIN + (LETTERS + 8) * (len(self.title) + 1)
         image = Image.new("RGB", (2 * MARGIN + columns * (width + GAP), head + rows * (height + BAND) + MARGIN), PAPER)
         pen = ImageDraw.Draw(image)
-        self._head(pen, image)
+        self._draw_head(pen, image)
         places = [divmod(number, columns) for number in range(len(tiles))]
         corners = [(MARGIN + column * (width + GAP), head + row * (height + BAND)) for row, column in places]
         for tile, corner in zip(tiles, corners, strict=True):
             image.paste(Image.fromarray(tile), corner)
         for gloss, (first, end) in self.glosses:
-            self._label(pen, gloss, corners[first // EVERY : -(-end // EVERY)], width, height)
+            self._draw_label(pen, gloss, corners[first // EVERY : -(-end // EVERY)], width, height)
         return np.asarray(image)
 
-    def _head(self, pen: ImageDraw.ImageDraw, image: Image.Image) -> None:
-        """The title, each line shrunk to the page if need be, and the legend."""
+    def _draw_head(self, pen: ImageDraw.ImageDraw, image: Image.Image) -> None:
+        """Draw the title, each line shrunk to the page if need be, and the legend."""
         y = MARGIN
         for number, line in enumerate(self.title):
-            font = self._fitting(line, image.width - 2 * MARGIN)
+            font = self._fit_letters(line, image.width - 2 * MARGIN)
             pen.text((MARGIN, y), line, fill=PALE if number else INK, font=font)
             y += LETTERS + 8
         colours, meaning = self.scale
@@ -71,24 +71,24 @@ class ContactSheet:
         image.paste(bar, (left, y + 3))
         pen.text((left + bar.width + 6, y), f"hot    {meaning}", fill=PALE, font=font)
 
-    def _label(
+    def _draw_label(
         self, pen: ImageDraw.ImageDraw, gloss: str, corners: Sequence[tuple[int, int]], width: int, height: int
     ) -> None:
-        """A gloss under its pictures, whose upper left corners are given; in every row that has some of them."""
+        """Draw a gloss under its pictures, whose upper left corners are given; in every row that has some of them."""
         for top in dict.fromkeys(y for _, y in corners):
             row = [x for x, y in corners if y == top]
             left, right, line = row[0] + 3, row[-1] + width - 3, top + height + 4
             pen.rectangle((left, line, right, line + 2), fill=ACCENT)
-            font = self._fitting(gloss, right - left)
+            font = self._fit_letters(gloss, right - left)
             pen.text(((left + right) / 2, line + 5), gloss, fill=INK, font=font, anchor="ma")
 
-    def _fitting(self, text: str, room: int) -> ImageFont.FreeTypeFont:
-        """Letters as large as there is room for, between `SMALLEST` and `LETTERS`."""
+    def _fit_letters(self, text: str, room: int) -> ImageFont.FreeTypeFont:
+        """Choose letters as large as there is room for, between `SMALLEST` and `LETTERS`."""
         length = self.font.at(LETTERS).getlength(text)
         return self.font.at(max(SMALLEST, min(LETTERS, LETTERS * room / max(length, 1))))
 
 
-def _tile(picture: np.ndarray) -> np.ndarray:
+def _shrink_to_tile(picture: np.ndarray) -> np.ndarray:
     factor = TILE / max(picture.shape[:2])
     height, width = (max(1, round(side * factor)) for side in picture.shape[:2])
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

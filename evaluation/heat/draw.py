@@ -1,4 +1,4 @@
-"""Drawing heat: over every frame, in a contact sheet with the glosses below it, and as a video."""
+"""Drawing heat: its colours over every frame, a contact sheet with the glosses below the frames, and a video."""
 
 from __future__ import annotations
 
@@ -12,24 +12,26 @@ import numpy as np
 from evaluation.ctm import CtmWord
 from evaluation.heat.clip import Region, ShownClip
 from evaluation.heat.contact_sheet import ContactSheet
-from evaluation.heat.explain import HeatMap
-from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, OverlayError, open_writer
+from evaluation.heat.heat_map import HeatMap
+from evaluation.inference.formats import TranscriptError
+from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, open_writer
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 
 FRAMES, SHEET, VIDEO = "frames", "contact_sheet.png", "heat.mp4"
 FRAME_NAME = "frame{:04d}.png"
+# Inferno grows lighter from end to end, so that it is read right in print and by people who do not see all colours.
 COLOURS = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[None], cv2.COLORMAP_INFERNO)[0, :, ::-1]  # (256, 3) RGB
-OPAQUE = 0.85  # of the hottest places
-UNSEEN = 0.55  # brightness of what lies outside the part that the network sees
+OPAQUE = 0.85  # how much of the colour the hottest places have; the hand under it must stay visible
+UNSEEN = 0.55  # the brightness of what lies outside the part that the network sees
 
 
-def overlay(picture: np.ndarray, heat: np.ndarray, region: Region) -> np.ndarray:
-    """A picture under its heat; cold places show it as it is.
+def lay_heat_over(picture: np.ndarray, heat: np.ndarray, region: Region) -> np.ndarray:
+    """Lay heat over a picture; cold places show the picture as it is.
 
     Args:
         picture: (H, W, 3) uint8 RGB.
-        heat: (h, w) from 0 to 1, enlarged linearly.
+        heat: (h, w) from 0 to 1; it is enlarged linearly.
         region: left, top, right, bottom of the part of the picture that the heat is of; all else is darkened.
     """
     left, top, right, bottom = region
@@ -43,84 +45,90 @@ def overlay(picture: np.ndarray, heat: np.ndarray, region: Region) -> np.ndarray
 
 
 @dataclass(frozen=True)
-class Overlays(Sequence[np.ndarray]):
-    """The T pictures of a clip under its heat, each drawn when it is asked for."""
+class HeatedPictures(Sequence[np.ndarray]):
+    """The T pictures of a clip under its heat, each drawn when it is asked for: together they would fill the memory."""
 
     clip: ShownClip
-    result: HeatMap
+    heat_map: HeatMap
 
     def __len__(self) -> int:
         return len(self.clip.pictures)
 
     def __getitem__(self, number: int) -> np.ndarray:
-        return overlay(self.clip.pictures[number], self.result.heat[number], self.clip.region)
+        return lay_heat_over(self.clip.pictures[number], self.heat_map.heat[number], self.clip.region)
 
 
-def write_all(clip: ShownClip, result: HeatMap, folder: Path) -> list[str]:
-    """Write every frame, the contact sheet and the video; returns a line about each, and warnings.
+def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]:
+    """Write every frame, the contact sheet and the video.
 
-    Frames that the heat map of a longer clip left in the folder are removed.
+    Frames that the heat map of a longer clip left in the folder are removed, or they would be taken for this clip's.
+
+    Returns:
+        a line about each of them, and warnings, for the user.
 
     Raises:
-        OverlayError: OpenCV cannot write the video.
+        TranscriptError: OpenCV cannot write the video.
         OSError: a file cannot be written.
     """
-    title = titles(clip, result)
-    font = find_font("".join((*title, *(gloss for gloss, _ in result.glosses), result.about)))
-    images = Overlays(clip, result)
+    title = list_title_lines(clip, heat_map)
+    font = find_font("".join((*title, *(gloss for gloss, _ in heat_map.glosses), heat_map.title)))
+    images = HeatedPictures(clip, heat_map)
     for number, image in enumerate(images):
-        write_image(image, folder / FRAMES / FRAME_NAME.format(number))
+        save_image(image, folder / FRAMES / FRAME_NAME.format(number))
     number = len(images)
     while (left_over := folder / FRAMES / FRAME_NAME.format(number)).is_file():
         left_over.unlink()
         number += 1
-    write_image(ContactSheet(title, result.glosses, (COLOURS, result.about), font).draw(images), folder / SHEET)
-    write_video(images, clip.rate, result, font, folder / VIDEO)
+    sheet = ContactSheet(title, heat_map.glosses, (COLOURS, heat_map.title), font)
+    save_image(sheet.draw(images), folder / SHEET)
+    save_video(images, clip.rate, heat_map, font, folder / VIDEO)
     lines = [f"saved {folder / FRAMES} ({len(images)} frames)", f"saved {folder / SHEET}", f"saved {folder / VIDEO}"]
-    if not result.heat.any():
-        lines.append("warning: no place in this clip speaks for this target, so all of it is cold")
+    if not heat_map.heat.any():
+        lines.append("warning: the network found no evidence for this target in this clip, so all of it is cold")
     if font.missing:
         lines.append(f"warning: {font.warning}")
     return lines
 
 
-def titles(clip: ShownClip, result: HeatMap) -> list[str]:
+def list_title_lines(clip: ShownClip, heat_map: HeatMap) -> list[str]:
     """The clip's name, what was signed if that is known, and what was recognised."""
-    signed = [] if clip.signed is None else [f"signed: {' '.join(clip.signed)}"]
-    return [clip.name, *signed, f"recognised: {' '.join(result.recognised) or '(nothing)'}"]
+    lines = [clip.name]
+    if clip.signed is not None:
+        lines.append(f"signed: {' '.join(clip.signed)}")
+    return [*lines, f"recognised: {' '.join(heat_map.recognised) or '(nothing)'}"]
 
 
-def write_image(image: np.ndarray, path: Path) -> None:
+def save_image(image: np.ndarray, path: Path) -> None:
     """Write (H, W, 3) uint8 RGB, whole or not at all."""
     with atomic_path(path) as temporary:
         if not cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
             raise OSError(f"cannot write {path}")
 
 
-def write_video(images: Sequence[np.ndarray], rate: float, result: HeatMap, font: Font, path: Path) -> None:
+def save_video(images: Sequence[np.ndarray], rate: float, heat_map: HeatMap, font: Font, path: Path) -> None:
     """Write pictures (H, W, 3) uint8 RGB with even sides as mp4, whole or not at all, a band of glosses below them.
 
     Raises:
-        OverlayError: OpenCV cannot write the video.
+        TranscriptError: OpenCV cannot write the video.
     """
     rate = min(rate, HIGHEST_RATE)
-    words = tuple(CtmWord(gloss, first / rate, (end - first) / rate) for gloss, (first, end) in result.glosses)
+    words = tuple(CtmWord(gloss, first / rate, (end - first) / rate) for gloss, (first, end) in heat_map.glosses)
     height, width = images[0].shape[:2]
     band = Band(words, len(images) / rate, max(width, NARROWEST), font)
     with atomic_path(path) as temporary:
         writer = open_writer(temporary, rate, (band.width, height + band.height))
         if not writer.isOpened():
-            raise OverlayError(f"OpenCV cannot write {path} with the codec {CODEC}")
+            raise TranscriptError(f"OpenCV cannot write {path} with the codec {CODEC}")
         try:
             for number, image in enumerate(images):
-                page = np.vstack([_widened(image, band.width), band.draw(number / rate)])
+                page = np.vstack([_pad_sides(image, band.width), band.draw(number / rate)])
                 writer.write(cv2.cvtColor(page, cv2.COLOR_RGB2BGR))
         finally:
             writer.release()
 
 
-def _widened(image: np.ndarray, width: int) -> np.ndarray:
-    """A picture in the middle of a wider one, so that the glosses below have room."""
+def _pad_sides(image: np.ndarray, width: int) -> np.ndarray:
+    """Put a picture in the middle of a wider one, so that the glosses below have room."""
     left = (width - image.shape[1]) // 2
     right = width - image.shape[1] - left
     return cv2.copyMakeBorder(image, 0, 0, left, right, cv2.BORDER_CONSTANT, value=PAPER)

@@ -2,71 +2,94 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataset.video import Video, list_clips, open_video
-from evaluation.heat.clip import find_clip, show_video
-from evaluation.heat.draw import FRAMES, SHEET, VIDEO, write_all
-from evaluation.heat.explain import explain
-from evaluation.heat.request import CamError, HeatRequest, Source
+from evaluation.heat.clip import find_corpus_clip, load_shown_clip
+from evaluation.heat.draw import FRAMES, SHEET, VIDEO, save_pictures
+from evaluation.heat.heat_map import compute_heat_map
+from evaluation.heat.request import ClipChoice, HeatRequest
+from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import Reading
 from utils.errors import is_out_of_memory
+from utils.text import shorten
 
 
-def draw_heat(
-    recogniser: Recogniser, source: Source, reading: Reading, request: HeatRequest, folder: Path
+@dataclass(frozen=True)
+class ChosenClip:
+    """A clip before its frames are read, and who reads it.
+
+    Attributes:
+        recogniser: the recogniser for frames of this clip.
+        video: the clip's video.
+        name: the clip's name.
+        signed: the glosses that were signed; None if they are not known.
+    """
+
+    recogniser: Recogniser
+    video: Video
+    name: str
+    signed: tuple[str, ...] | None
+
+
+def generate_heat_map(
+    recogniser: Recogniser, choice: ClipChoice, reading: Reading, request: HeatRequest, folder: Path
 ) -> list[str]:  # fmt: skip
     """Read a clip and write its heat map.
 
     Args:
-        recogniser: the network.
-        source: the clip.
-        reading: how its frames are taken.
-        request: whose heat.
-        folder: to write to.
+        recogniser: the network with its decoder.
+        choice: which clip.
+        reading: how the frames of the clip are taken.
+        request: whose heat is drawn.
+        folder: the folder to write to.
 
     Returns:
-        a line about each thing done.
+        a line about each thing done, for the user.
 
     Raises:
-        CamError: the clip would be overwritten, or memory runs out.
-        InputError: of the kinds that `open_video`, `find_clip`, `explain` and `write_all` raise.
+        ReadingError: the clip would be overwritten, or memory runs out.
+        InputError: what `open_video`, `find_corpus_clip`, `compute_heat_map` and `save_pictures` raise.
     """
-    recogniser, video, name, signed = find(recogniser, source)
-    check_kept(video, folder)
+    chosen = open_chosen_clip(recogniser, choice)
+    video = chosen.video
+    check_clip_is_kept(video, folder)
     try:
-        clip = show_video(recogniser, video, reading, name, signed)
-        result = explain(recogniser, clip, request)
+        clip = load_shown_clip(chosen.recogniser, video, reading, chosen.name, chosen.signed)
+        heat_map = compute_heat_map(chosen.recogniser, clip, request)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-        raise CamError(
+        raise ReadingError(
             f"memory ran out on {video.num_frames} frames, of which {reading.max_frames} at most are taken, from "
             f"{request.layer} on: take a later layer or fewer frames (--max_frames_num), or another --device"
         ) from error
-    return [f"{clip.name}: {' '.join(result.recognised) or '(nothing)'}", *clip.notes, *write_all(clip, result, folder)]
+    recognised = " ".join(heat_map.recognised) or "(nothing)"
+    return [f"{clip.name}: {recognised}", *clip.notes, *save_pictures(clip, heat_map, folder)]
 
 
-def find(recogniser: Recogniser, source: Source) -> tuple[Recogniser, Video, str, tuple[str, ...] | None]:
-    """The clip, its name, its glosses if they are known, and the recogniser for it.
+def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
+    """Open the video or the clip of a prepared corpus that was chosen.
 
-    For a clip of a prepared corpus that is one for frames of that corpus' size, as the evaluation has it.
+    Raises:
+        ReadingError: a folder of several clips was named, or the corpus has no such clip.
+        FrameError, ConfigError, ManifestError: the video or the corpus cannot be read.
     """
     rate = recogniser.config.frame_rate
-    if source.video is not None:
-        path = source.video.resolve()
+    if choice.video is not None:
+        path = choice.video.resolve()
         if not path.is_file() and len(clips := list_clips(path)) > 1:
-            raise CamError(f"{path} holds {len(clips)} clips ({', '.join(list(clips)[:3])}, ...): name one of them")
-        return recogniser, open_video(path, rate), path.stem if path.is_file() else path.name, None
-    manifest, clip = find_clip(recogniser, source)
+            raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
+        return ChosenClip(recogniser, open_video(path, rate), path.stem if path.is_file() else path.name, None)
+    manifest, clip = find_corpus_clip(recogniser, choice)
+    # With the size of this corpus's frames, as the evaluation has it, whatever size the network was trained on.
     recogniser = replace(recogniser, frame_size=manifest.frame_size)
-    return recogniser, open_video(manifest.clip_folder(clip), rate), clip.id, clip.glosses
+    return ChosenClip(recogniser, open_video(manifest.clip_folder(clip), rate), clip.id, clip.glosses)
 
 
-def check_kept(video: Video, folder: Path) -> None:
-    """Raise CamError if what is written to `folder` would overwrite the clip, or come to lie among its images."""
+def check_clip_is_kept(video: Video, folder: Path) -> None:
+    """Raise ReadingError if what is written to `folder` would overwrite the clip, or come to lie among its images."""
     written = {(folder / part).resolve() for part in ("", FRAMES, SHEET, VIDEO)}
     if video.path.resolve() in written:
-        raise CamError(f"--out {folder} would put the heat map over its clip {video.path}: choose another folder")
+        raise ReadingError(f"--out {folder} would put the heat map over its clip {video.path}: choose another folder")

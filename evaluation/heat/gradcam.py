@@ -33,12 +33,12 @@ from slr_network import SLRModel
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One clip's way through the network, kept for gradients.
+class LayerTrace:
+    """One clip's way through the network from a layer on, kept for gradients.
 
     Attributes:
-        logits: (T', V) of the sequence head.
-        maps: (T, C, h, w) of the layer, without the frames that pad the clip.
+        logits: the sequence head's (T', V).
+        maps: the layer's (T, C, h, w), without the frames that pad the clip.
     """
 
     logits: Tensor
@@ -46,64 +46,66 @@ class Recording:
     _source: Tensor
     _edge: int
 
-    def gradient(self, score: Tensor) -> Tensor:
-        """The gradient (T, C, h, w) by `maps` of a number computed from `logits`."""
+    def compute_gradient(self, score: Tensor) -> Tensor:
+        """Compute the gradient (T, C, h, w) by `maps` of a number that was computed from `logits`."""
+        # The graph is kept: every gloss of the clip asks for a gradient of its own.
         (gradient,) = torch.autograd.grad(score, self._source, retain_graph=True)
         return gradient[self._edge : self._edge + len(self.maps)]
 
-    def heat(self, token: int, steps: tuple[int, int], method: str) -> np.ndarray:
-        """The heat (T, h, w) of a class, not negative, in units that are the same for all classes of the clip.
+    def compute_heat(self, token: int, steps: tuple[int, int], method: str) -> np.ndarray:
+        """Compute the heat (T, h, w) of a class, not negative, in units that are the same for all classes of the clip.
 
         Args:
             token: the class.
-            steps: output steps (first, last + 1), over which its logit is averaged.
+            steps: the output steps (first, last + 1) over which its logit is averaged.
             method: a key of `FORMULAS`.
         """
         score = self.logits[slice(*steps), token].mean()
-        return FORMULAS[method](self.maps, self.gradient(score)).cpu().numpy()
+        return FORMULAS[method](self.maps, self.compute_gradient(score)).cpu().numpy()
 
 
-def record(model: SLRModel, batch: Batch, layer: str) -> Recording:
+def trace_layer(model: SLRModel, batch: Batch, layer: str) -> LayerTrace:
     """Run the network on a batch of one clip, in evaluation mode, and leave the network as it was.
 
     Args:
         model: the network.
-        batch: one clip on the network's device.
+        batch: a batch of one clip, on the network's device.
         layer: one of `evaluation.heat.request.LAYERS`.
     """
     stage, fusion, alpha = getattr(model.conv2d, layer), None, None
     if layer not in STAGES:
         stage, fusion, alpha = next(place for place in model.conv2d.stages if place.fusion is stage)
-    # cuDNN's LSTM has gradients in training mode only, in which dropout is on.
+    # cuDNN's LSTM has gradients in training mode only, in which dropout would make every heat map another one.
     without_cudnn = torch.backends.cudnn.flags(enabled=False)
-    with evaluating(model), torch.enable_grad(), without_cudnn, watched(stage, fusion) as seen:
+    with evaluation_mode(model), torch.enable_grad(), without_cudnn, layer_hooks(stage, fusion) as seen:
         output = model(batch.video, batch.lengths)
     maps, edge = seen["maps"].detach(), model.spec.edge
     if alpha is not None:
         maps = maps + alpha.detach() * seen["fusion"]
-    return Recording(output.sequence_logits[:, 0], maps[edge : edge + int(batch.lengths[0])], seen["maps"], edge)
+    return LayerTrace(output.sequence_logits[:, 0], maps[edge : edge + int(batch.lengths[0])], seen["maps"], edge)
 
 
 @contextmanager
-def watched(stage: nn.Module, fusion: nn.Module | None) -> Iterator[dict[str, Tensor]]:
-    """While it is open, the output of `stage` starts a graph of its own, and is put into the dictionary as "maps".
+def layer_hooks(stage: nn.Module, fusion: nn.Module | None) -> Iterator[dict[str, Tensor]]:
+    """Hooks on a stage and its fusion, which are removed when the block ends.
 
-    So nothing is kept of what lies before. With `fusion`, whose output becomes "fusion", its gradient is cut off: what
-    arrives at "maps" is then the gradient by the sum of both, since a stage reaches the network through nothing else.
+    The output of `stage` starts a graph of its own, so that no memory is spent on what lies before, and goes into the
+    dictionary as "maps". The output of `fusion` goes there as "fusion", and its gradient is cut off: what arrives at
+    "maps" is then the gradient by the sum of both, since a stage reaches the network through nothing else.
     """
     seen: dict[str, Tensor] = {}
 
-    def start(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def start_graph(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
         seen["maps"] = output.detach().requires_grad_()
         return seen["maps"]
 
-    def cut(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    def cut_gradient(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> Tensor:
         seen["fusion"] = output.detach()
         return seen["fusion"]
 
-    hooks = [stage.register_forward_hook(start)]
+    hooks = [stage.register_forward_hook(start_graph)]
     if fusion is not None:
-        hooks.append(fusion.register_forward_hook(cut))
+        hooks.append(fusion.register_forward_hook(cut_gradient))
     try:
         yield seen
     finally:
@@ -112,8 +114,11 @@ def watched(stage: nn.Module, fusion: nn.Module | None) -> Iterator[dict[str, Te
 
 
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients by weights; what was otherwise before is so again afterwards."""
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients by weights, until the block ends; then everything is as it was before.
+
+    The network may be in training, with parts of it frozen or in evaluation mode, and goes on so.
+    """
     training = [module for module in model.modules() if module.training]
     trainable = [weight for weight in model.parameters() if weight.requires_grad]
     model.eval()

@@ -1,23 +1,19 @@
-"""What can be asked of a heat map; knows nothing of PyTorch, so that the command line can ask it at once."""
+"""What can be asked of a heat map; knows nothing of PyTorch, so that a request is checked before that is loaded."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from evaluation.inference.reading import ReadingError
 from modules.stages import LAYERS
-from utils.errors import InputError
+from utils.text import did_you_mean
 
 METHODS = ("contrast", "gradcam", "gradcam++")
-"""See `evaluation.heat.gradcam`."""
+"""See `evaluation.heat.gradcam`. The first is the default: the others give a channel one weight for the whole frame,
+which in the early layers, the only ones fine enough to tell a hand from a head, says little of where."""
 
 HYPOTHESIS, REFERENCE, GLOSS = "hypothesis", "reference", "gloss:"
-
-
-class CamError(InputError, ValueError):
-    """A heat map that cannot be drawn."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class HeatRequest:
         method: one of `METHODS`.
 
     Raises:
-        CamError: none of these.
+        ReadingError: a layer, target or method that there is not.
     """
 
     layer: str = "layer1"
@@ -38,25 +34,25 @@ class HeatRequest:
     method: str = METHODS[0]
 
     def __post_init__(self) -> None:
-        _check("layer", self.layer, LAYERS)
-        _check("method", self.method, METHODS)
+        _check_choice("layer", self.layer, LAYERS)
+        _check_choice("method", self.method, METHODS)
         if self.gloss is None:
-            _check("target", self.target, (HYPOTHESIS, REFERENCE, f"{GLOSS}NAME"))
+            _check_choice("target", self.target, (HYPOTHESIS, REFERENCE, f"{GLOSS}NAME"))
 
     @property
     def gloss(self) -> str | None:
-        """NAME of "gloss:NAME"."""
+        """NAME of "gloss:NAME"; None of another target."""
         return self.target.removeprefix(GLOSS) if self.target.startswith(GLOSS) else None
 
 
 @dataclass(frozen=True)
-class Source:
-    """Which clip: a video, or one of a prepared corpus.
+class ClipChoice:
+    """Which clip: a video, or a clip of a prepared corpus.
 
     Attributes:
-        video: a file or a folder of images.
-        dataset: without a video, the corpus.
-        split: its part.
+        video: a video file or a folder of images.
+        dataset: the corpus, where there is no video.
+        split: the corpus's split.
         clip: the clip's id, or its number in the split, from 0.
         config: a configuration file that says where the corpus is; else the checkpoint's own counts.
     """
@@ -68,12 +64,7 @@ class Source:
     config: str | None = None
 
 
-def _check(name: str, value: str, choices: tuple[str, ...]) -> None:
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        raise CamError(f"{name} is {value!r}: choose one of {', '.join(choices)}{nearest(value, choices)}")
-
-
-def nearest(name: str, choices: Iterable[str]) -> str:
-    """ "; the nearest are A, B, C", at most three of `choices`, or nothing."""
-    near = difflib.get_close_matches(name, list(choices), n=3, cutoff=0.4)
-    return f"; the nearest {'is' if len(near) == 1 else 'are'} {', '.join(near)}" if near else ""
+        hint = did_you_mean(value, choices, most=3, cutoff=0.4)
+        raise ReadingError(f"{name} is {value!r}: choose one of {', '.join(choices)}{hint}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +13,12 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 from config.load import parse_stored_config, to_dict
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser
-from utils.errors import InputError
+from utils.checkpoint import CheckpointError
 from utils.temporal import TemporalSpec
 
+# onnxruntime's errors have no base of their own, and which of them a damaged file brings depends on what is damaged.
 UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented)
 INPUT, OUTPUT = "video", "logits"
-
-
-class OnnxError(InputError, ValueError):
-    """A file that is no network exported by this project."""
 
 
 @dataclass(frozen=True)
@@ -30,48 +26,52 @@ class OnnxNetwork:
     """The network for one clip at a time, run by onnxruntime.
 
     Attributes:
-        session: with input "video" (1, T_pad, 3, S, S) uint8 and output "logits" (T', V) float32.
-        spec: temporal chain, which says how clips are padded.
+        session: the loaded file, with input "video" (1, T_pad, 3, S, S) uint8 and output "logits" (T', V) float32.
+        spec: the temporal chain, which says how clips are padded.
     """
 
     session: onnxruntime.InferenceSession
     spec: TemporalSpec
 
     def __call__(self, video: np.ndarray) -> np.ndarray:
-        """Frames (T, 3, S, S) uint8 -> logits (T', V) float32 of the sequence head."""
+        """Compute the sequence head's logits (T', V) float32 of frames (T, 3, S, S) uint8."""
         padded = video[self.spec.pad(len(video))][None]  # (1, T_pad, 3, S, S)
         return self.session.run([OUTPUT], {INPUT: padded})[0]
 
 
 def load_onnx(path: str | Path) -> Recogniser:
-    """The network in an exported file, ready to read clips on the CPU.
+    """Load an exported file, ready to read clips on the CPU.
 
     Raises:
-        OnnxError: no such file, not ONNX, or not exported by this project.
+        CheckpointError: there is no such file, it is not ONNX, or this project did not export it.
     """
     if not Path(path).is_file():
-        raise OnnxError(f"there is no exported network {path}; `python -m engine.export --format onnx` writes one")
+        raise CheckpointError(
+            f"there is no exported network {path}; `python -m engine.export --format onnx` writes one"
+        )
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 3  # errors only: its warnings about the graph mean nothing to a user
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except UNREADABLE as error:
-        raise OnnxError(f"{path} cannot be read as ONNX: {error}") from error
+        raise CheckpointError(f"{path} cannot be read as ONNX: {error}") from error
     stored = session.get_modelmeta().custom_metadata_map
     missing = sorted({"config", "glosses", "frame_size"} - stored.keys())
     if missing:
-        raise OnnxError(f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}")
+        raise CheckpointError(
+            f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}"
+        )
     try:
         config, glosses, frame_size = (json.loads(stored[key]) for key in ("config", "glosses", "frame_size"))
     except json.JSONDecodeError as error:
-        raise OnnxError(f"what {path} carries beside its weights is damaged: {error}") from error
+        raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
     config = parse_stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
     return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size)
 
 
-def metadata(recogniser: Recogniser) -> Mapping[str, str]:
-    """What an exported network needs beside its weights, as JSON."""
+def build_metadata(recogniser: Recogniser) -> dict[str, str]:
+    """Everything that `load_onnx` needs beside the weights, as JSON, since ONNX holds nothing but text there."""
     return {
         "config": json.dumps(to_dict(recogniser.config)),
         "glosses": json.dumps(recogniser.vocabulary.glosses),

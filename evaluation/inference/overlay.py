@@ -15,19 +15,16 @@ from dataset.frames import FrameError
 from dataset.sampling import sample_at_rate
 from dataset.video import Video
 from evaluation.ctm import CtmWord
-from utils.errors import InputError
+from evaluation.inference.formats import TranscriptError
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 
 SUFFIX, CODEC = ".mp4", "mp4v"
 NARROWEST = 480  # pixels: narrower videos are enlarged, or letters would be too small to read
-HIGHEST_RATE = 120.0
+HIGHEST_RATE = 120.0  # frames a second: more than most screens show would only make the file larger
+SAME_MOMENT = 1e-6  # seconds: times of frames and words are sums of fractions, and equal ones differ by less
 PAPER, LINE, TO_COME, OVER = (24, 24, 28), (58, 58, 66), (120, 120, 128), (175, 175, 183)  # darkest first
 INK, ACCENT = (255, 255, 255), (255, 196, 61)
-
-
-class OverlayError(InputError, OSError):
-    """The video cannot be written."""
 
 
 def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) -> str:
@@ -36,51 +33,52 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
     Its frames come at the average rate of the video, at the times of the video. There is no sound.
 
     Args:
-        video: whose frames are shown; one narrower than 480 pixels is enlarged.
-        words: in seconds of the video.
-        path: ending in `.mp4`.
+        video: the video whose frames are shown; one narrower than 480 pixels is enlarged.
+        words: the glosses, in seconds of the video.
+        path: the file to write, ending in `.mp4`.
 
     Returns:
         a warning where no font here has all characters of the glosses, else "".
 
     Raises:
         FrameError: a frame cannot be read.
-        OverlayError: the video would be overwritten, or OpenCV cannot write it.
+        TranscriptError: the video would be overwritten, or OpenCV cannot write it.
     """
     path = Path(path)
     if path.exists() and path.samefile(video.path):
-        raise OverlayError(f"--overlay {path} is the video itself, which would be lost")
+        raise TranscriptError(f"--overlay {path} is the video itself, which would be lost")
     font = find_font("".join(word.gloss for word in words))
     rate = min(video.rate, HIGHEST_RATE)
     shown = sample_at_rate(video.times, rate)
     frames = video.frames(shown.indices)
     first = next(frames)
-    band = Band(words, float(video.times[-1]), _enlarged(first).shape[1], font)
-    height = _enlarged(first).shape[0] + band.height
+    height, width = _enlarge(first).shape[:2]
+    band = Band(words, float(video.times[-1]), width, font)
     with atomic_path(path) as temporary:
-        writer = open_writer(temporary, rate, (band.width, height))
+        writer = open_writer(temporary, rate, (width, height + band.height))
         if not writer.isOpened():
-            raise OverlayError(f"OpenCV cannot write {path} with the codec {CODEC}")
+            raise TranscriptError(f"OpenCV cannot write {path} with the codec {CODEC}")
         try:
-            for frame, moment in zip(_all(first, frames), shown.times[:-1], strict=True):
-                image = np.vstack([_enlarged(frame), band.draw(float(moment))])
+            for frame, moment in zip(_chain_same_size(first, frames), shown.times[:-1], strict=True):
+                image = np.vstack([_enlarge(frame), band.draw(float(moment))])
                 writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
         finally:
             writer.release()
-        if _count(temporary) != len(shown):
-            raise OverlayError(f"{path} cannot be written whole; is the disk full?")
+        if _count_frames(temporary) != len(shown):
+            raise TranscriptError(f"{path} cannot be written whole; is the disk full?")
     if not font.missing:
         return ""
     return f"{font.warning}. In {path} boxes stand for them"
 
 
 def open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """For pictures of `size` (W, H), BGR, at `rate` a second."""
+    """Open a video file for pictures of `size` (W, H), BGR, at `rate` a second."""
+    # As mp4v, which OpenCV's wheels can write; H.264 plays in more places, but they come without an encoder for it.
     return cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*CODEC), rate, size)
 
 
-def _all(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """The first frame and the rest, all of one size."""
+def _chain_same_size(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Give the first frame and the rest; FrameError if one is of another size, which OpenCV would leave out unsaid."""
     yield first
     for frame in rest:
         if frame.shape != first.shape:
@@ -90,8 +88,8 @@ def _all(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
         yield frame
 
 
-def _count(path: Path) -> int:
-    """Frames that a video file says it has; OpenCV does not report a full disk."""
+def _count_frames(path: Path) -> int:
+    """Ask a video file how many frames it has: on a full disk OpenCV goes on writing without an error."""
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         return round(capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -99,8 +97,8 @@ def _count(path: Path) -> int:
         capture.release()
 
 
-def _enlarged(frame: np.ndarray) -> np.ndarray:
-    """A frame at least `NARROWEST` wide, with even sides, which the codec needs: (H, W, 3)."""
+def _enlarge(frame: np.ndarray) -> np.ndarray:
+    """Make a frame (H, W, 3) at least `NARROWEST` wide, and its sides even, which the codec needs."""
     height, width = frame.shape[:2]
     factor = -(-NARROWEST // width)
     size = (-(-width * factor // 2) * 2, -(-height * factor // 2) * 2)
@@ -112,10 +110,10 @@ class Band:
     """What is drawn below the picture at a moment of the video.
 
     Attributes:
-        words: of the video.
-        duration: of it, in seconds.
-        width: of the picture, in pixels.
-        font: with their letters.
+        words: the glosses, in seconds of the video.
+        duration: the video's length in seconds.
+        width: the picture's width in pixels.
+        font: a font with the letters of the glosses.
     """
 
     words: tuple[CtmWord, ...]
@@ -125,22 +123,22 @@ class Band:
 
     @property
     def unit(self) -> int:
-        """Height of small letters; all else follows from it."""
+        """The height of small letters in pixels; all other sizes in the band follow from it."""
         return max(16, self.width // 32)
 
     @property
     def height(self) -> int:
-        """Of the band, even."""
+        """The band's height in pixels, even, since the codec needs that of the picture and the band together."""
         return self.unit * 23 // 10 * 2
 
     @cached_property
     def small(self) -> ImageFont.FreeTypeFont:
-        """Font of the sentence."""
+        """The font of the sentence."""
         return self.font.at(self.unit)
 
     @cached_property
     def large(self) -> dict[str, ImageFont.FreeTypeFont]:
-        """By gloss, the font for it while it is signed: twice the small one if there is room."""
+        """The font of each gloss while it is signed, by gloss: twice the small one if there is room."""
         room, fonts = self.width - 7 * self.unit, {}
         for gloss in {word.gloss for word in self.words}:
             length = self.font.at(2 * self.unit).getlength(gloss)
@@ -151,21 +149,21 @@ class Band:
         """The band (height, width, 3) uint8 RGB at `moment`."""
         image = Image.new("RGB", (self.width, self.height), PAPER)
         pen = ImageDraw.Draw(image)
-        begun = sum(word.start <= moment + 1e-6 for word in self.words)  # words that have begun
+        begun = sum(word.start <= moment + SAME_MOMENT for word in self.words)  # words that have begun
         last = self.words[begun - 1] if begun else None
-        signed = last is not None and moment + 1e-6 < last.start + last.duration
+        signed = last is not None and moment + SAME_MOMENT < last.start + last.duration
         if last is not None and signed:
             middle = (self.width / 2, 1.3 * self.unit)
             pen.text(middle, last.gloss, fill=ACCENT, font=self.large[last.gloss], anchor="mm")
             if last.confidence is not None:
                 right = (self.width - self.unit / 2, middle[1])
                 pen.text(right, f"{last.confidence:.0%}", fill=OVER, font=self.small, anchor="rm")
-        self._sentence(pen, begun, signed)
-        self._time_line(pen, moment)
+        self._draw_sentence(pen, begun, signed)
+        self._draw_time_line(pen, moment)
         return np.asarray(image)
 
-    def _sentence(self, pen: ImageDraw.ImageDraw, begun: int, signed: bool) -> None:
-        """One line of glosses: those that are over, the one that is signed in the middle, those to come."""
+    def _draw_sentence(self, pen: ImageDraw.ImageDraw, begun: int, signed: bool) -> None:
+        """Draw one line of glosses: those that are over, the one that is signed in the middle, those to come."""
         y, gap = 3.1 * self.unit, 0.6 * self.unit
         now = self.words[begun - 1].gloss if signed else ""
         half = self.small.getlength(now) / 2 + gap
@@ -182,8 +180,8 @@ class Band:
             pen.text((right, y), word.gloss, fill=TO_COME, font=self.small, anchor="lm")
             right += self.small.getlength(word.gloss) + gap
 
-    def _time_line(self, pen: ImageDraw.ImageDraw, moment: float) -> None:
-        """The whole video as a bar with the glosses in it and a needle at `moment`."""
+    def _draw_time_line(self, pen: ImageDraw.ImageDraw, moment: float) -> None:
+        """Draw the whole video as a bar with the glosses in it and a needle at `moment`."""
         top, bottom = self.height - 0.6 * self.unit, self.height - 0.25 * self.unit
         scale = self.width / self.duration
         pen.rectangle((0, top, self.width, bottom), fill=LINE)

@@ -1,8 +1,8 @@
-"""Reading the clips that a person names, with a report on each."""
+"""Reading the clips that a person names, one after the other, with a report on each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,29 +10,32 @@ import cv2
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
+from evaluation.inference.formats import save_ctm
 from evaluation.inference.onnx_network import load_onnx
-from evaluation.inference.outputs import Outputs
+from evaluation.inference.outputs import Outputs, describe_saved
+from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import Reading, transcribe
-from evaluation.inference.transcript import Transcript, save_all
+from evaluation.inference.transcribe import transcribe
+from evaluation.inference.transcript import Transcript
 from utils.checkpoint import CheckpointError
 from utils.errors import InputError, is_out_of_memory
 from utils.table import format_table
+from utils.text import plural
 
 FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export
 
 
 def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Path | None) -> Recogniser:
-    """The network in a checkpoint, or in a file that `engine.export` wrote as ONNX.
+    """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX.
 
     Args:
         path: the file; one ending in `.onnx` holds all that is needed, and runs on the CPU.
-        device: as for `select_device`.
-        dataset: corpus whose configuration checkpoints have that hold none.
-        dictionary: for checkpoints that hold no glosses.
+        device: the device's name, as for `select_device`.
+        dataset: the corpus whose configuration a checkpoint gets that holds none.
+        dictionary: the file of the glosses for a checkpoint that holds none.
 
     Raises:
-        CheckpointError, OnnxError, VocabularyError, InputError: what was given does not serve.
+        CheckpointError, VocabularyError, InputError: what was given does not serve.
     """
     if path.suffix.lower() in FOR_OTHER_PROGRAMS:
         raise CheckpointError(
@@ -59,14 +62,15 @@ def read_clips(
 
     Args:
         recogniser: the network.
-        clips: by name.
-        reading: how.
-        outputs: the files.
-        nbest: how many guesses to print.
-        allow_truncated: as for `open_video`.
+        clips: the clips' paths by their names.
+        reading: how the clips are read.
+        outputs: the files to write.
+        nbest: the number of guesses to print.
+        allow_truncated: whether a file that is cut short is read as far as it goes.
 
     Returns:
-        by clip or file, why it could not be read or written; all others were, also those before an interruption.
+        why a clip could not be read or a file not be written, by the name of either. All others were, also those before
+        an interruption.
     """
     failures: dict[str, str] = {}
     transcripts: list[Transcript] = []
@@ -75,23 +79,35 @@ def read_clips(
             try:
                 video = open_video(path, recogniser.config.frame_rate, allow_truncated)
                 transcripts.append(transcribe(recogniser, video, reading, name))
-                print(report(transcripts[-1], nbest))
-                print(*outputs.write(transcripts[-1], video), sep="\n", flush=True)
+                print(format_transcript(transcripts[-1], nbest))
+                print(*outputs.write_clip(transcripts[-1], video), sep="\n", flush=True)
             except Exception as error:
-                failures[name] = explain(error, reading)  # the clips after it can still be read
+                failures[name] = describe_reading_error(error, reading)  # the clips after it can still be read
     finally:
-        for file in outputs.together if transcripts else ():
-            try:
-                older = save_all(transcripts, file)
-                count = f" with {len(transcripts)} of {len(clips)} clips" * (len(transcripts) < len(clips))
-                print(f"saved {file}{count}{f', the older one is now {older}' if older else ''}")
-            except (InputError, OSError) as error:
-                failures[file] = str(error)
+        # Whatever stops the loop: an evening's reading is not lost because the last clip or the user interrupted it.
+        if transcripts:
+            failures |= _save_shared_files(transcripts, outputs, len(clips))
     return failures
 
 
-def explain(error: Exception, reading: Reading) -> str:
-    """Why a clip could not be read, for the person who asked; raises what is a mistake of this program."""
+def _save_shared_files(transcripts: Sequence[Transcript], outputs: Outputs, wanted: int) -> dict[str, str]:
+    """Write the files that hold all clips; returns why one could not be written, by its name."""
+    failures = {}
+    count = "" if len(transcripts) == wanted else f" with {len(transcripts)} of {wanted} clips"
+    for file in outputs.shared_files:
+        try:
+            print(describe_saved(file, save_ctm(transcripts, file), count))
+        except (InputError, OSError) as error:
+            failures[file] = str(error)
+    return failures
+
+
+def describe_reading_error(error: Exception, reading: Reading) -> str:
+    """Say for the user why a clip could not be read.
+
+    Raises:
+        Exception: `error` itself if it is a mistake of this program, whose traceback is needed.
+    """
     if isinstance(error, (InputError, OSError)):
         return str(error)
     if is_out_of_memory(error):
@@ -102,14 +118,14 @@ def explain(error: Exception, reading: Reading) -> str:
     raise error
 
 
-def report(transcript: Transcript, nbest: int = 0) -> str:
-    """A transcript as a person reads it: what was done to the video, its glosses, and the best guesses.
+def format_transcript(transcript: Transcript, nbest: int = 0) -> str:
+    """Format a transcript for reading: what was done to the video, its glosses, and the best guesses.
 
     Args:
-        transcript: of one clip.
-        nbest: how many of the guesses for each stretch of the video.
+        transcript: the transcript of one clip.
+        nbest: the number of guesses for each stretch of the video.
     """
-    count = f"{transcript.frames} frame{'s' * (transcript.frames != 1)}"
+    count = plural(transcript.frames, "frame")
     lines = [f"{transcript.name}: {count}, {transcript.rate:.4g} a second, {transcript.duration:.2f} s"]
     lines += [f"  {note}" for note in transcript.notes]
     rows = [
@@ -123,11 +139,12 @@ def report(transcript: Transcript, nbest: int = 0) -> str:
     ]
     lines.append(format_table(["gloss", "start", "end", "confidence"], rows) if rows else "no gloss was recognised")
     if nbest:
-        lines += _best(transcript, nbest)
+        lines += _format_guesses(transcript, nbest)
     return "\n".join(lines)
 
 
-def _best(transcript: Transcript, nbest: int) -> list[str]:
+def _format_guesses(transcript: Transcript, nbest: int) -> list[str]:
+    """A table of guesses for each stretch of the video."""
     lines = []
     for start, end in dict.fromkeys((guess.start, guess.end) for guess in transcript.nbest):
         guesses = [guess for guess in transcript.nbest if (guess.start, guess.end) == (start, end)][:nbest]

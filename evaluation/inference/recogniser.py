@@ -1,4 +1,8 @@
-"""A trained network as a person with one video wants it: frames in, glosses with times and confidences out."""
+"""A trained network from Python: frames in, glosses with times and confidences out.
+
+recogniser = Recogniser.from_checkpoint("work_dir/quickstart/best.pt")
+print(recogniser.recognise("clip.mp4").glosses)
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import select_device, select_dtype
 from utils.temporal import TemporalSpec
 
-PUBLISHED_FRAME_SIZE = 256  # of the frames that published networks saw; their checkpoints do not say it
+PUBLISHED_FRAME_SIZE = 256  # the side of the frames that published networks saw; their checkpoints do not say it
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ class Recognition:
     """What was read in a clip.
 
     Attributes:
-        words: glosses with start and duration in seconds of the clip, and confidence.
+        words: the glosses with start and duration in seconds of the clip, and confidence.
         nbest: the hypotheses of the beam, best first.
-        frames: that the network saw.
+        frames: the number of frames that the network saw.
     """
 
     words: tuple[CtmWord, ...]
@@ -64,10 +68,10 @@ class Recogniser:
     """Reads clips one by one, with the transform, decoder and rules of the evaluation.
 
     Attributes:
-        network: frames (T, 3, H, W) uint8 RGB, cropped -> logits (T', V) of the sequence head.
-        config: of the training.
+        network: a function of cropped frames (T, 3, S, S) uint8 RGB that gives the sequence head's logits (T', V).
+        config: the configuration of the training.
         vocabulary: ids to glosses.
-        frame_size: side at which frames are read before the crop.
+        frame_size: the side in pixels at which frames are read before the crop.
     """
 
     network: Callable[[np.ndarray], np.ndarray]
@@ -83,24 +87,24 @@ class Recogniser:
         config: Config | None = None,
         vocabulary: Vocabulary | None = None,
     ) -> Recogniser:
-        """The network in a checkpoint, with all it needs.
+        """Load the network in a checkpoint, with all it needs.
 
         Args:
             path: a checkpoint of this project, which holds configuration and glosses, or a published one.
-            device: as for `select_device`.
-            config: for a checkpoint that holds none; one that does goes by its own.
-            vocabulary: for a checkpoint that holds no glosses.
+            device: the device's name, as for `select_device`.
+            config: the configuration of a checkpoint that holds none; one that does goes by its own.
+            vocabulary: the glosses of a checkpoint that holds none.
 
         Raises:
-            CheckpointError: unreadable, it lacks what was not given either, it was trained on other glosses than were
-                given, or its weights do not fit.
+            CheckpointError: it cannot be read, it lacks what was not given either, it was trained on other glosses than
+                were given, or its weights do not fit.
         """
         content = load_checkpoint(path)
         if "config" in content:
             config = parse_stored_config(content["config"], path)
         if config is None:
             raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
-        vocabulary = stored_vocabulary(content, path, vocabulary)
+        vocabulary = choose_vocabulary(content, path, vocabulary)
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
         model = model.to(select_device(device)).eval()
@@ -118,21 +122,20 @@ class Recogniser:
         return make_decoder("builtin", self.config.decode_mode, self.config.beam_width)
 
     def crop(self, frames: np.ndarray) -> np.ndarray:
-        """What the network sees of frames (T, H, W, 3) uint8 RGB of any size: (T', 3, S, S) uint8.
-
-        They go through the size of prepared frames, as those of the training did.
-        """
+        """Crop frames (T, H, W, 3) uint8 RGB of any size to what the network sees of them: (T', 3, S, S) uint8."""
         plan = self.transform.plan(len(frames), np.random.default_rng())  # draws nothing in evaluation
+        # First to the size of prepared frames, even where `image_scale` changes it again: frames of the training were
+        # resized twice as well, and resizing once gives other pixels.
         prepared = (resize_frame(frames[index], self.frame_size) for index in plan.indices)
         resized = np.stack([resize_frame(frame, plan.size) for frame in prepared])
         return self.transform.apply(resized, plan)
 
     def recognise(self, frames: np.ndarray | str | Path) -> Recognition:
-        """Read one clip.
+        """Read one clip, all of it at once; `evaluation.inference.transcribe` samples or cuts what is long.
 
         Args:
             frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a video file or folder of images of
-                that rate; all of it is read at once (`evaluation.inference.transcribe` samples or cuts what is long).
+                that rate.
 
         Raises:
             FrameError: the file or folder cannot be read, or the array is of another kind.
@@ -147,10 +150,14 @@ class Recogniser:
                 f"frames are {frames.dtype} {frames.shape}; they must be uint8 (T, H, W, 3), RGB from 0 to 255, at "
                 "least one"
             )
-        return self.read(self.crop(frames))
+        return self.recognise_cropped(self.crop(frames))
 
-    def read(self, seen: np.ndarray, name: str = "this clip") -> Recognition:
-        """Read one clip as the network sees it, (T, 3, S, S) uint8, which `crop` gives; `name` is for the error.
+    def recognise_cropped(self, seen: np.ndarray, name: str = "this clip") -> Recognition:
+        """Read one clip whose frames `crop` or the transform of a data set has cropped.
+
+        Args:
+            seen: what the network sees, (T, 3, S, S) uint8.
+            name: what the error calls the clip.
 
         Raises:
             RecognitionError: the network's output is not finite.
@@ -169,28 +176,34 @@ class Recogniser:
 
 @dataclass(frozen=True)
 class TorchNetwork:
-    """The network for one clip at a time, on the device of its weights, in `precision` as for `select_dtype`."""
+    """The network in PyTorch for one clip at a time, on the device of its weights.
+
+    Attributes:
+        model: the network with its weights.
+        precision: the configuration's key, as for `select_dtype`.
+    """
 
     model: SLRModel
     precision: str = "fp32"
 
+    # Kept beside `model`, which stays as it is: heat maps need its gradients, and the export its state.
     @cached_property
     def _fused(self) -> SLRModel:
         return fuse_for_inference(self.model, select_dtype(self.precision, self.model.conv2d.alpha.device))
 
-    def batch(self, video: np.ndarray) -> Batch:
-        """Frames (T, 3, H, W) uint8 as a padded batch of one clip, on the device."""
+    def make_batch(self, video: np.ndarray) -> Batch:
+        """Pad frames (T, 3, H, W) uint8 to a batch of one clip, on the device."""
         return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.conv2d.alpha.device)
 
     @torch.inference_mode()
     def __call__(self, video: np.ndarray) -> np.ndarray:
-        """Frames (T, 3, H, W) uint8 -> logits (T', V) float32 of the sequence head."""
-        batch = self.batch(video)
+        """Compute the sequence head's logits (T', V) float32 of frames (T, 3, H, W) uint8."""
+        batch = self.make_batch(video)
         return self._fused(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
 
 
-def stored_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:
-    """The glosses in a checkpoint, else those given; both must be the same."""
+def choose_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:
+    """Choose the glosses in a checkpoint, else those given; where there are both, they must be the same."""
     if "glosses" not in content:
         if given is None:
             raise CheckpointError(f"{path} holds no glosses: give the dictionary that it was trained on (--dict)")

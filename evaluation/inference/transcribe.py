@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from tqdm import tqdm
@@ -12,50 +12,18 @@ from dataset.sampling import Sampling, sample_at_rate, sample_every_frame, thin_
 from dataset.video import Video
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmWord
+from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
-from evaluation.inference.windows import cut, stitch, window_spans
-from utils.errors import InputError
+from evaluation.inference.windows import cut_windows, plan_windows, stitch
 from utils.temporal import TemporalSpec
 
-RATE_TOLERANCE = 0.02
-SHORTEST_WINDOW = 48  # about two seconds: less does not show a gloss and its neighbours
-
-
-class ReadingError(InputError, ValueError):
-    """A video cannot be read in the way that was asked for."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """How a video is read.
-
-    Attributes:
-        max_frames: the most that the network is given at once.
-        windows: read what is longer in overlapping windows; else `max_frames` of its frames, evenly spaced.
-        rate: take so many frames a second; all if None.
-        crop: "none" squashes the picture as the preparation of the corpora does, "centre" takes the middle square.
-
-    Raises:
-        ReadingError: a length or rate that is not positive, or too short a window.
-    """
-
-    max_frames: int = 360
-    windows: bool = False
-    rate: float | None = None
-    crop: str = "none"
-
-    def __post_init__(self) -> None:
-        least = SHORTEST_WINDOW if self.windows else 1
-        if self.max_frames < least:
-            raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here")
-        if self.rate is not None and not 0 < self.rate <= 1000:
-            raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most 1000")
+RATE_TOLERANCE = 0.02  # 24 frames a second are worth a warning, where the training had 25; 24.9 are not
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was read in a stretch of the sampled frames, with its times in seconds of the video."""
+    """What was read in one window of the sampled frames; all times are seconds of the video."""
 
     start: float
     end: float
@@ -64,13 +32,13 @@ class Window:
 
 
 def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str) -> Transcript:
-    """Read one clip.
+    """Read one clip, however long it is.
 
     Args:
-        recogniser: the network.
-        video: of it.
-        reading: how.
-        name: of the clip.
+        recogniser: the network with its decoder.
+        video: the clip's frames.
+        reading: how the frames are sampled, cropped and cut into windows.
+        name: the clip's name in the transcript.
 
     Raises:
         FrameError: a frame cannot be read.
@@ -81,11 +49,11 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
     if not reading.windows:
         sampling = thin_out_evenly(sampling, reading.max_frames)
     shape = next(video.frames([0])).shape
-    windows = list(read_windows(recogniser, video, sampling, reading))
+    windows = list(recognise_windows(recogniser, video, sampling, reading))
     words = stitch([(window.start, window.end, window.words) for window in windows])
     if recogniser.config.merge_repeats:
         words = merge_repeats(words)
-    picture = about_picture(shape, recogniser.frame_size, reading.crop)
+    picture = describe_crop(shape, recogniser.frame_size, reading.crop)
     return Transcript(
         name=name,
         video=video.path,
@@ -95,29 +63,36 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
         words=words,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *about_frames(video, reading, recogniser.config.frame_rate, whole, len(windows))),
+        notes=(picture, *describe_frames(video, reading, recogniser.config.frame_rate, whole, len(windows))),
     )
 
 
-def read_windows(
+def recognise_windows(
     recogniser: Recogniser, video: Video, sampling: Sampling, reading: Reading
 ) -> Iterator[Window]:  # fmt: skip
-    """What the network reads in each window of the sampled frames; of short clips there is one."""
+    """Recognise each window of the sampled frames; a short clip is one window."""
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
-    spans = window_spans(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
+    spans = plan_windows(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
     frames = (crop_and_resize(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
-    parts = zip(spans, cut(frames, spans), strict=True)
-    spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))  # merged once stitched
+    parts = zip(spans, cut_windows(frames, spans), strict=True)
+    # Repeats are merged once the windows are stitched: merged before, a word that goes on past the edge of a window
+    # would keep only the part that this window saw.
+    spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
     for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
-        yield on_clock(spelling.recognise(part), recogniser.config.frame_rate, sampling, first, end)
+        yield convert_times(spelling.recognise(part), recogniser.config.frame_rate, sampling, first, end)
 
 
-def on_clock(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:
-    """A recognition of the sampled frames `first` to `end` with the times of the video.
+def convert_times(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:
+    """Turn the times of a recognition into those of the video.
 
-    The network counts frames, and its seconds are of `rate` frames.
+    Args:
+        recognition: what the network read in one window.
+        rate: the frames that the network takes for a second.
+        sampling: which frames of the video the network was given.
+        first, end: the window's positions in `sampling`, (first, last + 1).
     """
 
+    # Clamped to the window: where a network leaves out frames, the last one it sees stands for some past the end.
     def moment(seconds: float) -> float:
         return sampling.seconds_at(min(first + seconds * rate, end))
 
@@ -130,8 +105,14 @@ def on_clock(recognition: Recognition, rate: float, sampling: Sampling, first: i
     return Window(start, stop, words, nbest)
 
 
-def about_picture(shape: tuple[int, ...], size: int, crop: str) -> str:
-    """What became of pictures of `shape` (H, W, 3)."""
+def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
+    """Say what became of the pictures.
+
+    Args:
+        shape: the pictures' shape (H, W, 3).
+        size: the side of the square that they became, in pixels.
+        crop: as in `Reading`.
+    """
     height, width = shape[:2]
     side = min(height, width)
     if crop == "centre" and height != width:
@@ -143,15 +124,18 @@ def about_picture(shape: tuple[int, ...], size: int, crop: str) -> str:
     return f"{squashed}, squashed as in training (--crop none){hint}"
 
 
-def about_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
-    """What became of the frames, and what the network may stumble over.
+def describe_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
+    """Say what became of the frames, and warn of what the network was not trained for.
 
     Args:
-        video: of them.
-        reading: as asked for.
-        trained: frames a second of the training.
-        sampled: frames at the rate asked for, before any were left out.
-        windows: that were read.
+        video: the video that the frames are from.
+        reading: how it was to be read.
+        trained: the frames a second that the network was trained on.
+        sampled: the number of frames at the rate asked for, before any were left out.
+        windows: the number of windows that were read.
+
+    Returns:
+        sentences, each on a line of its own in the report.
     """
     notes = []
     if video.announced > video.num_frames:

@@ -15,42 +15,46 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from evaluation.ctm import CtmWord
-from utils.errors import InputError
+from evaluation.inference.reading import ReadingError
 
-OVERLAP = 3  # windows share one third of their length
-SAME = 0.24  # seconds between two readings of a gloss that are one: six frames, twice the error of a boundary
+OVERLAP = 3
+"""Windows share this part of their length: one third. A gloss in the overlap is taken from the window in which it lies
+half an overlap or more from the edge: 60 frames, over two seconds, in windows of 360. A larger overlap costs time:
+with a third, half of all frames are read twice already. Above one half more than two windows would overlap."""
+
+SAME = 0.24
+"""Seconds between two readings of a gloss that count as one: six frames, twice the error of a boundary."""
 
 Span = tuple[int, int]
 
 
-class WindowError(InputError, ValueError):
-    """Windows that are too short."""
-
-
-def window_spans(frames: int, length: int, grid: int = 1) -> list[Span]:
-    """Frames (first, last + 1) of windows that cover a clip.
+def plan_windows(frames: int, length: int, grid: int = 1) -> list[Span]:
+    """The frames (first, last + 1) of the windows that cover a clip.
 
     Args:
-        frames: of the clip.
-        length: of a window; the last one may be shorter, but is longer than the overlap.
-        grid: windows begin at multiples of it, so that they share the network's output steps.
+        frames: the clip's length.
+        length: the windows' length; the last one may be shorter, but is longer than the overlap.
+        grid: the number of which every window begins at a multiple, so that windows share the network's output steps.
 
     Raises:
-        WindowError: windows are so short that more than two would overlap.
+        ReadingError: windows are so short that more than two would overlap.
     """
     overlap = length // OVERLAP
     hop = (length - overlap) // grid * grid
-    if frames > length and 2 * hop < length:  # the window after the next would overlap too
-        raise WindowError(
+    if frames > length and 2 * hop < length:  # `stitch` knows no window but the neighbours
+        raise ReadingError(
             f"windows of {length} frames are too short for this network: give --max_frames_num {3 * grid} or more"
         )
-    hop = hop or length
+    hop = hop or length  # of a clip that one window holds, whatever the grid
     starts = [start for start in range(0, frames, hop) if start == 0 or start + length - hop < frames]
     return [(start, min(start + length, frames)) for start in starts]
 
 
-def cut(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndarray]:
-    """The frames (N, H, W, 3) of each window, from all frames one by one; holds no more than one window."""
+def cut_windows(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndarray]:
+    """Gather the frames (N, H, W, 3) of each window from frames that come one by one.
+
+    No more than one window is in memory at a time, so that a film of any length can be read.
+    """
     source = iter(frames)
     held: deque[np.ndarray] = deque()
     first = 0  # position of held[0]
@@ -64,10 +68,10 @@ def cut(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndar
 
 
 def stitch(parts: Sequence[tuple[float, float, Sequence[CtmWord]]]) -> tuple[CtmWord, ...]:
-    """The glosses of a clip from those of its windows.
+    """Put the glosses of a clip together from those of its windows.
 
     Args:
-        parts: (begin, end, glosses) of each window in order, in seconds of the clip; a window may overlap its
+        parts: the windows in order as (begin, end, glosses), in seconds of the clip; a window may overlap its
             neighbours, but no other.
 
     Returns:
@@ -77,19 +81,22 @@ def stitch(parts: Sequence[tuple[float, float, Sequence[CtmWord]]]) -> tuple[Ctm
     for begin, end, words in parts[1:]:
         kept = _join(kept, words, (begin + previous_end) / 2)
         previous_end = end
-    return _apart(sorted(kept, key=_centre))
+    return _separate(sorted(kept, key=_centre))
 
 
 def _join(left: Sequence[CtmWord], right: Sequence[CtmWord], middle: float) -> list[CtmWord]:
-    """The glosses of two windows whose overlap has this middle."""
+    """Choose from the glosses of two windows whose overlap has this middle."""
+    # By identity, since a gloss that is signed twice can be two equal words.
     place = {id(word): _centre(word) for word in (*left, *right)}
-    for a, b in _pairs(left, right):
+    # The two readings of one gloss get one place, or if they lay on different sides of the middle both would be kept,
+    # or neither.
+    for a, b in _pair_readings(left, right):
         place[id(a)] = place[id(b)] = (_centre(a) + _centre(b)) / 2
     return [word for word in left if place[id(word)] < middle] + [word for word in right if place[id(word)] >= middle]
 
 
-def _pairs(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
-    """Readings of one gloss in two windows: the same gloss at about the same time, the nearest first."""
+def _pair_readings(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
+    """Find the readings of one gloss in two windows: the same gloss at about the same time, the nearest first."""
     candidates = [
         (abs(_centre(a) - _centre(b)), a, b) for a in left for b in right if a.gloss == b.gloss and _gap(a, b) < SAME
     ]
@@ -102,8 +109,8 @@ def _pairs(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmW
     return pairs
 
 
-def _apart(words: Sequence[CtmWord]) -> tuple[CtmWord, ...]:
-    """The words in order, none ending after the next begins."""
+def _separate(words: Sequence[CtmWord]) -> tuple[CtmWord, ...]:
+    """Move the borders of words in order so that none ends after the next begins."""
     out: list[CtmWord] = []
     for word in words:
         if out and _end(out[-1]) > word.start:

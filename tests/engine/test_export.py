@@ -26,10 +26,10 @@ from engine.export import (
     parse_args,
     write_and_read_back,
 )
-from evaluation.inference.onnx_network import OnnxError, load_onnx
+from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
-from utils.checkpoint import save_checkpoint
+from utils.checkpoint import CheckpointError, save_checkpoint
 
 GLOSSES = ["ABEND", "ÜBER", "我"]
 TINY = {
@@ -117,7 +117,7 @@ def test_the_clip_network_is_the_network():
     with torch.no_grad():
         for frames in (1, 6, 30):
             clip = make_random_clip(frames, 64)
-            video, expected = network.batch(clip).video, network(clip)
+            video, expected = network.make_batch(clip).video, network(clip)
             assert np.abs(expected).max() > 0.05
             for form in (ClipNetwork, ScanClipNetwork):
                 assert np.allclose(form(network.model)(video).numpy(), expected, rtol=0, atol=1e-6)
@@ -236,18 +236,18 @@ def test_messages_for_what_is_wrong(checkpoint, exported, tmp_path):
     assert "is the checkpoint itself, which would be lost" in itself
     wrong = refused("--model_path", checkpoint, "--format", "onnx", "--out", tmp_path / "model.pt")
     assert "model.pt: a file of the format onnx must end in .onnx" in wrong
-    with pytest.raises(OnnxError, match=r"there is no exported network .*nowhere\.onnx"):
+    with pytest.raises(CheckpointError, match=r"there is no exported network .*nowhere\.onnx"):
         load_onnx(tmp_path / "nowhere.onnx")
     (tmp_path / "text.onnx").write_text("no network")
     (tmp_path / "empty.onnx").touch()
     (tmp_path / "half.onnx").write_bytes(exported.read_bytes()[:100_000])
     for name in ("text.onnx", "empty.onnx", "half.onnx"):
-        with pytest.raises(OnnxError, match=f"{name} cannot be read as ONNX"):
+        with pytest.raises(CheckpointError, match=f"{name} cannot be read as ONNX"):
             load_onnx(tmp_path / name)
     foreign = onnx.load(str(exported))
     del foreign.metadata_props[:]
     onnx.save(foreign, str(tmp_path / "foreign.onnx"))
-    with pytest.raises(OnnxError, match=r"was not written by .*: it carries no config, frame_size, glosses"):
+    with pytest.raises(CheckpointError, match=r"was not written by .*: it carries no config, frame_size, glosses"):
         load_onnx(tmp_path / "foreign.onnx")
 
 

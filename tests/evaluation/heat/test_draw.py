@@ -10,13 +10,13 @@ import torch
 
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
-from evaluation.heat.clip import ShownClip, seen_region, show_video
+from evaluation.heat.clip import ShownClip, find_seen_region, load_shown_clip
 from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
-from evaluation.heat.draw import COLOURS, UNSEEN, overlay, write_all
-from evaluation.heat.explain import HeatMap, combined, explain, locate, scaled
-from evaluation.heat.request import CamError, HeatRequest
+from evaluation.heat.draw import COLOURS, UNSEEN, lay_heat_over, save_pictures
+from evaluation.heat.heat_map import HeatMap, combine_heat, compute_heat_map, locate_gloss, scale_heat
+from evaluation.heat.request import HeatRequest
+from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import Reading
 from utils.fonts import find_font
 
 
@@ -28,7 +28,7 @@ def recogniser(random_checkpoint) -> Recogniser:
 @pytest.fixture(scope="module")
 def clip(recogniser, prepared) -> ShownClip:
     folder = min((prepared / "frames/test").iterdir())
-    return show_video(recogniser, open_video(folder, 25), Reading(), "clip", recogniser.vocabulary.glosses[:2])
+    return load_shown_clip(recogniser, open_video(folder, 25), Reading(), "clip", recogniser.vocabulary.glosses[:2])
 
 
 def test_each_frame_has_the_heat_of_the_gloss_in_it_or_nearest_to_it():
@@ -40,8 +40,8 @@ def test_each_frame_has_the_heat_of_the_gloss_in_it_or_nearest_to_it():
         asked.append((token, steps, method))
         return heats[token]
 
-    recording = SimpleNamespace(maps=torch.zeros(12, 3, 2, 2), heat=heat)
-    combination = combined(recording, [1, 2], [(0, 1), (2, 3)], 4, "gradcam")
+    trace = SimpleNamespace(maps=torch.zeros(12, 3, 2, 2), compute_heat=heat)
+    combination = combine_heat(trace, [1, 2], [(0, 1), (2, 3)], 4, "gradcam")
     assert combination[:, 0, 0].tolist() == [1] * 6 + [0, 0, 0, 0.25, 0, 0]  # glosses in frames 0 to 3 and 8 to 11
     assert asked == [(1, (0, 1), "gradcam"), (2, (2, 3), "gradcam")]
 
@@ -50,59 +50,61 @@ def test_a_gloss_is_where_it_was_read_else_where_it_is_most_probable():
     vocabulary = Vocabulary(["A", "B", "C"])
     posteriors = np.eye(4)[[0, 1, 3, 2, 1]]
     glosses, spans = ["A", "B", "A"], [(1, 2), (3, 4), (4, 5)]
-    assert locate(posteriors, vocabulary, "A", glosses, spans) == (1, [(1, 2), (4, 5)])
-    assert locate(posteriors, vocabulary, "C", glosses, spans) == (3, [(2, 3)])
+    assert locate_gloss(posteriors, vocabulary, "A", glosses, spans) == (1, [(1, 2), (4, 5)])
+    assert locate_gloss(posteriors, vocabulary, "C", glosses, spans) == (3, [(2, 3)])
 
 
 def test_one_scale_for_the_clip():
     heat = np.zeros((10, 4, 4))
     heat[3], heat[4] = 2.0, 1.0
-    shown = scaled(heat)
+    shown = scale_heat(heat)
     assert shown[3].max() == 1.0
     assert shown[4] == pytest.approx(0.5)
     assert not shown[:3].any()
-    assert not scaled(np.zeros((2, 3, 3))).any()
-    np.testing.assert_allclose(scaled(1000 * heat), shown)
+    assert not scale_heat(np.zeros((2, 3, 3))).any()
+    np.testing.assert_allclose(scale_heat(1000 * heat), shown)
 
 
 @pytest.mark.parametrize("target", ["hypothesis", "reference", "gloss:{}"])
 @pytest.mark.parametrize("layer", ["layer1", "stf3"])
 def test_every_target_gives_heat_for_every_frame(recogniser, clip, target, layer):
     unread = next(g for g in recogniser.vocabulary.glosses if g not in recogniser.recognise(clip.frames).glosses)
-    result = explain(recogniser, clip, HeatRequest(layer, target.format(unread)))
+    result = compute_heat_map(recogniser, clip, HeatRequest(layer, target.format(unread)))
     assert len(result.heat) == len(clip.pictures)
     assert 0 == result.heat.min() < result.heat.max() == 1
     assert result.recognised == recogniser.recognise(clip.frames).glosses
     shown = [gloss for gloss, _ in result.glosses]
     assert shown == list(clip.signed if target == "reference" else result.recognised)
     assert all(0 <= first < end <= len(clip.pictures) for _, (first, end) in result.glosses)
-    assert target.format(f"{unread} (not read; most probable at frame ").replace("gloss:", "") in result.about
+    assert target.format(f"{unread} (not read; most probable at frame ").replace("gloss:", "") in result.title
 
 
 def test_the_heat_of_a_gloss_is_its_own(recogniser, clip):
     names = recogniser.vocabulary.glosses[:2]
-    first, second = (explain(recogniser, clip, HeatRequest(target=f"gloss:{name}")).heat for name in names)
+    first, second = (compute_heat_map(recogniser, clip, HeatRequest(target=f"gloss:{name}")).heat for name in names)
     assert np.abs(first - second).max() > 0.1
 
 
 def test_targets_that_there_are_not(recogniser, clip):
-    with pytest.raises(CamError, match=r"'NORT' is not among the 6 glosses .*; the nearest is NORD"):
-        explain(replace(recogniser, vocabulary=Vocabulary(["NORD", *"ABCDE"])), clip, HeatRequest(target="gloss:NORT"))
-    with pytest.raises(CamError, match="target reference needs to know what was signed"):
-        explain(recogniser, replace(clip, signed=None), HeatRequest(target="reference"))
-    with pytest.raises(CamError, match="'ELSEWHERE' is not among the 6 glosses"):
-        explain(recogniser, replace(clip, signed=("ELSEWHERE",)), HeatRequest(target="reference"))
-    with pytest.raises(CamError, match="too short for"):
-        explain(recogniser, replace(clip, signed=clip.signed * 20), HeatRequest(target="reference"))
-    with pytest.raises(CamError, match="heat maps need gradients"):
-        explain(replace(recogniser, network=lambda video: video), clip, HeatRequest())
+    with pytest.raises(ReadingError, match=r"'NORT' is not among the 6 glosses .*; did you mean NORD"):
+        compute_heat_map(
+            replace(recogniser, vocabulary=Vocabulary(["NORD", *"ABCDE"])), clip, HeatRequest(target="gloss:NORT")
+        )
+    with pytest.raises(ReadingError, match="target reference needs to know what was signed"):
+        compute_heat_map(recogniser, replace(clip, signed=None), HeatRequest(target="reference"))
+    with pytest.raises(ReadingError, match="'ELSEWHERE' is not among the 6 glosses"):
+        compute_heat_map(recogniser, replace(clip, signed=("ELSEWHERE",)), HeatRequest(target="reference"))
+    with pytest.raises(ReadingError, match="too short for"):
+        compute_heat_map(recogniser, replace(clip, signed=clip.signed * 20), HeatRequest(target="reference"))
+    with pytest.raises(ReadingError, match="heat maps need gradients"):
+        compute_heat_map(replace(recogniser, network=lambda video: video), clip, HeatRequest())
 
 
 def test_the_seen_part_of_a_picture(recogniser):
     margin = 4 / 72  # 64 of 72 pixels
-    assert seen_region(recogniser, (360, 720, 3), "none") == (40, 20, 680, 340)
-    assert seen_region(recogniser, (360, 720, 3), "centre") == (200, 20, 520, 340)
-    assert seen_region(recogniser, (72, 72, 3), "none") == (4, 4, 68, 68)
+    assert find_seen_region(recogniser, (360, 720, 3), "none") == (40, 20, 680, 340)
+    assert find_seen_region(recogniser, (360, 720, 3), "centre") == (200, 20, 520, 340)
+    assert find_seen_region(recogniser, (72, 72, 3), "none") == (4, 4, 68, 68)
     assert 360 * margin == 20
 
 
@@ -110,7 +112,7 @@ def test_heat_is_drawn_where_it_is():
     picture = np.full((40, 60, 3), 100, np.uint8)
     heat = np.zeros((4, 4))
     heat[3, 0] = 1.0  # lower left
-    image = overlay(picture, heat, (10, 0, 50, 40))
+    image = lay_heat_over(picture, heat, (10, 0, 50, 40))
     assert (image[:, :10] == round(100 * UNSEEN)).all() and (image[:, 50:] == round(100 * UNSEEN)).all()
     assert (image[:20, 30:50] == 100).all()  # cold: the picture itself
     changed = np.argwhere((image[:, 10:50] != 100).any(axis=2))
@@ -145,7 +147,7 @@ def test_files_of_clips_of_any_length(frames, tmp_path):
     (tmp_path / "frames").mkdir()
     for name in ("frame0041.png", "mine.png"):
         (tmp_path / "frames" / name).write_bytes(b"")
-    lines = write_all(clip, result, tmp_path)
+    lines = save_pictures(clip, result, tmp_path)
     names = [f"frame{number:04d}.png" for number in range(frames)]
     kept = ["frame0041.png"] if frames != 41 else []
     assert sorted(path.name for path in (tmp_path / "frames").iterdir()) == [*names, *kept, "mine.png"]
@@ -154,4 +156,4 @@ def test_files_of_clips_of_any_length(frames, tmp_path):
     assert video.num_frames == frames
     assert any(str(tmp_path / "contact_sheet.png") in line for line in lines)
     assert not any("cold" in line for line in lines)
-    assert any("cold" in line for line in write_all(clip, replace(result, heat=0 * result.heat), tmp_path))
+    assert any("cold" in line for line in save_pictures(clip, replace(result, heat=0 * result.heat), tmp_path))

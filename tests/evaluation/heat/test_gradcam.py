@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from dataset.batch import Collate, Sample
-from evaluation.heat.gradcam import contrast, evaluating, gradcam, gradcam_plus_plus, record, watched
-from evaluation.heat.request import LAYERS, METHODS, CamError, HeatRequest
+from evaluation.heat.gradcam import contrast, evaluation_mode, gradcam, gradcam_plus_plus, layer_hooks, trace_layer
+from evaluation.heat.request import LAYERS, METHODS, HeatRequest
+from evaluation.inference.reading import ReadingError
 from slr_network import SLRModel
 
 FRAMES, SIDE = 9, 64
@@ -121,14 +122,14 @@ def test_maps_and_gradients_are_those_of_the_network(model, batch, layer):
     steps = model.conv1d(x.mean((2, 3))[None].transpose(1, 2), None).permute(2, 0, 1)
     logits = model.classifier(model.temporal_model(steps, torch.tensor([len(steps)])))[:, 0]
     (expected,) = torch.autograd.grad(logits[1, 3], nudge)
-    recording = record(model, batch, layer)
+    trace = trace_layer(model, batch, layer)
     own = slice(model.spec.edge, model.spec.edge + FRAMES)
-    torch.testing.assert_close(recording.logits, logits, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(recording.maps, seen[own].detach(), rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(recording.gradient(recording.logits[1, 3]), expected[own], rtol=1e-3, atol=1e-7)
+    torch.testing.assert_close(trace.logits, logits, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(trace.maps, seen[own].detach(), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(trace.compute_gradient(trace.logits[1, 3]), expected[own], rtol=1e-3, atol=1e-7)
     for method in METHODS:
-        heat = recording.heat(3, (1, 2), method)
-        assert heat.shape == (FRAMES, *recording.maps.shape[2:])
+        heat = trace.compute_heat(3, (1, 2), method)
+        assert heat.shape == (FRAMES, *trace.maps.shape[2:])
         assert (heat >= 0).all() and np.isfinite(heat).all()
 
 
@@ -140,7 +141,7 @@ def test_the_network_comes_out_as_it_went_in(model, batch):
     model.conv2d.conv1.weight.grad = torch.ones_like(model.conv2d.conv1.weight)
     modes = [module.training for module in model.modules()]
     weights = {name: value.clone() for name, value in model.state_dict().items()}
-    first, second = (record(model, batch, "stf1").heat(1, (0, 2), "gradcam++") for _ in range(2))
+    first, second = (trace_layer(model, batch, "stf1").compute_heat(1, (0, 2), "gradcam++") for _ in range(2))
     np.testing.assert_array_equal(first, second)  # no dropout
     assert [module.training for module in model.modules()] == modes
     assert hook_count(model) == 0
@@ -156,8 +157,12 @@ def test_an_error_on_the_way_leaves_no_hook_and_no_mode(model, batch):
     model.train()
     broken = SimpleNamespace(video=batch.video[:, :, :, :32, :32], lengths=batch.lengths)
     with pytest.raises(ValueError, match="64x64"):
-        record(model, broken, "stf2")
-    with pytest.raises(RuntimeError, match="on purpose"), evaluating(model), watched(model.conv2d.layer2, None):
+        trace_layer(model, broken, "stf2")
+    with (
+        pytest.raises(RuntimeError, match="on purpose"),
+        evaluation_mode(model),
+        layer_hooks(model.conv2d.layer2, None),
+    ):
         assert hook_count(model) == 1
         raise RuntimeError("on purpose")
     assert hook_count(model) == 0
@@ -172,16 +177,16 @@ def live_tensors() -> int:
 
 def test_memory_stays_flat_over_a_hundred_uses(model):
     small = Collate(model.spec)([Sample("", np.zeros((2, 3, SIDE, SIDE), np.uint8), ())])
-    record(model, small, "stf3").heat(1, (0, 1), "contrast")
+    trace_layer(model, small, "stf3").compute_heat(1, (0, 1), "contrast")
     before = live_tensors()
     for number in range(100):
-        record(model, small, LAYERS[number % len(LAYERS)]).heat(1, (0, 1), METHODS[number % len(METHODS)])
+        trace_layer(model, small, LAYERS[number % len(LAYERS)]).compute_heat(1, (0, 1), METHODS[number % len(METHODS)])
     assert live_tensors() == before
     assert hook_count(model) == 0
 
 
 class CornerNetwork(nn.Module):
-    """A network of the shape that `record` needs, whose score sees the upper left quarter of the frames alone."""
+    """A network of the shape that `trace_layer` needs, whose score sees the upper left quarter of the frames alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,7 +209,7 @@ def test_the_heat_of_a_network_that_looks_at_one_corner_lies_there(method):
     with torch.no_grad():
         network.conv2d.layer1[0].weight.abs_()
         network.conv2d.layer1[0].bias.zero_()
-    heat = record(network, batch, "layer1").heat(1, (2, 4), method)
+    heat = trace_layer(network, batch, "layer1").compute_heat(1, (2, 4), method)
     assert heat[2:4, :8, :8].sum() > 0
     heat[2:4, :9, :9] = 0  # contrast averages a gradient over its neighbours
     assert not heat.any()  # nor in frames that the score is not of
@@ -213,13 +218,16 @@ def test_the_heat_of_a_network_that_looks_at_one_corner_lies_there(method):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"layer": "stf4"}, "layer is 'stf4': choose one of layer1, .*; the nearest are stf"),
-        ({"method": "gradcamm"}, "method is 'gradcamm': .*; the nearest are gradcam"),
-        ({"target": "hypotheses"}, "target is 'hypotheses': choose one of hypothesis, reference, gloss:NAME; the nea"),
+        ({"layer": "stf4"}, "layer is 'stf4': choose one of layer1, .*; did you mean stf"),
+        ({"method": "gradcamm"}, "method is 'gradcamm': .*; did you mean gradcam"),
+        (
+            {"target": "hypotheses"},
+            "target is 'hypotheses': choose one of hypothesis, reference, gloss:NAME; did you mean hypothesis",
+        ),
     ],
 )
 def test_requests_that_mean_nothing(arguments, message):
-    with pytest.raises(CamError, match=message):
+    with pytest.raises(ReadingError, match=message):
         HeatRequest(**arguments)
 
 

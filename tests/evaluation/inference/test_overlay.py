@@ -8,7 +8,8 @@ import pytest
 from dataset.frames import FrameError
 from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
-from evaluation.inference.overlay import OverlayError, write_overlay
+from evaluation.inference.formats import TranscriptError
+from evaluation.inference.overlay import write_overlay
 from utils.fonts import OWN, Font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
@@ -105,7 +106,7 @@ def test_the_video_itself_is_not_overwritten(tmp_path, monkeypatch):
     video = film(tmp_path / "clip.mp4", 3)
     before = (tmp_path / "clip.mp4").read_bytes()
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(OverlayError, match="is the video itself"):
+    with pytest.raises(TranscriptError, match="is the video itself"):
         write_overlay(video, WORDS, "clip.mp4")
     assert (tmp_path / "clip.mp4").read_bytes() == before
 
@@ -118,7 +119,7 @@ def test_a_failure_leaves_no_file(tmp_path, monkeypatch):
         write_overlay(video, WORDS, tmp_path / "out" / "out.mp4")
     assert list((tmp_path / "out").iterdir()) == []
     monkeypatch.setattr("evaluation.inference.overlay.CODEC", "nope")
-    with pytest.raises(OverlayError, match=r"cannot write .* with the codec nope"):
+    with pytest.raises(TranscriptError, match=r"cannot write .* with the codec nope"):
         write_overlay(film(tmp_path / "clip.mp4", 3), WORDS, tmp_path / "out" / "out.mp4")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -128,6 +129,6 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     video = film(tmp_path / "clip.mp4", 3)
     writer = Mock(isOpened=Mock(return_value=True))
     monkeypatch.setattr("evaluation.inference.overlay.open_writer", lambda *_: writer)
-    with pytest.raises(OverlayError, match="cannot be written whole; is the disk full"):
+    with pytest.raises(TranscriptError, match="cannot be written whole; is the disk full"):
         write_overlay(video, WORDS, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()

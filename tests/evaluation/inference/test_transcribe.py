@@ -10,9 +10,9 @@ import pytest
 from config.load import load_config
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
+from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import Reading, ReadingError, transcribe
-from evaluation.inference.windows import WindowError
+from evaluation.inference.transcribe import transcribe
 
 COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
 STEP = 4  # frames an output step
@@ -120,7 +120,7 @@ def test_windows_of_a_network_that_leaves_frames_out(tmp_path):
     assert [word.start for word in transcript.words] == pytest.approx([0, 4, 8, 12, 16], abs=0.4)
     assert transcript.frames_read == 100
     reader = recogniser(**{"feeder_args.frame_interval": 20})
-    with pytest.raises(WindowError, match=r"windows of 90 frames are too short .* give --max_frames_num 240 or more"):
+    with pytest.raises(ReadingError, match=r"windows of 90 frames are too short .* give --max_frames_num 240 or more"):
         read(path, reader, windows=True, max_frames=90)
     assert len(read(path, reader, windows=True, max_frames=240).nbest) > 1
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.ctm import CtmWord
-from evaluation.inference.windows import cut, stitch, window_spans
+from evaluation.inference.windows import cut_windows, plan_windows, stitch
 
 
 def words(*spans: tuple[str, float, float]) -> list[CtmWord]:
@@ -19,15 +19,15 @@ def spans(found) -> list[tuple[str, float, float]]:
 
 
 def test_windows_of_a_long_clip_and_of_short_ones():
-    assert window_spans(1000, 360, 4) == [(0, 360), (240, 600), (480, 840), (720, 1000)]
-    assert window_spans(360, 360, 4) == [(0, 360)]
-    assert window_spans(1, 360, 4) == [(0, 1)]
-    assert window_spans(361, 360, 4) == [(0, 360), (240, 361)]
+    assert plan_windows(1000, 360, 4) == [(0, 360), (240, 600), (480, 840), (720, 1000)]
+    assert plan_windows(360, 360, 4) == [(0, 360)]
+    assert plan_windows(1, 360, 4) == [(0, 1)]
+    assert plan_windows(361, 360, 4) == [(0, 360), (240, 361)]
 
 
 @given(st.integers(1, 4000), st.integers(48, 400), st.sampled_from([1, 2, 4, 8]))
 def test_windows_cover_every_frame_and_overlap_their_neighbours_only(frames, length, grid):
-    found = window_spans(frames, length, grid)
+    found = plan_windows(frames, length, grid)
     assert (found[0][0], found[-1][1]) == (0, frames)
     assert all(end - start == length for start, end in found[:-1])
     assert all(start % grid == 0 for start, _ in found)
@@ -46,7 +46,7 @@ def test_frames_are_dealt_out_to_windows_holding_one_window_at_a_time():
             taken.append(number)
             yield np.full((2, 2, 3), number, np.uint8)
 
-    windows = cut(source(), [(0, 9), (6, 15), (12, 20)])
+    windows = cut_windows(source(), [(0, 9), (6, 15), (12, 20)])
     assert next(windows)[:, 0, 0, 0].tolist() == list(range(9))
     assert len(taken) == 9
     assert [window[:, 0, 0, 0].tolist() for window in windows] == [list(range(6, 15)), list(range(12, 20))]

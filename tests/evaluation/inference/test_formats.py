@@ -8,7 +8,8 @@ import pytest
 from pympi.Elan import Eaf
 
 from evaluation.ctm import CtmWord, FormatError, read_ctm
-from evaluation.inference.transcript import FORMATS, Guess, Transcript, TranscriptError, check_format, save, save_all
+from evaluation.inference.formats import FORMATS, TranscriptError, check_format, save_ctm, save_transcript
+from evaluation.inference.transcript import Guess, Transcript
 
 WORDS = (
     CtmWord("MORGEN", 0.2, 0.44, 0.98),
@@ -27,7 +28,7 @@ def transcript(tmp_path) -> Transcript:
 
 
 def test_json_holds_everything(transcript, tmp_path):
-    save(transcript, tmp_path / "out.json")
+    save_transcript(transcript, tmp_path / "out.json")
     content = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
     assert content["words"][0] == {"gloss": "MORGEN", "start": 0.2, "end": 0.64, "confidence": 0.98}
     assert content["words"][2]["confidence"] is None
@@ -39,7 +40,7 @@ def test_json_holds_everything(transcript, tmp_path):
 
 
 def test_srt(transcript, tmp_path):
-    save(transcript, tmp_path / "out.srt")
+    save_transcript(transcript, tmp_path / "out.srt")
     assert (tmp_path / "out.srt").read_text(encoding="utf-8") == (
         "1\n00:00:00,200 --> 00:00:00,640\nMORGEN\n\n"
         "2\n00:00:00,640 --> 00:00:01,040\n下雨\n\n"
@@ -48,7 +49,7 @@ def test_srt(transcript, tmp_path):
 
 
 def test_vtt(transcript, tmp_path):
-    save(transcript, tmp_path / "out.VTT")
+    save_transcript(transcript, tmp_path / "out.VTT")
     text = (tmp_path / "out.VTT").read_text(encoding="utf-8")
     assert text == (
         "WEBVTT\n\n"
@@ -61,8 +62,8 @@ def test_vtt(transcript, tmp_path):
 
 def test_eaf_opens_with_a_tier_of_glosses_and_the_video(transcript, tmp_path):
     path = tmp_path / "annotations" / "out.eaf"
-    save(transcript, path)
-    save(transcript, path)  # again, in its place
+    save_transcript(transcript, path)
+    save_transcript(transcript, path)  # again, in its place
     assert [file.name for file in path.parent.iterdir()] == ["out.eaf"]
     eaf = Eaf(str(path))
     assert list(eaf.get_tier_names()) == ["gloss", "confidence"]
@@ -82,7 +83,7 @@ def test_eaf_opens_with_a_tier_of_glosses_and_the_video(transcript, tmp_path):
 
 
 def test_eaf_is_xml_in_the_order_of_its_schema(transcript, tmp_path):
-    save(transcript, tmp_path / "out.eaf")
+    save_transcript(transcript, tmp_path / "out.eaf")
     root = ElementTree.parse(tmp_path / "out.eaf").getroot()
     order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"]
     assert list(dict.fromkeys(child.tag for child in root)) == order
@@ -96,14 +97,14 @@ def test_eaf_is_xml_in_the_order_of_its_schema(transcript, tmp_path):
 
 
 def test_eaf_of_images_links_no_video(transcript, tmp_path):
-    save(replace(transcript, video=tmp_path), tmp_path / "out.eaf")
+    save_transcript(replace(transcript, video=tmp_path), tmp_path / "out.eaf")
     assert Eaf(str(tmp_path / "out.eaf")).get_linked_files() == []
 
 
 def test_ctm_reads_back_and_holds_many(transcript, tmp_path):
     plain = replace(transcript, words=WORDS[:2])
     other = replace(plain, name="other", words=WORDS[1:2])
-    save_all([plain, other], tmp_path / "all.ctm")
+    save_ctm([plain, other], tmp_path / "all.ctm")
     first, second = read_ctm(tmp_path / "all.ctm")
     assert (first.id, first.glosses) == ("my_clip", ("MORGEN", "下雨"))
     assert (second.id, second.glosses) == ("other", ("下雨",))
@@ -112,13 +113,13 @@ def test_ctm_reads_back_and_holds_many(transcript, tmp_path):
 
 def test_what_ctm_files_cannot_hold_is_an_error(transcript, tmp_path):
     with pytest.raises(FormatError, match="my_clip: the gloss 'A;B'"):
-        save(replace(transcript, words=(CtmWord("A;B", 0, 1),)), tmp_path / "out.ctm")
+        save_transcript(replace(transcript, words=(CtmWord("A;B", 0, 1),)), tmp_path / "out.ctm")
     assert not (tmp_path / "out.ctm").exists()
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_nothing_recognised_can_be_saved_too(transcript, tmp_path, suffix):
-    save(replace(transcript, words=(), nbest=()), tmp_path / f"out{suffix}")
+    save_transcript(replace(transcript, words=(), nbest=()), tmp_path / f"out{suffix}")
     text = (tmp_path / f"out{suffix}").read_text(encoding="utf-8")
     assert {".srt": "", ".vtt": "WEBVTT\n", ".ctm": ""}.get(suffix, text) == text
     if suffix == ".eaf":
@@ -127,10 +128,10 @@ def test_nothing_recognised_can_be_saved_too(transcript, tmp_path, suffix):
 
 def test_every_cue_lasts_and_none_begins_before_the_last_ends(transcript, tmp_path):
     brief = (CtmWord("A", 0.1, 0.0001), CtmWord("B", 0.1001, 0.0002), CtmWord("C", 0.1003, 0.4))
-    save(replace(transcript, words=brief), tmp_path / "out.srt")
+    save_transcript(replace(transcript, words=brief), tmp_path / "out.srt")
     times = re.findall(r"00:00:00,(\d+) --> 00:00:00,(\d+)", (tmp_path / "out.srt").read_text())
     assert times == [("100", "101"), ("101", "102"), ("102", "500")]
-    save(replace(transcript, words=brief), tmp_path / "out.eaf")
+    save_transcript(replace(transcript, words=brief), tmp_path / "out.eaf")
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "eaf"])

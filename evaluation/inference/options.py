@@ -1,0 +1,67 @@
+"""The options that `test_one_video.py` and `generate_cam.py` share; knows nothing of PyTorch, so that help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dataset.crop import CROPS
+from evaluation.inference.reading import Reading
+
+
+def add_option(parser: argparse._ActionsContainer, name: str, **settings: Any) -> None:
+    """Add --NAME to a parser or a group of options, spelt with dashes as well as with underscores.
+
+    Args:
+        parser: the parser, or a group of it.
+        name: the option's name with underscores.
+        settings: the other arguments of `ArgumentParser.add_argument`.
+    """
+    spellings = dict.fromkeys([f"--{name}", f"--{name.replace('_', '-')}"])  # once where both are the same
+    parser.add_argument(*spellings, dest=name, **settings)
+
+
+def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str]) -> None:
+    """Add the options that say which network reads, and on what.
+
+    Args:
+        parser: the parser.
+        languages: the choices of --language.
+    """
+    add_option(parser, "model_path", type=Path, required=True, metavar="FILE", help="the network's checkpoint")
+    add_option(parser, "device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
+    add_option(
+        parser,
+        "language",
+        choices=list(languages),
+        help="whose network it is, if the checkpoint does not say so; published ones do not",
+    )
+    add_option(parser, "dict", type=Path, metavar="FILE", help="the glosses, if the checkpoint does not hold them")
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how the frames of a clip are taken; they become a `Reading`."""
+    add_option(
+        parser,
+        "max_frames_num",
+        type=int,
+        default=Reading.max_frames,
+        metavar="N",
+        help="the most frames that are read at once; of longer clips N evenly spaced ones (%(default)s)",
+    )
+    add_option(
+        parser,
+        "fps",
+        type=float,
+        metavar="F",
+        help="read F frames a second, such as 25, the rate of the training (default: all frames)",
+    )
+    add_option(
+        parser,
+        "crop",
+        choices=CROPS,
+        default=Reading.crop,
+        help="squash the picture to a square as in training (none), or take the middle square (%(default)s)",
+    )

@@ -1,0 +1,45 @@
+"""How a video is to be read; knows nothing of PyTorch, so that a command line is checked before that is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from utils.errors import InputError
+
+SHORTEST_WINDOW = 48
+"""Frames, about two seconds: a shorter window does not show a gloss together with its neighbours."""
+
+FASTEST = 1000
+"""Frames a second: more than that is taken for a mistake in typing."""
+
+
+class ReadingError(InputError, ValueError):
+    """A clip cannot be read, or its heat not be drawn, in the way that was asked for."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a video is read.
+
+    Attributes:
+        max_frames: the most frames that the network is given at once.
+        windows: whether a longer video is read in overlapping windows; if not, `max_frames` of its frames are read,
+            evenly spaced.
+        rate: the frames to take of each second; all if None.
+        crop: "none" squashes the picture as the preparation of the corpora does, "centre" takes the middle square.
+
+    Raises:
+        ReadingError: a number of frames or a rate that is not positive, or windows that are too short.
+    """
+
+    max_frames: int = 360
+    windows: bool = False
+    rate: float | None = None
+    crop: str = "none"
+
+    def __post_init__(self) -> None:
+        least = SHORTEST_WINDOW if self.windows else 1
+        if self.max_frames < least:
+            raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here")
+        if self.rate is not None and not 0 < self.rate <= FASTEST:  # so written, NaN is refused too
+            raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
