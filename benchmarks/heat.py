@@ -16,7 +16,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from evaluation.heat.explain import align, combined
 from tqdm import tqdm
 
 from dataset.crop import crop_and_resize
@@ -25,28 +24,29 @@ from dataset.synthetic.layouts import SyntheticClip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, draw_conditions
 from evaluation.ctc.forced_alignment import Span
-from evaluation.heat.gradcam import record
+from evaluation.heat.gradcam import trace_layer
+from evaluation.heat.heat_map import align_glosses, combine_heat
 from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.errors import InputError
 from utils.table import format_table
 
-BLURRED = 0.05  # of a clip's pixels
-BLUR = 0.1  # standard deviation, in sides of the picture
+BLURRED = 0.05  # the part of a clip's pixels that is blurred, the hottest ones
+BLUR = 0.1  # the standard deviation of the blur, in sides of the picture
 
-Score = tuple[float, float]  # share of the heat in the boxes, and what the score loses
+Score = tuple[float, float]  # the share of the heat in the boxes, and what the score loses by the blur
 
 
 @dataclass(frozen=True)
-class Known:
-    """A clip as the network sees it.
+class KnownClip:
+    """A clip as the network sees it, of which it is known where the hands are.
 
     Attributes:
         video: (T, 3, S, S) uint8 RGB.
-        hands: (T, S, S) how much of each pixel lies in the box around a hand.
-        tokens: what is signed.
-        spans: output steps of each token.
+        hands: (T, S, S), the part of each pixel that lies in the box around a hand.
+        tokens: the classes of what is signed.
+        spans: the output steps (first, last + 1) of each token.
     """
 
     video: np.ndarray
@@ -55,92 +55,104 @@ class Known:
     spans: list[Span]
 
 
-def hand_boxes(clip: SyntheticClip, seed: int) -> np.ndarray:
-    """Left, top, right and bottom of both hands in every frame of a rendered clip, in its pixels: (T, 2, 4)."""
+def find_hand_boxes(clip: SyntheticClip, seed: int) -> np.ndarray:
+    """Find left, top, right and bottom of both hands in every frame of a rendered clip, in its pixels: (T, 2, 4)."""
     motion, rng = plan_clip(clip, seed)
     renderer = Renderer(SIGNERS[clip.signer], draw_conditions(rng, HEIGHT, WIDTH), rng)
     return np.stack([renderer.find_hand_boxes(*pose) for pose in zip(motion.hands, motion.face, strict=True)])
 
 
-def covered(boxes: np.ndarray, side: int) -> np.ndarray:
-    """Boxes (T, 2, 4) in pixels of a picture `side` wide and high -> the part of each pixel in one, (T, side, side)."""
+def rasterise_boxes(boxes: np.ndarray, side: int) -> np.ndarray:
+    """Compute the part of each pixel that lies in a box.
+
+    Args:
+        boxes: (T, 2, 4), the left, top, right and bottom of two boxes a frame, in pixels.
+        side: the width and height of the frames.
+
+    Returns:
+        (T, side, side) from 0 to 1.
+    """
     cell = np.arange(side)
     low, high = boxes[..., :2, None], boxes[..., 2:, None]  # (T, 2, 2, 1): x, y
     part = np.clip(np.minimum(cell + 1, high) - np.maximum(cell, low), 0, 1)  # (T, 2, 2, side)
     return (part[:, :, 1, :, None] * part[:, :, 0, None, :]).max(axis=1)
 
 
-def know(recogniser: Recogniser, clip: SyntheticClip, seed: int) -> Known:
-    """A clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
+def render_known_clip(recogniser: Recogniser, clip: SyntheticClip, seed: int) -> KnownClip:
+    """Render a clip of the built-in corpus as the network sees it, its glosses aligned by that network."""
     transform = recogniser.transform
     frames = [crop_and_resize(frame, recogniser.frame_size) for frame in render_clip(clip, seed)]
     video = recogniser.crop(np.stack(frames))
     plan = transform.plan(len(video), np.random.default_rng())
-    boxes = hand_boxes(clip, seed)[list(plan.indices)] / ([WIDTH, HEIGHT] * 2) * plan.size
-    boxes -= [plan.left, plan.top] * 2
+    boxes = find_hand_boxes(clip, seed)[list(plan.indices)] / (WIDTH, HEIGHT, WIDTH, HEIGHT) * plan.size
+    boxes -= (plan.left, plan.top, plan.left, plan.top)
     posteriors = torch.from_numpy(recogniser.network(video)).softmax(-1).numpy()
-    spans = align(posteriors, recogniser.vocabulary, clip.sentence)
-    return Known(video, covered(boxes, video.shape[-1]), tuple(recogniser.vocabulary.encode(clip.sentence)), spans)
+    spans = align_glosses(posteriors, recogniser.vocabulary, clip.sentence)
+    tokens = tuple(recogniser.vocabulary.encode(clip.sentence))
+    return KnownClip(video, rasterise_boxes(boxes, video.shape[-1]), tokens, spans)
 
 
-def enlarged(heat: np.ndarray, side: int) -> np.ndarray:
-    """(T, h, w) -> (T, side, side), linearly."""
+def enlarge_heat(heat: np.ndarray, side: int) -> np.ndarray:
+    """Enlarge heat (T, h, w) linearly to (T, side, side)."""
     return np.stack([cv2.resize(frame, (side, side), interpolation=cv2.INTER_LINEAR) for frame in heat])
 
 
-def inside(heat: np.ndarray, hands: np.ndarray) -> float:
-    """The share of heat (T, h, w) that lies in boxes (T, S, S); 0 without any heat."""
-    heat = enlarged(heat, hands.shape[-1])
+def measure_share(heat: np.ndarray, hands: np.ndarray) -> float:
+    """Measure the share of heat (T, h, w) that lies in boxes (T, S, S); 0 without any heat."""
+    heat = enlarge_heat(heat, hands.shape[-1])
     return float((heat * hands).sum() / max(heat.sum(), 1e-30))
 
 
-def at_best(hands: np.ndarray, size: Sequence[int]) -> float:
-    """The share if the heat were the boxes (T, S, S) themselves, in as few places (h, w) as the layer has."""
-    return inside(
+def measure_best_share(hands: np.ndarray, size: Sequence[int]) -> float:
+    """Measure the share if the heat were the boxes (T, S, S) themselves, in as few places (h, w) as the layer has."""
+    return measure_share(
         np.stack([cv2.resize(frame, tuple(size[::-1]), interpolation=cv2.INTER_AREA) for frame in hands]), hands
     )
 
 
-def score(network: TorchNetwork, clip: Known, video: np.ndarray) -> float:
-    """The mean logit of the clip's tokens at their steps, for a video in its place."""
+def score_clip(network: TorchNetwork, clip: KnownClip, video: np.ndarray) -> float:
+    """Compute the mean logit of the clip's tokens at their steps, for a video in the place of its own."""
     logits = network(video)  # (T', V)
     return float(
         np.mean([logits[first:end, k].mean() for k, (first, end) in zip(clip.tokens, clip.spans, strict=True)])
     )
 
 
-def lost(network: TorchNetwork, clip: Known, heat: np.ndarray) -> float:
-    """By how much the score falls once the `BLURRED` hottest pixels of the clip are blurred."""
+def measure_lost_score(network: TorchNetwork, clip: KnownClip, heat: np.ndarray) -> float:
+    """Measure by how much the score falls once the `BLURRED` hottest pixels of the clip are blurred."""
     side = clip.video.shape[-1]
-    heat = enlarged(heat, side)
+    heat = enlarge_heat(heat, side)
     hot = heat > np.quantile(heat, 1 - BLURRED)
     blurred = np.stack([cv2.GaussianBlur(frame.transpose(1, 2, 0), (0, 0), BLUR * side) for frame in clip.video])
     video = np.where(hot[:, None], blurred.transpose(0, 3, 1, 2), clip.video)
-    return score(network, clip, clip.video) - score(network, clip, video)
+    return score_clip(network, clip, clip.video) - score_clip(network, clip, video)
 
 
-def measure(
-    network: TorchNetwork, model: SLRModel, clip: Known
+def measure_layers(
+    network: TorchNetwork, model: SLRModel, clip: KnownClip
 ) -> tuple[dict[tuple[str, str], Score], dict[str, float]]:
-    """By layer and method, how good the heat is that `model` gives, and by layer the best share there can be.
+    """Measure the heat that a network gives, at every layer by every method.
 
     Args:
-        network: the trained one, which scores.
-        model: that one or another.
-        clip: a clip.
+        network: the trained network, which scores.
+        model: the network whose heat is measured, that one or another.
+        clip: the clip.
+
+    Returns:
+        by layer and method how good the heat is, and by layer the best share that there can be.
     """
     scores, best = {}, {}
     for layer in LAYERS:
-        recording = record(model, network.make_batch(clip.video), layer)
-        best[layer] = at_best(clip.hands, recording.maps.shape[2:])
+        trace = trace_layer(model, network.make_batch(clip.video), layer)
+        best[layer] = measure_best_share(clip.hands, trace.maps.shape[2:])
         for method in METHODS:
-            heat = combined(recording, clip.tokens, clip.spans, model.spec.stride, method)
-            scores[layer, method] = inside(heat, clip.hands), lost(network, clip, heat)
+            heat = combine_heat(trace, clip.tokens, clip.spans, model.spec.stride, method)
+            scores[layer, method] = measure_share(heat, clip.hands), measure_lost_score(network, clip, heat)
     return scores, best
 
 
-def random_models(recogniser: Recogniser, count: int) -> list[SLRModel]:
-    """Networks of the same shape that have learnt nothing, in evaluation mode."""
+def build_random_models(recogniser: Recogniser, count: int) -> list[SLRModel]:
+    """Build networks of the same shape that have learnt nothing, in evaluation mode."""
     models = []
     for seed in range(count):
         torch.manual_seed(seed)
@@ -157,18 +169,18 @@ def main(args: argparse.Namespace) -> None:
     clips = [clips[index] for index in np.linspace(0, len(clips) - 1, min(args.clips, len(clips))).round().astype(int)]
     trained, by_chance = defaultdict(list), defaultdict(list)
     best, areas, whole = defaultdict(list), [], []
-    models = random_models(recogniser, args.random)
+    models = build_random_models(recogniser, args.random)
     for clip in tqdm(clips, unit="clip", leave=False):
-        known = know(recogniser, clip, args.seed)
+        known = render_known_clip(recogniser, clip, args.seed)
         areas.append(known.hands.mean())
-        whole.append(score(recogniser.network, known, known.video))
-        scores, own_best = measure(recogniser.network, recogniser.network.model, known)
+        whole.append(score_clip(recogniser.network, known, known.video))
+        scores, own_best = measure_layers(recogniser.network, recogniser.network.model, known)
         for key, value in scores.items():
             trained[key].append(value)
         for layer, value in own_best.items():
             best[layer].append(value)
         for model in models:
-            for key, value in measure(recogniser.network, model, known)[0].items():
+            for key, value in measure_layers(recogniser.network, model, known)[0].items():
                 by_chance[key].append(value)
     rows = []
     for (layer, method), values in trained.items():
@@ -186,10 +198,14 @@ def parse_args() -> argparse.Namespace:
         "--model_path", default="./work_dir/quickstart/best.pt", help="checkpoint (default %(default)s)"
     )
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--clips", type=int, default=20, help="of the test split (default %(default)s)")
-    parser.add_argument("--random", type=int, default=2, help="networks with random weights (default %(default)s)")
+    parser.add_argument("--clips", type=int, default=20, help="number of clips of the test split (default %(default)s)")
+    parser.add_argument(
+        "--random", type=int, default=2, help="number of networks with random weights (default %(default)s)"
+    )
     for name, value in (("glosses", 12), ("train", 320), ("dev", 40), ("test", 60), ("seed", 0)):
-        parser.add_argument(f"--{name}", type=int, default=value, help="of the corpus (default %(default)s)")
+        parser.add_argument(
+            f"--{name}", type=int, default=value, help="of the corpus that is rendered (default %(default)s)"
+        )
     return parser.parse_args()
 
 

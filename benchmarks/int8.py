@@ -39,19 +39,19 @@ from utils.temporal import TemporalSpec
 
 PLAIN, PYTORCH = "3-D, fp32", "PyTorch, fused, fp32"
 ONNX, INT8 = "onnxruntime, fp32", "onnxruntime, int8"
-SHORTEST = 24  # frames of the random clips that ranges are taken from where there is no corpus
+SHORTEST = 24  # the frames of the shortest random clip; ranges are taken from such clips where there is no corpus
 GOAL_SPEED = 4.0  # times as fast as the 3-D implementation
-GOAL_WER = 0.5  # points
+GOAL_WER = 0.5  # points of word error rate that int8 may cost
 
 
-class Clips(CalibrationDataReader):
+class CalibrationClips(CalibrationDataReader):
     """Clips (T, 3, S, S) uint8, one by one and padded, as onnxruntime's calibration asks for them."""
 
     def __init__(self, clips: Iterable[np.ndarray], spec: TemporalSpec) -> None:
         self._padded = (clip[spec.pad(len(clip))][None] for clip in clips)  # (1, T_pad, 3, S, S) each
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        """The input for the next clip; None after the last."""
+        """Give the network's input for the next clip; None after the last."""
         clip = next(self._padded, None)
         return None if clip is None else {INPUT: clip}
 
@@ -69,7 +69,7 @@ def quantise(source: Path, target: Path, clips: Iterable[np.ndarray], spec: Temp
         quantize_static(
             folded,
             target,
-            Clips(clips, spec),
+            CalibrationClips(clips, spec),
             op_types_to_quantize=["Conv"],  # the LSTM has no static int8, and the rest is cheap
             per_channel=True,
             reduce_range=True,
@@ -77,10 +77,14 @@ def quantise(source: Path, target: Path, clips: Iterable[np.ndarray], spec: Temp
         )
 
 
-def networks(
+def build_networks(
     recogniser: Recogniser, clips: Iterable[np.ndarray], folder: Path
 ) -> tuple[dict[str, Network], dict[str, str]]:  # fmt: skip
-    """The network in three ways, and MiB of the ONNX files, which are written to `folder`."""
+    """Build the network in three ways.
+
+    Returns:
+        the networks, and the MiB of the ONNX files, which are written to `folder`; both by name.
+    """
     files = {ONNX: folder / "float.onnx", INT8: folder / "int8.onnx"}
     write_and_read_back(recogniser, "onnx", files[ONNX])
     spec = TemporalSpec(recogniser.config.model_args.conv_type)
@@ -92,8 +96,8 @@ def networks(
     return {PYTORCH: recogniser.network} | read, sizes
 
 
-def plain(recogniser: Recogniser) -> Network:
-    """The same equations in 3-D with HFAM, as the published code computes them."""
+def build_plain_network(recogniser: Recogniser) -> Network:
+    """Build the same equations in 3-D with HFAM, as the published code computes them."""
     reference = Reference3d(recogniser.network.model, recogniser.config.model_args.c2d_type).eval()
 
     @torch.inference_mode()
@@ -104,7 +108,7 @@ def plain(recogniser: Recogniser) -> Network:
     return network
 
 
-def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) -> WerResult:
+def count_word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) -> WerResult:
     """Recognise and score a split by the rules of the evaluation, with a network in the place of the recogniser's."""
     reader, clips, entries = replace(recogniser, network=network), data.loader.dataset, []
     for index in tqdm(range(len(clips)), desc=data.split, unit="clip", leave=False):
@@ -115,8 +119,8 @@ def word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) 
     return score_with_tool(data.references, hypotheses, config.evaluate_tool, config.sclite_path)
 
 
-def training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
-    """Clips (T, 3, S, S) uint8, evenly spaced in the training split, as the evaluation would see them."""
+def load_training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
+    """Load clips (T, 3, S, S) uint8, evenly spaced in the training split, as the evaluation would see them."""
     config = recogniser.config
     manifest = load_manifest(config.prepared, config.dataset, "train")
     spec = TemporalSpec(config.model_args.conv_type)
@@ -127,8 +131,10 @@ def training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
     return [clips[0, int(index)].video for index in places]
 
 
-def speed(ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarray, repeats: int) -> tuple[str, str]:
-    """The table of times, and what it says about int8."""
+def compare_speed(
+    ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarray, repeats: int
+) -> tuple[str, str]:
+    """Measure times: a table, and what it says about int8."""
     times = median_seconds({name: partial(network, clip) for name, network in ways.items()}, repeats, "cpu")
     rows = []
     for name, taken in times.items():
@@ -137,25 +143,24 @@ def speed(ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarra
     to = {name: taken / times[INT8] for name, taken in times.items()}
     verdict = (
         f"int8 is {to[PLAIN]:.2f} times as fast as the 3-D implementation (goal {GOAL_SPEED:g}: "
-        f"{reached(to[PLAIN] >= GOAL_SPEED)}), {to[PYTORCH]:.2f} times as fast as PyTorch and {to[ONNX]:.2f} times as "
-        "fast as the same runtime in fp32"
+        f"{judge_goal(to[PLAIN] >= GOAL_SPEED)}), {to[PYTORCH]:.2f} times as fast as PyTorch and {to[ONNX]:.2f} times "
+        "as fast as the same runtime in fp32"
     )
     return format_table(("times as fast as", "3-D", "PyTorch", "median", "ms a frame", "MiB"), rows), verdict
 
 
-def accuracy(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
-    """The table of word errors of a split, and what it says about int8."""
+def compare_word_errors(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
+    """Count the word errors of a split: a table, and what it says about int8."""
     data = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
-    found = {name: word_errors(recogniser, network, data) for name, network in ways.items()}
+    found = {name: count_word_errors(recogniser, network, data) for name, network in ways.items()}
     lost = found[INT8].wer - found[PYTORCH].wer
-    verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {reached(lost <= GOAL_WER)})"
-    return format_table(
-        (split, *RESULT_COLUMNS), [(name, *format_result_cells(result)) for name, result in found.items()]
-    ), verdict
+    verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {judge_goal(lost <= GOAL_WER)})"
+    rows = [(name, *format_result_cells(result)) for name, result in found.items()]
+    return format_table((split, *RESULT_COLUMNS), rows), verdict
 
 
-def reached(is_so: bool) -> str:
-    """Whether, in a word."""
+def judge_goal(is_so: bool) -> str:
+    """Say whether a goal was reached."""
     return "reached" if is_so else "missed"
 
 
@@ -166,17 +171,24 @@ def main(args: argparse.Namespace) -> None:
     recogniser = replace(recogniser, config=replace(recogniser.config, prepared=prepared, num_worker=0))
     size, model = recogniser.config.feeder_args.input_size, recogniser.config.model_args
     random_clips = (make_random_clip(SHORTEST + number, size) for number in range(args.clips))
-    clips = training_clips(recogniser, args.clips) if args.model_path else list(random_clips)
+    clips = load_training_clips(recogniser, args.clips) if args.model_path else list(random_clips)
     print(
         f"{model.c2d_type}, width {model.width}, {size}x{size}, ranges from {len(clips)} clips; a clip of "
         f"{args.frames} frames, medians of {args.repeats}; {torch.get_num_threads()} threads, PyTorch "
         f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, onnxruntime {onnxruntime.__version__}"
     )
     with tempfile.TemporaryDirectory() as folder:
-        ways, sizes = networks(recogniser, clips, Path(folder))
-        parts = [speed({PLAIN: plain(recogniser)} | ways, sizes, make_random_clip(args.frames, size), args.repeats)]
+        ways, sizes = build_networks(recogniser, clips, Path(folder))
+        parts = [
+            compare_speed(
+                {PLAIN: build_plain_network(recogniser)} | ways,
+                sizes,
+                make_random_clip(args.frames, size),
+                args.repeats,
+            )
+        ]
         if args.model_path:
-            parts += [accuracy(recogniser, ways, split) for split in args.splits]
+            parts += [compare_word_errors(recogniser, ways, split) for split in args.splits]
     tables, verdicts = zip(*parts, strict=True)
     print("", "\n\n".join(tables), "", f"Verdict: {'; '.join(verdicts)}", sep="\n")
 
@@ -186,10 +198,14 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model_path", type=Path, metavar="FILE", help="checkpoint (default: random weights)")
     parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared corpus (default: the checkpoint's)")
-    parser.add_argument("--splits", nargs="+", default=["test"], help="to score, with a checkpoint (default test)")
-    parser.add_argument("--clips", type=int, default=8, help="that ranges are taken from (default %(default)s)")
-    parser.add_argument("--frames", type=int, default=60, help="of the clip that is timed (default %(default)s)")
-    parser.add_argument("--repeats", type=int, default=5, help="times that it is read (default %(default)s)")
+    parser.add_argument(
+        "--splits", nargs="+", default=["test"], help="splits to score, with a checkpoint (default test)"
+    )
+    parser.add_argument(
+        "--clips", type=int, default=8, help="number of clips that ranges are taken from (default %(default)s)"
+    )
+    parser.add_argument("--frames", type=int, default=60, help="length of the clip that is timed (default %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="how often it is read (default %(default)s)")
     return parser.parse_args(arguments)
 
 

@@ -14,7 +14,7 @@ from evaluation.heat.request import LAYERS, METHODS
 @pytest.mark.parametrize("number", [0, 4])
 def test_the_boxes_hold_the_hands_and_little_else(number, monkeypatch):
     clip = plan_corpus(12, (6, 0, 0), 3)[number]
-    boxes, whole = heat.hand_boxes(clip, 3), list(render_clip(clip, 3))
+    boxes, whole = heat.find_hand_boxes(clip, 3), list(render_clip(clip, 3))
     monkeypatch.setattr(dataset.synthetic.render, "draw_hand", lambda *_: None)
     without = list(render_clip(clip, 3))
     assert len(boxes) == len(whole)
@@ -31,17 +31,17 @@ def test_boxes_become_parts_of_pixels():
     boxes = np.array([[[0.5, 1.0, 2.0, 2.25], [-9.0, -9.0, 1.0, 0.5]]])  # the second is cut off by the picture
     expected = np.zeros((4, 4))
     expected[1, 0], expected[1, 1], expected[2, 0], expected[2, 1], expected[0, 0] = 0.5, 1, 0.125, 0.25, 0.5
-    np.testing.assert_allclose(heat.covered(boxes, 4)[0], expected)
+    np.testing.assert_allclose(heat.rasterise_boxes(boxes, 4)[0], expected)
 
 
 def test_shares_of_heat():
     hands = np.zeros((2, 8, 8))
     hands[:, :, :4] = 1
-    assert heat.inside(np.ones((2, 2, 2)), hands) == pytest.approx(0.5)
-    assert heat.inside(np.zeros((2, 2, 2)), hands) == 0
-    assert heat.inside(hands, hands) == heat.at_best(hands, (8, 8)) == 1
-    assert 0.5 < heat.at_best(hands, (2, 2)) < 1  # enlarging blurs it
-    assert heat.at_best(hands, (1, 1)) == pytest.approx(0.5)
+    assert heat.measure_share(np.ones((2, 2, 2)), hands) == pytest.approx(0.5)
+    assert heat.measure_share(np.zeros((2, 2, 2)), hands) == 0
+    assert heat.measure_share(hands, hands) == heat.measure_best_share(hands, (8, 8)) == 1
+    assert 0.5 < heat.measure_best_share(hands, (2, 2)) < 1  # enlarging blurs it
+    assert heat.measure_best_share(hands, (1, 1)) == pytest.approx(0.5)
 
 
 def test_the_table(random_checkpoint, monkeypatch, capsys):

@@ -8,7 +8,17 @@ import pytest
 import torch
 
 from benchmarks import int8
-from benchmarks.int8 import INT8, ONNX, PLAIN, PYTORCH, Clips, networks, parse_args, training_clips, word_errors
+from benchmarks.int8 import (
+    INT8,
+    ONNX,
+    PLAIN,
+    PYTORCH,
+    CalibrationClips,
+    build_networks,
+    count_word_errors,
+    load_training_clips,
+    parse_args,
+)
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.inference.recogniser import Recogniser
 from utils.temporal import TemporalSpec
@@ -29,12 +39,12 @@ def data(recogniser):
 def written(recogniser, tmp_path_factory):
     """The folder of the ONNX files, and the networks."""
     folder = tmp_path_factory.mktemp("int8")
-    return folder, networks(recogniser, training_clips(recogniser, 2), folder)[0]
+    return folder, build_networks(recogniser, load_training_clips(recogniser, 2), folder)[0]
 
 
 def test_clips_come_padded_and_then_none():
     spec = TemporalSpec()
-    reader = Clips([np.zeros((5, 3, 8, 8), np.uint8)], spec)
+    reader = CalibrationClips([np.zeros((5, 3, 8, 8), np.uint8)], spec)
     assert reader.get_next()["video"].shape == (1, spec.padded_length(5), 3, 8, 8)
     assert reader.get_next() is None
 
@@ -65,16 +75,16 @@ def test_every_convolution_is_in_seven_bits_and_the_lstm_in_float(written):
 
 
 def test_training_clips_are_spread_over_the_split(recogniser):
-    every = training_clips(recogniser, 99)
+    every = load_training_clips(recogniser, 99)
     assert len(every) == 8
-    first, last = training_clips(recogniser, 2)
+    first, last = load_training_clips(recogniser, 2)
     assert np.array_equal(first, every[0]) and np.array_equal(last, every[7])
     assert first.shape[1:] == (3, 64, 64) and first.dtype == np.uint8
 
 
 def test_word_errors_are_those_of_the_evaluation(recogniser, data, tmp_path):
     expected = evaluate(recogniser.config, recogniser.network.model, data, recogniser.vocabulary, tmp_path)
-    assert word_errors(recogniser, recogniser.network, data) == expected.results["sequence"]
+    assert count_word_errors(recogniser, recogniser.network, data) == expected.results["sequence"]
 
 
 def test_a_gloss_too_many_counts_once(recogniser, data):
@@ -89,7 +99,7 @@ def test_a_gloss_too_many_counts_once(recogniser, data):
         logits[np.arange(len(logits)), [each for token in tokens for each in (token, 0)]] = 20
         return logits
 
-    result = word_errors(recogniser, network, data)
+    result = count_word_errors(recogniser, network, data)
     assert (result.substitutions, result.deletions, result.insertions) == (0, 0, 1)
 
 
@@ -98,7 +108,7 @@ def test_the_goal_of_speed(monkeypatch, seconds, fate):
     times = {PLAIN: 8.0, PYTORCH: 6.3, ONNX: 4.2, INT8: seconds}
     monkeypatch.setattr(int8, "median_seconds", lambda *_: times)
     networks = dict.fromkeys(times, lambda clip: clip)
-    lines, verdict = int8.speed(networks, dict.fromkeys(times, "1.0"), np.zeros((10, 3, 8, 8), np.uint8), 1)
+    lines, verdict = int8.compare_speed(networks, dict.fromkeys(times, "1.0"), np.zeros((10, 3, 8, 8), np.uint8), 1)
     assert f"{8 / seconds:.2f} times as fast as the 3-D implementation (goal 4: {fate})" in verdict
     assert f"{6.3 / seconds:.2f} times as fast as PyTorch" in verdict
     assert f"{4.2 / seconds:.2f} times as fast as the same runtime" in verdict
@@ -108,7 +118,7 @@ def test_the_goal_of_speed(monkeypatch, seconds, fate):
 def test_the_3d_implementation_reads_the_same(recogniser, data):
     clip = data.loader.dataset[0, 1].video
     expected = recogniser.network(clip)
-    assert np.abs(int8.plain(recogniser)(clip) - expected).max() < 1e-4 * np.abs(expected).max()
+    assert np.abs(int8.build_plain_network(recogniser)(clip) - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_what_is_printed(capsys, recogniser, random_checkpoint):
