@@ -1,9 +1,10 @@
-"""The house: imports point down from the commands to utils, and every file has its room."""
+"""The house: imports point down from the commands to utils and never in a circle, and every file has its room."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,11 @@ def nodes_at_load(tree: ast.AST) -> Iterator[ast.AST]:
             yield from nodes_at_load(node)
 
 
+def import_graph() -> dict[str, set[str]]:
+    """By file, the files of the project that it imports, wherever in it."""
+    return {name: (imports(path) & MODULES.keys()) - {name} for name, path in MODULES.items()}
+
+
 @each_file
 def test_imports_point_down(path):
     part = module_name(path).split(".")[0]
@@ -99,6 +105,13 @@ def test_imports_point_down(path):
         if package in ALLOWED and package != part:
             assert package in ALLOWED[part], f"{path} must not import {name}"
             assert name in ONLY.get((part, package), {name}), f"{path} must not import {name}"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    try:
+        TopologicalSorter(import_graph()).prepare()
+    except CycleError as circle:
+        pytest.fail(" <- ".join(circle.args[1]))
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)
