@@ -89,7 +89,7 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
         num_workers=config.num_worker,
     )
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)
-    # In the order of the clips, which CTM file and report follow; preparations of older versions may have another.
+    # In the order of the clips, which the CTM file and the report follow; the file of references may have another.
     by_id = {reference.id: reference for reference in references}
     return EvaluationData(split, loader, tuple(by_id[clip.id] for clip in manifest.clips), known)
 
