@@ -13,7 +13,8 @@ from utils.errors import InputError
 
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
-"""Draws of a bootstrap or permutation test: with so many, the ends of an interval are sure to about 0.05 points."""
+"""Draws of a bootstrap or permutation test. With so many, the ends of an interval over 540 sentences, as many as
+PHOENIX2014's dev has, differ by less than 0.05 points from seed to seed at a WER of 20 %."""
 BATCH = 500
 """Resamples held in memory at once: 10 MB for a thousand sentences."""
 
@@ -55,7 +56,7 @@ def compute_bootstrap_interval(
         lengths: (N,) reference glosses of each sentence.
         confidence: the share of the resamples that lie within the interval.
         resamples: the number of times that N sentences are drawn from the N, with replacement.
-        seed: the seed of the draws.
+        seed: the seed of the draws, always the same unless told otherwise: equal runs give equal reports.
 
     Returns:
         (low, high); None where drawing anew says nothing: all sentences have the same rate (one sentence, no error at
