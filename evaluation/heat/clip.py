@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -14,6 +13,7 @@ from dataset.crop import centre_square, crop_and_resize
 from dataset.manifest import Clip, Manifest, load_manifest
 from dataset.sampling import sample_at_rate, sample_every_frame, thin_out_evenly
 from dataset.video import Video
+from evaluation.heat.records import Region, ShownClip
 from evaluation.heat.request import ClipChoice
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
@@ -21,31 +21,6 @@ from evaluation.inference.transcribe import describe_crop, describe_frames
 from utils.text import did_you_mean
 
 SHOWN = 480  # pixels: the longer side of the pictures, large enough for a hand to be seen in them
-
-Region = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class ShownClip:
-    """A clip of which the network sees T frames.
-
-    Attributes:
-        name: the clip's name.
-        frames: (N, size, size, 3) uint8 RGB as the recogniser takes them; N is T, or more where it leaves some out.
-        pictures: (T, H, W, 3) uint8 RGB, the same frames as a person wants to see them; with even sides.
-        region: left, top, right and bottom of the part of the pictures that the network sees, in pixels.
-        rate: pictures a second.
-        signed: the glosses; None if they are not known.
-        notes: what was done to the frames, a sentence each.
-    """
-
-    name: str
-    frames: np.ndarray
-    pictures: np.ndarray
-    region: Region
-    rate: float
-    signed: tuple[str, ...] | None
-    notes: tuple[str, ...]
 
 
 def load_shown_clip(

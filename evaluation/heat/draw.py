@@ -10,9 +10,8 @@ import cv2
 import numpy as np
 
 from evaluation.ctm import CtmWord
-from evaluation.heat.clip import Region, ShownClip
 from evaluation.heat.contact_sheet import ContactSheet
-from evaluation.heat.heat_map import HeatMap
+from evaluation.heat.records import HeatMap, Region, ShownClip
 from evaluation.inference.formats import TranscriptError
 from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, open_writer
 from utils.files import atomic_path

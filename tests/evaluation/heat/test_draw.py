@@ -10,10 +10,11 @@ import torch
 
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
-from evaluation.heat.clip import ShownClip, find_seen_region, load_shown_clip
+from evaluation.heat.clip import find_seen_region, load_shown_clip
 from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
 from evaluation.heat.draw import COLOURS, UNSEEN, lay_heat_over, save_pictures
-from evaluation.heat.heat_map import HeatMap, combine_heat, compute_heat_map, locate_gloss, scale_heat
+from evaluation.heat.heat_map import combine_heat, compute_heat_map, locate_gloss, scale_heat
+from evaluation.heat.records import HeatMap, ShownClip
 from evaluation.heat.request import HeatRequest
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
