@@ -23,14 +23,13 @@ def masked_instance_norm(x: Tensor, norm: nn.InstanceNorm1d, mask: Tensor | None
 
 
 class SubbandWeight(nn.Module):
-    """`z + z * (sigmoid(InstanceNorm(Conv(z))) - 1/2)`: identity at the start, since the convolution is zero."""
+    """`z + z * (sigmoid(InstanceNorm(Conv(z))) - 1/2)`: identity at the start, when the convolution is constant."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, 5, padding=2)
         self.insnorm = nn.InstanceNorm1d(channels, affine=True)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)
+        nn.init.zeros_(self.conv.weight)  # the weights alone, as published: biases keep PyTorch's initial values
 
     def forward(self, z: Tensor, mask: Tensor | None) -> Tensor:
         """(B, C, T) -> the same; `z` is zero where `mask` (B, T) is."""
@@ -51,7 +50,6 @@ class LiftPooling(nn.Module):
     def _operator(channels: int) -> nn.Sequential:
         pointwise = nn.Conv1d(channels, channels, 1)
         nn.init.zeros_(pointwise.weight)
-        nn.init.zeros_(pointwise.bias)
         depthwise = nn.Conv1d(channels, channels, 3, padding=1, groups=channels)
         return nn.Sequential(depthwise, nn.ReLU(inplace=True), pointwise, nn.Tanh())
 

@@ -114,11 +114,12 @@ def test_shared_alignment_heads_are_one():
     )
 
 
-def test_lift_pooling_starts_as_even_plus_odd_difference():
-    """With the zero weights that training starts from: s = e, d = o, W(z) = z, so the result is e + o."""
+def test_lift_pooling_starts_as_even_plus_odd():
+    """With the zero weights that training starts from P and U are constants and W(z) = z: s + d = e + U + o - P."""
     pool = LiftPooling(3)
     x = torch.arange(24, dtype=torch.float32).reshape(1, 3, 8)
-    assert torch.allclose(pool(x), x[:, :, 0::2] + x[:, :, 1::2])
+    predicted, updated = (torch.tanh(operator[2].bias)[:, None] for operator in (pool.predictor, pool.updater))
+    assert torch.allclose(pool(x), x[:, :, 0::2] + updated + x[:, :, 1::2] - predicted, atol=1e-4)
 
 
 def test_lift_pooling_by_its_equations():
