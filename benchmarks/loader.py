@@ -51,7 +51,7 @@ PADDING = ("padding", "all", "edges", "for the longest", "all, of unsorted", "fo
 
 @dataclass(frozen=True)
 class NaiveDataset:
-    """The clips of `planned`, with every frame decoded, cropped and mirrored before some are chosen."""
+    """The clips of the dataset `planned`, with every frame decoded, cropped and mirrored before some are chosen."""
 
     planned: ClipDataset
     dtype: type
@@ -67,28 +67,28 @@ class NaiveDataset:
         return Sample(clip.id, video[list(plan.indices)], self.planned.targets[key[1]])
 
 
-def naive_collate(samples: Sequence[Sample]) -> tuple[torch.Tensor, list[int]]:
-    """Clips of any type of pixel, padded and joined (B, T_pad, 3, H, W), and their lengths."""
+def collate_naively(samples: Sequence[Sample]) -> tuple[torch.Tensor, list[int]]:
+    """Pad and join clips of any type of pixel (B, T_pad, 3, H, W); gives their lengths too."""
     spec, lengths = TemporalSpec(), [len(sample.video) for sample in samples]
     total = max(map(spec.padded_length, lengths))
     return torch.from_numpy(np.stack([sample.video[spec.pad(len(sample.video), total)] for sample in samples])), lengths
 
 
 def draw_lengths(count: int, seed: int = 0) -> list[int]:
-    """Frames of `count` clips, spread over PHOENIX2014's range with its mean."""
+    """Draw the numbers of frames of `count` clips, spread over PHOENIX2014's range with its mean."""
     share = (MEAN - SHORTEST) / (LONGEST - SHORTEST)
     drawn = np.random.default_rng(seed).beta(CONCENTRATION * share, CONCENTRATION * (1 - share), count)
     return np.rint(SHORTEST + drawn * (LONGEST - SHORTEST)).astype(int).tolist()
 
 
 def draw_manifest(count: int, home: Path) -> Manifest:
-    """A training split of clips with drawn lengths."""
+    """Draw a training split of `count` clips with such lengths, which lie in `home`."""
     clips = (Clip(f"clip{i}", f"clip{i}", "s", ("GLOSS",), n) for i, n in enumerate(draw_lengths(count)))
     return Manifest("phoenix2014", "train", FRAME_SIZE, tuple(clips), home)
 
 
 def write_corpora(count: int, home: Path) -> dict[str, Manifest]:
-    """The same rendered clips as folders of PNG and of JPEG, and packed: a manifest of each."""
+    """Write the same rendered clips as folders of PNG and of JPEG, and packed; gives the manifests by suffix."""
     rendered = chain.from_iterable(render_clip(clip, seed=0) for clip in plan_corpus(12, (40 * count, 0, 0), seed=0))
     manifests = {suffix: draw_manifest(count, home / suffix) for suffix in ("png", "jpg")}
     for clip in manifests["png"].clips:
@@ -106,7 +106,7 @@ def write_corpora(count: int, home: Path) -> dict[str, Manifest]:
 
 
 def configure(**changes: object) -> Config:
-    """The baseline, read in this process."""
+    """Give the baseline with these changes, read in this process."""
     return load_config(None, {"num_worker": 0, **changes})[0]
 
 
@@ -119,23 +119,23 @@ def build_training_loader(config: Config, manifest: Manifest) -> DataLoader:
     )  # fmt: skip
 
 
-def readers(manifest: Manifest) -> dict[str, DataLoader]:
-    """By name, the loaders of one corpus that are compared; all draw the same."""
+def build_readers(manifest: Manifest) -> dict[str, DataLoader]:
+    """Build the loaders of one corpus that are compared, by name; all draw the same."""
     folder, packed = (
         build_training_loader(configure(**{"feeder_args.datatype": datatype}), manifest)
         for datatype in ("video", "lmdb")
     )
     naive = {
         name: DataLoader(
-            NaiveDataset(folder.dataset, dtype), folder.batch_size, sampler=folder.sampler, collate_fn=naive_collate
+            NaiveDataset(folder.dataset, dtype), folder.batch_size, sampler=folder.sampler, collate_fn=collate_naively
         )
         for name, dtype in (("naive", np.uint8), ("naive float", np.float32))
     }
     return {"folder": folder, "LMDB": packed, **naive}
 
 
-def batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
-    """Video (B, T_pad, 3, H, W) and lengths (B,) of every batch of an epoch."""
+def read_batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+    """Read video (B, T_pad, 3, H, W) and lengths (B,) of every batch of an epoch."""
     loader.sampler.epoch = epoch
     for batch in loader:
         yield batch if isinstance(batch, tuple) else (batch.video, batch.lengths.tolist())
@@ -144,7 +144,7 @@ def batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequ
 def check_equal(loaders: dict[str, DataLoader]) -> None:
     """Read an epoch with each, which also fills the page cache; all must give the same pixels."""
     sums = {
-        name: [zlib.crc32(video.to(torch.uint8).numpy()) for video, _ in batches(loader, epoch=0)]
+        name: [zlib.crc32(video.to(torch.uint8).numpy()) for video, _ in read_batches(loader, epoch=0)]
         for name, loader in loaders.items()
     }
     different = [name for name in sums if sums[name] != sums["folder"]]
@@ -152,12 +152,12 @@ def check_equal(loaders: dict[str, DataLoader]) -> None:
         raise RuntimeError(f"other pixels than from the folder: {', '.join(different)}")
 
 
-def timed(loaders: dict[str, DataLoader], epoch: int) -> Iterator[dict[str, float]]:
-    """For each batch of an epoch, the seconds that each loader takes to read a frame of it, padding left out.
+def time_turns(loaders: dict[str, DataLoader], epoch: int) -> Iterator[dict[str, float]]:
+    """Measure, for each batch of an epoch, the seconds that each loader takes to read a frame of it, padding left out.
 
     They take turns batch by batch, each time another one first, so that other work on the machine hits all alike.
     """
-    ways = {name: batches(loader, epoch) for name, loader in loaders.items()}
+    ways = {name: read_batches(loader, epoch) for name, loader in loaders.items()}
     names = list(ways)
     for turn in range(len(loaders["folder"])):
         taken = {}
@@ -168,11 +168,11 @@ def timed(loaders: dict[str, DataLoader], epoch: int) -> Iterator[dict[str, floa
         yield taken
 
 
-def speed_rows(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
-    """A row for each way to read one corpus: medians over batches, and of the ratios within a batch."""
-    loaders = readers(manifest)
+def tabulate_speed(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
+    """Measure a row for each way to read one corpus: medians over batches, and of the ratios within a batch."""
+    loaders = build_readers(manifest)
     check_equal(loaders)
-    turns = [taken for epoch in range(1, repeats + 1) for taken in timed(loaders, epoch)]
+    turns = [taken for epoch in range(1, repeats + 1) for taken in time_turns(loaders, epoch)]
     seconds = {way: np.array([taken[way] for taken in turns]) for way in loaders}  # a frame
     frames = np.mean([loaders["folder"].dataset.lengths(epoch) for epoch in range(1, repeats + 1)])
     rows = []
@@ -183,8 +183,8 @@ def speed_rows(manifest: Manifest, name: str, repeats: int) -> list[list[str]]:
     return rows
 
 
-def padding(config: Config, manifest: Manifest) -> np.ndarray:
-    """Shares of all frames in batches (2,): edges, and what is there for the longest clip; means over epochs."""
+def measure_padding(config: Config, manifest: Manifest) -> np.ndarray:
+    """Count two shares of all frames in batches (2,), means over epochs: edges, and padding for the longest clip."""
     loader = build_training_loader(config, manifest)
     spec, shares = loader.dataset.spec, []
     for epoch in EPOCHS:
@@ -197,12 +197,13 @@ def padding(config: Config, manifest: Manifest) -> np.ndarray:
     return np.mean(shares, axis=0)
 
 
-def padding_rows(count: int) -> list[list[str]]:
-    """A row for each batch size without and with buckets."""
+def tabulate_padding(count: int) -> list[list[str]]:
+    """Count a row for each batch size without and with buckets."""
     manifest, rows = draw_manifest(count, Path()), []
     for size in (2, 8):
         plain, bucket = (
-            padding(configure(batch_size=size, **{"feeder_args.bucket": wanted}), manifest) for wanted in (False, True)
+            measure_padding(configure(batch_size=size, **{"feeder_args.bucket": wanted}), manifest)
+            for wanted in (False, True)
         )
         for name, (edges, others) in (("shuffled", plain), ("bucket", bucket)):
             ratios = (f"{value:.2f}x" for value in ((edges + others) / plain.sum(), others / plain[1]))
@@ -223,12 +224,12 @@ def main(args: argparse.Namespace) -> None:
             f"+-{100 * feeder.temporal_scale:.0f} %, batches of {configure().batch_size}; one process, OpenCV "
             f"{cv2.__version__}; medians of {args.repeats} passes' batches"
         )
-        rows = [speed_rows(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
+        rows = [tabulate_speed(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
     print(format_table(SPEED, list(chain.from_iterable(rows))))
     drawn = draw_lengths(args.lengths)
     spread = f"{min(drawn)} to {max(drawn)} frames, mean {np.mean(drawn):.0f}"
     print(f"\n{args.lengths} clips of {spread}; means of {len(EPOCHS)} epochs")
-    print(format_table(PADDING, padding_rows(args.lengths)))
+    print(format_table(PADDING, tabulate_padding(args.lengths)))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -17,10 +17,10 @@ class Sample:
     """One clip as the loader gives it.
 
     Attributes:
-        id: of the clip.
+        id: the clip's name.
         video: uint8 (T, 3, H, W) RGB.
-        target: label, class ids.
-        unreadable: a message for each clip that could not be read, so that this one stands in its place.
+        target: the label as class ids.
+        unreadable: a message for each clip that could not be read before this one took its place.
     """
 
     id: str
@@ -31,15 +31,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """B clips.
+    """B clips, padded to one length.
 
     Attributes:
-        ids: of the clips.
-        video: uint8 (B, T_pad, 3, H, W).
+        ids: the clips' names.
+        video: uint8 (B, T_pad, 3, H, W); of features, float32 (B, T_pad, C).
         lengths: (B,) real frame counts, before padding.
-        targets: (sum of target_lengths,) labels one after the other.
-        target_lengths: (B,).
-        unreadable: a message for each clip that could not be read, and in whose place another stands.
+        targets: (sum of target_lengths,) the labels, one after the other.
+        target_lengths: (B,) the number of glosses in each label.
+        unreadable: a message for each clip that could not be read; another clip took its place in the batch.
     """
 
     ids: tuple[str, ...]
@@ -50,17 +50,21 @@ class Batch:
     unreadable: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
-        """The batch with its video on `device`; lengths and labels stay on the CPU, where they are asked for."""
+        """Copy the video to `device`; lengths and labels stay on the CPU, where they are asked for."""
         return replace(self, video=self.video.to(device, non_blocking=device.type == "cuda"))
 
     def pin_memory(self) -> Batch:
-        """Called by the DataLoader: the video in page-locked memory."""
+        """Copy the video into page-locked memory; the DataLoader calls this."""
         return replace(self, video=self.video.pin_memory())
 
 
 @dataclass(frozen=True)
 class Collate:
-    """Pads clips as the network's temporal chain needs it and joins them."""
+    """Pads clips as the network's temporal chain needs it (`utils.temporal`) and joins them.
+
+    Args:
+        spec: the network's temporal chain, which says how much padding a clip gets.
+    """
 
     spec: TemporalSpec
 

@@ -24,10 +24,10 @@ class FeatureSource:
     """What the features in a folder were computed with; written beside them when the last one is there.
 
     Attributes:
-        backbone: SHA-256 of its weights.
-        channels: of a feature.
-        frame_size, image_scale, input_size: what was done to frames.
-        frame_interval: every how manieth frame was taken.
+        backbone: the SHA-256 of the backbone's weights.
+        channels: the number of values in the feature of a frame.
+        frame_size: the side of the prepared frames in pixels.
+        image_scale, input_size, frame_interval: the settings of `feeder_args` by these names.
     """
 
     backbone: str
@@ -40,10 +40,10 @@ class FeatureSource:
     FILE = "features.json"
 
     def save(self, folder: str | Path) -> None:
-        """Write it to `folder`, whose features are complete by that."""
+        """Write this to `folder`, last of all: where the file is, the features are complete."""
         write_json(Path(folder) / self.FILE, asdict(self))
 
-    def check(self, folder: str | Path) -> None:
+    def check_folder(self, folder: str | Path) -> None:
         """Raise FrameError unless the features in `folder` are complete and were computed with just this."""
         path = Path(folder) / self.FILE
         again = "run main.py --phase features with these weights and settings"
@@ -53,7 +53,8 @@ class FeatureSource:
             raise FrameError(f"there is no {path}, which --phase features writes at its end: {again}") from None
         except (OSError, ValueError) as error:
             raise FrameError(f"{path} cannot be read ({error}): {again}") from error
-        held = held if isinstance(held, dict) else {}
+        if not isinstance(held, dict):
+            held = {}
         differing = [name for name, value in asdict(self).items() if held.get(name) != value]
         if differing:
             named = ", ".join(f"{name} {held.get(name)} there, {getattr(self, name)} here" for name in differing)
@@ -61,7 +62,7 @@ class FeatureSource:
 
 
 def feature_file(folder: str | Path, split: str, clip_id: str) -> Path:
-    """Where the features of a clip lie below the folder that `--phase features` wrote."""
+    """Give the place of a clip's features below the folder that `--phase features` wrote."""
     return Path(folder) / split / f"{clip_id}.npz"
 
 
@@ -69,9 +70,9 @@ def write_features(path: Path, features: np.ndarray, frames: int) -> None:
     """Write the features of a clip, whole or not at all.
 
     Args:
-        path: file, named .npz.
-        features: (T_pad, C), of the clip's frames with its padding.
-        frames: of the clip, before padding.
+        path: the file, named .npz.
+        features: (T_pad, C) float32, the features of the clip's frames and of its own padding.
+        frames: the number of the clip's frames before padding.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
@@ -79,10 +80,10 @@ def write_features(path: Path, features: np.ndarray, frames: int) -> None:
 
 
 def read_features(path: Path) -> tuple[np.ndarray, int]:
-    """The features (T_pad, C) float32 of a clip and its number of frames.
+    """Read the features (T_pad, C) float32 of a clip and its number of frames.
 
     Raises:
-        FrameError: missing, damaged, or not such a file.
+        FrameError: the file is missing, damaged, or holds no features.
     """
     try:
         with np.load(path, allow_pickle=False) as content:
@@ -98,13 +99,13 @@ def read_features(path: Path) -> tuple[np.ndarray, int]:
 
 @dataclass(frozen=True)
 class FeatureSample:
-    """One clip.
+    """One clip as features.
 
     Attributes:
-        id: of the clip.
+        id: the clip's name.
         features: float32 (T_pad, C), the clip's own padding included.
-        frames: before padding.
-        target: label, class ids.
+        frames: the number of frames before padding.
+        target: the label as class ids.
     """
 
     id: str
@@ -118,10 +119,10 @@ class FeatureDataset(Dataset[FeatureSample]):
 
     Args:
         manifest: the clips.
-        targets: their labels, class ids.
-        folder: what `--phase features` wrote.
-        spec: of the network.
-        interval: every how manieth frame was taken.
+        targets: their labels as class ids.
+        folder: the folder that `--phase features` wrote.
+        spec: the network's temporal chain.
+        interval: `feeder_args.frame_interval`; of so many frames one was taken.
 
     Raises:
         FrameError: a clip has no features.
@@ -160,7 +161,10 @@ class FeatureDataset(Dataset[FeatureSample]):
 
 
 def collate_features(samples: Sequence[FeatureSample]) -> Batch:
-    """Clips side by side, zeros after each one's own end."""
+    """Join clips of features into a batch, with zeros after each one's own end.
+
+    Zeros do: a clip's features bring the padding that its output steps can see, and what is behind that is masked.
+    """
     total = max(len(sample.features) for sample in samples)
     video = np.zeros((len(samples), total, samples[0].features.shape[1]), np.float32)  # (B, T_pad, C)
     for row, sample in zip(video, samples, strict=True):

@@ -13,6 +13,8 @@ import numpy as np
 from utils.errors import InputError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
+"""What the names of frames end with, in small letters."""
+
 IMAGE_ENDS = (PNG_END, JPEG_END) = (b"IEND\xaeB`\x82", b"\xff\xd9")
 """The last bytes of a complete PNG (its last chunk with its checksum) and of a complete JPEG (its end marker)."""
 
@@ -22,7 +24,7 @@ class FrameError(InputError, ValueError):
 
 
 def list_frame_files(folder: str | Path) -> list[Path]:
-    """The images of `folder` in the order of the numbers in their names (`2.png` before `10.png`).
+    """List the images of `folder` in the order of the numbers in their names (`2.png` before `10.png`).
 
     Files of other kinds and hidden ones are left out.
 
@@ -31,7 +33,7 @@ def list_frame_files(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        paths = [path for path in folder.iterdir() if _is_frame(path)]
+        paths = [path for path in folder.iterdir() if is_frame_file(path)]
     except FileNotFoundError as error:
         raise FrameError(f"no folder {folder}: is the corpus linked, unpacked and prepared completely?") from error
     except OSError as error:
@@ -44,20 +46,23 @@ def list_frame_files(folder: str | Path) -> list[Path]:
 
 
 class FrameSource(Protocol):
-    """The images of one clip; `str` of it says where they are."""
+    """The images of one clip, wherever they lie; `str` of it says where."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Count the images."""
 
     def name(self, index: int) -> str:
-        """What messages call image `index`."""
+        """Give the name of image `index` for messages."""
 
     def image(self, index: int) -> np.ndarray:
-        """Image `index` as uint8 (H, W, 3) RGB; FrameError if it is damaged."""
+        """Read image `index` as uint8 (H, W, 3) RGB; FrameError if it is damaged."""
 
 
 class FrameFolder:
     """The images in a folder.
+
+    Args:
+        folder: the folder of one clip.
 
     Raises:
         FrameError: the folder is missing, not a folder, or holds no image.
@@ -74,11 +79,11 @@ class FrameFolder:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """The path of image `index`."""
+        """Give the path of image `index`."""
         return str(self.paths[index])
 
     def image(self, index: int) -> np.ndarray:
-        """Image `index` as uint8 (H, W, 3) RGB."""
+        """Read image `index` as uint8 (H, W, 3) RGB."""
         return read_image(self.paths[index])
 
 
@@ -110,7 +115,7 @@ def read_frames(
     _check_indices(wanted, len(source), source)
     frames: np.ndarray | None = None
     source_shape: tuple[int, ...] = ()
-    first_use: dict[int, int] = {}
+    first_use: dict[int, int] = {}  # longer clips are made by repeating frames: decoding is what costs time
     for position, index in enumerate(wanted):
         if frames is not None and index in first_use:
             frames[position] = frames[first_use[index]]
@@ -118,6 +123,7 @@ def read_frames(
         first_use[index] = position
         image = source.image(index)
         source_shape = source_shape or image.shape
+        # Before the resize, which would hide that a frame of another video has slipped in.
         check_same_size(image, source_shape, source.name(index))
         if size is not None:
             image = resize_frame(image, size)
@@ -145,7 +151,11 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def decode_image(data: bytes, name: str | Path) -> np.ndarray:
-    """The PNG or JPEG that a file holds as uint8 (H, W, 3) RGB; messages call it `name`.
+    """Decode the PNG or JPEG that a file holds to uint8 (H, W, 3) RGB.
+
+    Args:
+        data: the bytes of the file.
+        name: the name of the image in messages.
 
     Raises:
         FrameError: it is empty, cut short or not an image.
@@ -178,7 +188,7 @@ def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def natural_sort_key(path: Path) -> tuple[list[str | int], str]:
-    """What to sort paths of one folder by, so that `2.png` comes before `10.png`."""
+    """Make the key to sort paths of one folder by, so that `2.png` comes before `10.png`."""
     parts = re.split(r"([0-9]+)", path.name)
     return [int(part) if odd % 2 else part for odd, part in enumerate(parts)], path.name
 
@@ -196,7 +206,7 @@ _REPLACE = "unpack its clip from the corpus again, or prepare the corpus again"
 _PNG_START, _JPEG_START, _JPEG_SCAN = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xda"
 
 
-def _is_frame(path: Path) -> bool:
+def is_frame_file(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 

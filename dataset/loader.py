@@ -53,7 +53,7 @@ class ClipDataset(Dataset[Sample]):
         self.seed = seed
         self.targets = encode_labels(vocabulary, manifest)
         if pack:
-            pack.check(manifest)  # now, rather than hours later at the clip that is missing
+            pack.check_manifest(manifest)  # now, rather than hours later at the clip that is missing
 
     def __len__(self) -> int:
         return len(self.manifest.clips)
@@ -96,7 +96,7 @@ class ClipDataset(Dataset[Sample]):
         return [len(self.plan(epoch, index).indices) for index in range(len(self))]
 
     def _source(self, clip: Clip) -> FrameSource:
-        return self.pack.clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
+        return self.pack.open_clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
 
 
 def encode_labels(vocabulary: Vocabulary, manifest: Manifest) -> list[tuple[int, ...]]:

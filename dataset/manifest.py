@@ -19,16 +19,6 @@ from utils.temporal import TemporalSpec
 SPLITS = ("train", "dev", "test")
 """The parts of a corpus, in the order in which they are prepared and reported; some corpora have no test."""
 
-
-EXPECTED = {
-    "int_type": "a whole number",
-    "greater_than_equal": "at least 1",
-    "string_type": "a text",
-    "string_too_short": "a text that is not empty",
-    "tuple_type": "a list",
-}
-"""What messages say of the types of mistake that pydantic tells apart."""
-
 # Strict, so that "16" or true is a mistake and not a number of frames.
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
@@ -44,11 +34,11 @@ class Clip:
     """One recorded sentence.
 
     Attributes:
-        id: its name, unique in the split.
-        folder: the folder of its frames, absolute or relative to the folder of the manifest.
-        signer: who signs.
-        glosses: its label, in the order of signing.
-        num_frames: the number of its frames, at least 1.
+        id: the clip's name, unique in the split.
+        folder: the folder of the frames, absolute or relative to the folder of the manifest.
+        signer: the name of the signer.
+        glosses: the label, in the order of signing.
+        num_frames: the number of frames, at least 1.
     """
 
     id: Text
@@ -63,9 +53,10 @@ class Manifest:
     """The clips of one split of a corpus.
 
     Attributes:
-        dataset: name of the corpus, as in `--dataset`.
-        split: `train`, `dev` or `test`.
-        frame_size: side in pixels of the square that frames are to be read at; frames of any other size are resized.
+        dataset: the name of the corpus, as in `--dataset`.
+        split: one of `SPLITS`.
+        frame_size: the side in pixels of the square that frames are to be read at; frames of any other size are
+            resized to it first, so that unprepared frames give the network what prepared ones give.
         clips: the clips, in the order of the corpus.
         home: the folder that relative clip folders start from. It is where the file lies, hence not written into it:
             a prepared corpus can be moved as a whole.
@@ -86,16 +77,24 @@ class Manifest:
             raise ManifestError(f"clips of {self.dataset} {self.split} with the same id: {', '.join(repeated[:10])}")
 
     def clip_folder(self, clip: Clip) -> Path:
-        """The folder of `clip`'s frames."""
+        """Give the folder of `clip`'s frames."""
         return self.home / clip.folder
 
     def digest(self) -> str:
-        """SHA-256 of ids, frame counts and labels of the clips, in their order, on which training depends."""
+        """Compute the SHA-256 of the clips' ids, frame counts and labels, in their order.
+
+        Training depends on these alone, so a resumed run must find the same.
+        """
         content = [[clip.id, clip.num_frames, clip.glosses] for clip in self.clips]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def find_short_clips(self, spec: TemporalSpec, interval: int = 1) -> list[Clip]:
-        """Clips whose label needs more output steps than every `interval`-th of their frames gives."""
+        """Find the clips that CTC cannot learn: their label needs more output steps than their frames give.
+
+        Args:
+            spec: the network's temporal chain.
+            interval: `feeder_args.frame_interval`; of so many frames one is taken.
+        """
         return [
             clip
             for clip in self.clips
@@ -176,6 +175,16 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ManifestError(f"{path} must hold one JSON object (dataset, split, frame_size, clips): {_remedy(path)}")
     return content
+
+
+EXPECTED = {
+    "int_type": "a whole number",
+    "greater_than_equal": "at least 1",
+    "string_type": "a text",
+    "string_too_short": "a text that is not empty",
+    "tuple_type": "a list",
+}
+"""What messages say of the types of mistake that pydantic tells apart."""
 
 
 def _describe_mistake(mistake: Mapping[str, Any], content: dict[str, Any], path: Path) -> str:

@@ -5,6 +5,9 @@
     data/NUMBER  the images, one after the other, byte for byte the files of the clip's folder
 
 The first two are JSON behind its own checksum and length. All checksums are CRC-32.
+
+A clip's images lie in one value, so that a disk reads a clip in one piece, in order. The offsets let each image be
+taken out of it without looking at the others.
 """
 
 from __future__ import annotations
@@ -35,9 +38,9 @@ class PackedClip:
     """A clip in the index.
 
     Attributes:
-        number: in its keys; ids can be longer than keys may be.
-        frames: how many.
-        stamp: of the files that it was packed from.
+        number: the number in the clip's keys; ids can be longer than LMDB's keys may be.
+        frames: the number of frames.
+        stamp: a checksum over names, sizes and times of the files that the clip was packed from.
     """
 
     number: int
@@ -46,7 +49,7 @@ class PackedClip:
 
 
 def pack_path(prepared: str | Path, split: str) -> Path:
-    """Where the frames of a split are packed."""
+    """Give the place of the pack of a split's frames."""
     return Path(prepared) / "frames" / f"{split}.lmdb"
 
 
@@ -56,17 +59,17 @@ class Pack:
     It can be handed to another process: each opens the file for itself, when it first reads a clip.
 
     Args:
-        path: the file.
+        path: the file that `preprocess.pack` wrote.
 
     Raises:
-        FrameError: it is missing, cut short, damaged or of another version.
+        FrameError: the file is missing, cut short, damaged or of another version.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.written = self._written()
-        _environment.cache_clear()  # closes what was opened, perhaps an older file of this name
-        with self.reading() as transaction:
+        self.opened_file = self._identify_file()
+        _open_environment.cache_clear()  # closes what was opened, perhaps an older file of this name
+        with self.open_transaction() as transaction:
             index = unseal(transaction.get(INDEX))
         if index["version"] != VERSION:
             raise FrameError(f"{path} has version {index['version']}, version {VERSION} is needed: {self.remedy}")
@@ -75,23 +78,25 @@ class Pack:
 
     @property
     def remedy(self) -> str:
+        """The command that mends the pack, for messages."""
         return f"pack it again with `python -m preprocess.pack --prepared {quote(str(self.path.parent.parent))}`"
 
-    def check(self, manifest: Manifest) -> None:
-        """Whether every clip of `manifest` is here with all its frames.
+    def check_manifest(self, manifest: Manifest) -> None:
+        """Make sure that every clip of `manifest` is here with all its frames.
 
         Raises:
-            FrameError: one is not, or frames were prepared at another size; says how many are not.
+            FrameError: clips or frames are missing, or frames were prepared at another size; says how many.
         """
         if self.frame_size != manifest.frame_size:
             raise FrameError(
                 f"{self.path} was packed at {self.frame_size}x{self.frame_size} pixels, the corpus is now prepared at "
                 f"{manifest.frame_size}x{manifest.frame_size}: {self.remedy}"
             )
+        packed = {clip_id: clip.frames for clip_id, clip in self.clips.items()}
         wrong = [
-            f"{clip.id} ({self.clips[clip.id].frames if clip.id in self.clips else 'no'} frames, not {clip.num_frames})"
+            f"{clip.id} ({packed.get(clip.id, 'no')} frames, not {clip.num_frames})"
             for clip in manifest.clips
-            if clip.id not in self.clips or self.clips[clip.id].frames != clip.num_frames
+            if packed.get(clip.id) != clip.num_frames
         ]
         if wrong:
             raise FrameError(
@@ -99,20 +104,20 @@ class Pack:
                 f"them: {', '.join(wrong[:5])}: {self.remedy}"
             )
 
-    def clip(self, clip_id: str) -> PackedFrames:
-        """The frames of a clip.
+    def open_clip(self, clip_id: str) -> PackedFrames:
+        """Find the frames of a clip.
 
         Raises:
             FrameError: there is no such clip, or what is known of its frames is damaged.
         """
         if clip_id not in self.clips:
             raise FrameError(f"{self.path} has no clip {clip_id}: {self.remedy}")
-        if self._written() != self.written:
+        if self._identify_file() != self.opened_file:
             raise FrameError(f"{self.path} has been packed anew since it was opened: start again")
         return PackedFrames(self, clip_id)
 
-    def _written(self) -> tuple[int, int]:
-        """What tells the file from another one of the same name."""
+    def _identify_file(self) -> tuple[int, int]:
+        """Say which file this is: another one may get the same name while a training runs."""
         try:
             state = self.path.stat()
         except OSError as error:
@@ -120,22 +125,27 @@ class Pack:
         return state.st_ino, state.st_mtime_ns
 
     @contextmanager
-    def reading(self) -> Iterator[lmdb.Transaction]:
-        """A transaction that gives views of the file; whatever LMDB finds wrong becomes a FrameError."""
+    def open_transaction(self) -> Iterator[lmdb.Transaction]:
+        """Open a transaction that gives views of the file; what is found wrong in its block becomes a FrameError."""
         try:
-            with _environment(self.path).begin(buffers=True) as transaction:
+            with _open_environment(self.path).begin(buffers=True) as transaction:
                 yield transaction
         except (lmdb.Error, OSError, ValueError) as error:
             raise FrameError(f"{self.path} is damaged ({error}): {self.remedy}") from error
 
 
 class PackedFrames:
-    """The images of one clip of a pack; a `FrameSource`."""
+    """The images of one clip of a pack; a `FrameSource`.
+
+    Args:
+        pack: the open pack.
+        clip_id: the clip's name.
+    """
 
     def __init__(self, pack: Pack, clip_id: str) -> None:
         self.pack, self.clip_id = pack, clip_id
         self.number = pack.clips[clip_id].number
-        with pack.reading() as transaction:
+        with pack.open_transaction() as transaction:
             known = unseal(transaction.get(clip_key(self.number)))
         self.names: list[str] = known["names"]
         self.ends: list[int] = known["ends"]
@@ -148,17 +158,19 @@ class PackedFrames:
         return len(self.names)
 
     def name(self, index: int) -> str:
-        """The image's file name, and where it is."""
+        """Give the file name that the image had, and the pack that it is in."""
         return f"{self.names[index]} of {self}"
 
     def image(self, index: int) -> np.ndarray:
-        """Image `index` as uint8 (H, W, 3) RGB.
+        """Read image `index` as uint8 (H, W, 3) RGB.
 
         Raises:
-            FrameError: its bytes are not those that were packed.
+            FrameError: the image's bytes are not those that were packed.
         """
-        start = self.ends[index - 1] if index else 0
-        with self.pack.reading() as transaction:
+        start = 0
+        if index:
+            start = self.ends[index - 1]
+        with self.pack.open_transaction() as transaction:
             data = transaction.get(data_key(self.number)) or b""
             image = bytes(data[start : self.ends[index]]) if len(data) == self.ends[-1] else b""
         if zlib.crc32(image) != self.checksums[index]:
@@ -170,23 +182,27 @@ class PackedFrames:
 
 
 def clip_key(number: int) -> bytes:
-    """Where the names and places of a clip's images are."""
+    """Give the key of the names and offsets of a clip's images."""
     return b"clip/%d" % number
 
 
 def data_key(number: int) -> bytes:
-    """Where a clip's images are."""
+    """Give the key of a clip's images."""
     return b"data/%d" % number
 
 
 def seal(value: dict[str, Any]) -> bytes:
-    """JSON behind its checksum and its length."""
+    """Write `value` as JSON behind its checksum and its length."""
     data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return zlib.crc32(data).to_bytes(4, "big") + len(data).to_bytes(8, "big") + data
 
 
 def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
-    """What `seal` was given."""
+    """Read what `seal` was given.
+
+    Raises:
+        ValueError: it is missing or damaged.
+    """
     if sealed is None:
         raise ValueError("its index is missing or incomplete")
     # The length first: a damaged one in LMDB's own pages would lead behind the end of the file.
@@ -198,8 +214,8 @@ def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=16)
-def _environment(path: Path) -> lmdb.Environment:
-    """The file, opened once in each process, as LMDB demands.
+def _open_environment(path: Path) -> lmdb.Environment:
+    """Open the file, once in each process, as LMDB demands.
 
     Without a lock, as nothing ever writes to a finished file. Read-ahead stays on: most of a clip is read, in order.
     """

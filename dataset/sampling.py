@@ -14,8 +14,8 @@ class Sampling:
     """N frames out of a video.
 
     Attributes:
-        indices: (N,) positions in the video, rising, with repeats where frames were too few.
-        times: (N + 1,) seconds of the video at which each comes on, and at which the last one ends.
+        indices: (N,) positions in the video, which never fall, with repeats where the video has too few frames.
+        times: (N + 1,) seconds of the video at which each frame comes on, and at which the last one ends.
     """
 
     indices: np.ndarray
@@ -25,17 +25,24 @@ class Sampling:
         return len(self.indices)
 
     def seconds_at(self, position: float) -> float:
-        """Seconds of the video at which frame `position` of these comes on; N and more is the end."""
+        """Find the seconds of the video at which frame `position` of these comes on; N and more is the end."""
         return float(np.interp(position, np.arange(len(self.times)), self.times))
 
 
 def sample_every_frame(times: np.ndarray) -> Sampling:
-    """All T frames of a video with `times` (T + 1,)."""
+    """Take all T frames of a video with `times` (T + 1,)."""
     return Sampling(np.arange(len(times) - 1), times)
 
 
 def sample_at_rate(times: np.ndarray, rate: float) -> Sampling:
-    """`rate` frames a second, each the one of `times` (T + 1,) that begins nearest; of two equally near, the later."""
+    """Take `rate` frames a second, each the one that begins nearest; of two equally near, the later.
+
+    By time and not by number: telephones and screen recorders change the frame rate within a video.
+
+    Args:
+        times: (T + 1,) the seconds at which the video's frames come on, and at which the last one ends.
+        rate: the frames a second that the network was trained on.
+    """
     begin, end = times[0], times[-1]
     count = max(1, round((end - begin) * rate))
     wanted = begin + np.arange(count) / rate  # (N,)
@@ -45,7 +52,7 @@ def sample_at_rate(times: np.ndarray, rate: float) -> Sampling:
 
 
 def thin_out_evenly(sampling: Sampling, limit: int) -> Sampling:
-    """At most `limit` of the frames: all of them, or the first, the last and others at equal distances between."""
+    """Take at most `limit` of the frames: all of them, or the first, the last and others at equal distances between."""
     if len(sampling) <= limit:
         return sampling
     kept = np.linspace(0, len(sampling) - 1, limit).round().astype(int)

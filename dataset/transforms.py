@@ -1,4 +1,8 @@
-"""Which frames and which part of them the network sees: decided first, so that only those are read."""
+"""Which frames and which part of them the network sees.
+
+That is decided before any pixel is read, so that frames which the random length leaves out are never decoded, and only
+the crop of the others is kept in memory.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,10 @@ class Plan:
     """What to do with one clip.
 
     Attributes:
-        indices: frames to read, in order; some may repeat.
-        size: side in pixels to read frames at.
-        top, left: corner of the crop.
-        flip: mirror left and right.
+        indices: the frames to read, in order; some may repeat.
+        size: the side in pixels to which frames are resized first.
+        top, left: the corner of the crop.
+        flip: whether to mirror left and right.
     """
 
     indices: tuple[int, ...]
@@ -34,8 +38,8 @@ class Transform:
 
     Args:
         feeder: the settings.
-        frame_size: side of the prepared frames.
-        training: draw, or take the centre.
+        frame_size: the side of the prepared frames in pixels.
+        training: whether to draw; else every frame and the centre are taken.
 
     Raises:
         ConfigError: the crop is larger than the frames.
@@ -55,17 +59,20 @@ class Transform:
 
     @property
     def size(self) -> int:
-        """Side at which frames are read, before the crop."""
+        """The side in pixels to which frames are resized, before the crop.
+
+        An `image_scale` above one is that side itself.
+        """
         scale = self.feeder.image_scale
         return round(scale if scale > 1 else self.frame_size * scale)
 
     def plan(self, num_frames: int, rng: np.random.Generator, shortest: int = 1) -> Plan:
-        """What to do with one clip.
+        """Decide what to do with one clip.
 
         Args:
-            num_frames: frames of the clip.
-            rng: source of what is drawn in training.
-            shortest: frames below which the clip's label could no longer be spelt.
+            num_frames: the number of the clip's frames.
+            rng: the source of what is drawn in training.
+            shortest: the number of frames below which CTC could no longer spell the clip's label.
         """
         kept = np.arange(0, num_frames, self.feeder.frame_interval)
         slack = self.size - self.feeder.input_size
@@ -90,7 +97,11 @@ class Transform:
         return np.ascontiguousarray(self.view(frames, plan))
 
     def _rescale(self, length: int, rng: np.random.Generator, shortest: int) -> np.ndarray:
-        """Sorted random positions: up to `temporal_scale` more or fewer, within bounds, a multiple of four."""
+        """Draw sorted random positions: up to `temporal_scale` more or fewer, within bounds, a multiple of four.
+
+        Random and not evenly spaced frames, so that the speed also varies within the clip; sorted, so that signing goes
+        forwards; a multiple of four, the stride of the published network, so that the last output step is a whole one.
+        """
         scale = self.feeder.temporal_scale
         wanted = length * rng.uniform(1 - scale, 1 + scale)
         wanted = min(max(wanted, self.feeder.min_frames), self.feeder.max_frames)

@@ -14,6 +14,7 @@ from dataset.frames import (
     IMAGE_SUFFIXES,
     FrameError,
     check_same_size,
+    is_frame_file,
     list_frame_files,
     natural_sort_key,
     read_image,
@@ -28,13 +29,13 @@ COUNT_TOLERANCE = 0.01  # Matroska states a duration, which OpenCV turns into a 
 
 @dataclass(frozen=True)
 class Video:
-    """A file or a folder of images whose frames can be read.
+    """A video whose frames can be read: a file or a folder of images.
 
     Attributes:
         path: the file, or the folder that the images lie in.
-        times: (T + 1,) seconds at which each frame comes on, and at which the last one ends.
-        rate: frames a second, on average.
-        announced: frames that the file says it has; T if it does not say.
+        times: (T + 1,) the seconds at which each frame comes on, and at which the last one ends.
+        rate: the average number of frames a second.
+        announced: the number of frames that the file says it has; T if it does not say.
     """
 
     path: Path
@@ -44,32 +45,38 @@ class Video:
 
     @property
     def num_frames(self) -> int:
-        """T."""
+        """The number of frames T that can be read."""
         return len(self.times) - 1
 
     @property
     def is_file(self) -> bool:
-        """A file, and so what players and ELAN can open."""
+        """Whether it is a file, which players and ELAN can open, and not a folder of images."""
         return self.path.is_file()
 
     def frames(self, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
-        """The frames at `indices`, which never fall but may repeat: uint8 (H, W, 3) RGB, one at a time.
+        """Read frames, one at a time: uint8 (H, W, 3) RGB.
+
+        Args:
+            indices: the positions of the frames, which never fall but may repeat: seeking backwards in a file is slow,
+                and with some codecs it lands on another frame.
 
         Raises:
             FrameError: an image is damaged or of another size, the file has become shorter, or an index falls.
         """
         if np.any(np.diff(indices) < 0):
             raise FrameError(f"frames of {self.path} can only be read forwards")
-        return _frames_of_file(self.path, indices) if self.is_file else _frames_of_folder(self.path, indices)
+        return _read_file(self.path, indices) if self.is_file else _read_folder(self.path, indices)
 
 
 def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = False) -> Video:
-    """Find out what can be read of a video; a file is decoded once for that.
+    """Find out what can be read of a video.
+
+    A file is decoded once for that: what its header says of times and of the number of frames can be wrong.
 
     Args:
         path: a video file of any kind that OpenCV's FFmpeg reads, or a folder of images.
-        folder_rate: frames a second of images, which do not say it.
-        allow_truncated: take a file of which fewer frames can be read than it announces.
+        folder_rate: the frames a second of a folder, whose images do not say it.
+        allow_truncated: whether to take a file of which fewer frames can be read than it announces.
 
     Raises:
         FrameError: there is none, it is no video, or it has no frames or fewer than it announces.
@@ -79,13 +86,13 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")
         return _open_file(path, allow_truncated)
-    folder = _image_folder(path)
+    folder = _find_image_folder(path)
     count = len(list_frame_files(folder))
     return Video(folder, np.arange(count + 1) / folder_rate, folder_rate, count)
 
 
 def list_clips(path: str | Path) -> dict[str, Path]:
-    """The clips at `path` by name, in natural order.
+    """List the clips at `path` by name, in natural order.
 
     A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos and its folders
     of images; where there is no video, each of its folders must be one. Hidden files are left out.
@@ -106,10 +113,10 @@ def list_clips(path: str | Path) -> dict[str, Path]:
             f"{path} holds {len(images)} images and {len(videos)} videos: name one of the videos, or move the images "
             "of a clip into a folder of their own"
         )
-    if images or _image_folder(path) != path:
+    if images or _find_image_folder(path) != path:
         return {path.resolve().name: path}
     folders = [entry for entry in visible if entry.is_dir()]
-    holding = [entry for entry in folders if _holds_images(_image_folder(entry))]
+    holding = [entry for entry in folders if _holds_images(_find_image_folder(entry))]
     clips = sorted((*videos, *(holding if videos else folders)), key=natural_sort_key)
     if not videos and not holding:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
@@ -119,7 +126,7 @@ def list_clips(path: str | Path) -> dict[str, Path]:
 
 
 def _open_file(path: Path, allow_truncated: bool) -> Video:
-    with _capture(path) as capture:
+    with _open_capture(path) as capture:
         announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
         moments = []
         while capture.grab():
@@ -134,14 +141,14 @@ def _open_file(path: Path, allow_truncated: bool) -> Video:
             f"damaged, or was trimmed in a way that only hides frames; {_REPLACE} (test_one_video.py reads what is "
             "there with --allow-truncated)"
         )
-    times = _times(path, np.array(moments), rate)
+    times = _compute_times(path, np.array(moments), rate)
     if len(moments) > 1:
         rate = float((len(moments) - 1) / (times[-2] - times[0]))
     return Video(path, times, rate, announced)
 
 
-def _times(path: Path, moments: np.ndarray, rate: float) -> np.ndarray:
-    """(T + 1,) seconds, from the time stamps (T,) of the frames and, where those are no good, from the frame rate."""
+def _compute_times(path: Path, moments: np.ndarray, rate: float) -> np.ndarray:
+    """Compute the (T + 1,) seconds from the frames' time stamps (T,); where those do not rise, from the frame rate."""
     steps = np.diff(moments)
     if len(steps) and (steps > 0).all():
         return np.append(moments, moments[-1] + np.median(steps))
@@ -150,14 +157,15 @@ def _times(path: Path, moments: np.ndarray, rate: float) -> np.ndarray:
     return np.arange(len(moments) + 1) / rate
 
 
-def _frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
-    with _capture(path) as capture:
+def _read_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+    with _open_capture(path) as capture:
         position, frame = -1, None
         for index in indices:
             while position < index:
                 if not capture.grab():
                     raise FrameError(f"the video {path} ends after {position + 1} frames; has it changed?")
                 position, frame = position + 1, None
+            # Retrieved only where it is wanted: turning a frame into a picture takes time.
             if frame is None:
                 decoded, image = capture.retrieve()
                 if not decoded:
@@ -166,7 +174,7 @@ def _frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator
             yield frame
 
 
-def _frames_of_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
+def _read_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
     paths = list_frame_files(folder)
     position, frame, shape = -1, None, None
     for index in indices:
@@ -178,8 +186,8 @@ def _frames_of_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iter
 
 
 @contextmanager
-def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    """The file opened by FFmpeg, which turns frames as the file's rotation says."""
+def _open_capture(path: Path) -> Iterator[cv2.VideoCapture]:
+    """Open the file by FFmpeg, which turns frames as the file's rotation says (telephones store it)."""
     # The absolute path: FFmpeg takes what stands before a colon for a protocol.
     capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
     try:
@@ -193,16 +201,13 @@ def _capture(path: Path) -> Iterator[cv2.VideoCapture]:
         capture.release()
 
 
-def _image_folder(path: Path) -> Path:
-    """Where the images of the clip in folder `path` lie: there, or in PHOENIX2014's folder of the camera."""
+def _find_image_folder(path: Path) -> Path:
+    """Find the images of the clip in folder `path`: they lie there, or in PHOENIX2014's folder of the camera."""
     return path / CAMERA if not _holds_images(path) and _holds_images(path / CAMERA) else path
 
 
 def _holds_images(path: Path) -> bool:
-    return path.is_dir() and any(
-        entry.suffix.lower() in IMAGE_SUFFIXES and not entry.name.startswith(".") and entry.is_file()
-        for entry in path.iterdir()
-    )
+    return path.is_dir() and any(is_frame_file(entry) and entry.is_file() for entry in path.iterdir())
 
 
 _REPLACE = "copy or download it again, or convert it with another program"

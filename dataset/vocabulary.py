@@ -27,7 +27,7 @@ class Vocabulary:
 
     Args:
         glosses: the glosses in id order: at least one, each unique, not empty and without white space.
-        source: where they come from, for error messages; not part of the comparison.
+        source: the file that they come from, for messages; two dictionaries are equal without it.
 
     Raises:
         VocabularyError: one or more glosses are empty, blank, repeated or hold white space.
@@ -38,7 +38,7 @@ class Vocabulary:
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __init__(self, glosses: Sequence[str], source: str = "the gloss dictionary") -> None:
-        _check(glosses, source)
+        _check_glosses(glosses, source)
         object.__setattr__(self, "glosses", tuple(glosses))
         object.__setattr__(self, "source", source)
         object.__setattr__(self, "_ids", {gloss: index for index, gloss in enumerate(glosses, start=BLANK_ID + 1)})
@@ -56,7 +56,7 @@ class Vocabulary:
         return len(self.glosses) + 1
 
     def encode(self, glosses: Iterable[str]) -> list[int]:
-        """The ids of `glosses`, each in 1..len(self).
+        """Turn glosses into their ids, each in 1..len(self).
 
         Raises:
             VocabularyError: the dictionary lacks some of them; the message names every one.
@@ -72,7 +72,7 @@ class Vocabulary:
         return [self._ids[gloss] for gloss in glosses]
 
     def decode(self, ids: Iterable[int]) -> tuple[str, ...]:
-        """The glosses of `ids`.
+        """Turn ids into their glosses.
 
         Raises:
             VocabularyError: an id is the blank or not in 1..len(self).
@@ -103,7 +103,7 @@ class Vocabulary:
         except (OSError, UnicodeDecodeError) as error:
             raise VocabularyError(f"the gloss dictionary {path} is not a readable UTF-8 file: {error}") from error
         if path.suffix.lower() == ".json":
-            return cls(_json_glosses(path, text), source=str(path))
+            return cls(_read_json_list(path, text), source=str(path))
         lines = text.split("\n")
         return cls(lines[:-1] if lines[-1] == "" else lines, source=str(path))
 
@@ -135,7 +135,7 @@ def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path
     return Vocabulary.load(Path(prepared) / DICTIONARY)
 
 
-def _json_glosses(path: Path, text: str) -> list[str]:
+def _read_json_list(path: Path, text: str) -> list[str]:
     try:
         glosses = json.loads(text)
     except json.JSONDecodeError as error:
@@ -145,7 +145,7 @@ def _json_glosses(path: Path, text: str) -> list[str]:
     return glosses
 
 
-def _check(glosses: Sequence[str], source: str) -> None:
+def _check_glosses(glosses: Sequence[str], source: str) -> None:
     if isinstance(glosses, str):
         raise VocabularyError(f"{source}: the glosses must be a sequence of strings, not the one string {glosses!r}")
     if not glosses:
@@ -161,5 +161,7 @@ def _check(glosses: Sequence[str], source: str) -> None:
             problems.append(f"line {line}: {gloss!r} is already on line {first_line[gloss]}")
         first_line.setdefault(gloss, line)
     if problems:
-        more = f" and {len(problems) - 10} more" if len(problems) > 10 else ""
+        more = ""
+        if len(problems) > 10:
+            more = f" and {len(problems) - 10} more"
         raise VocabularyError(f"{source} is no dictionary of one gloss a line: {'; '.join(problems[:10])}{more}")

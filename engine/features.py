@@ -65,7 +65,7 @@ def check_features(feeder: FeederArgs, model: SLRModel, frame_size: int) -> None
         frame_size: the size of the prepared frames, in pixels.
     """
     if feeder.datatype == "features":
-        build_feature_source(feeder, model, frame_size).check(feeder.features)
+        build_feature_source(feeder, model, frame_size).check_folder(feeder.features)
 
 
 def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -> FeatureSource:

@@ -24,28 +24,28 @@ def test_lengths_are_spread_like_those_of_phoenix2014():
 
 
 def test_the_naive_order_gives_the_same_pixels(corpora):
-    loaders = benchmark.readers(corpora["png"])
+    loaders = benchmark.build_readers(corpora["png"])
     benchmark.check_equal(loaders)
-    (floats, lengths), (folder, same) = (next(benchmark.batches(loaders[n], 3)) for n in ("naive float", "folder"))
+    (floats, lengths), (folder, same) = (next(benchmark.read_batches(loaders[n], 3)) for n in ("naive float", "folder"))
     assert floats.dtype == torch.float32
     assert torch.equal(floats, folder.float())
     assert lengths == same
     with pytest.raises(RuntimeError, match="other pixels than from the folder: naive"):
-        benchmark.check_equal({"folder": loaders["folder"], "naive": benchmark.readers(corpora["jpg"])["naive"]})
+        benchmark.check_equal({"folder": loaders["folder"], "naive": benchmark.build_readers(corpora["jpg"])["naive"]})
 
 
 def test_padding_by_hand():
     # No rescaling, no shuffling of equals: 10 and 30 frames in one batch; edges of 12 frames and rounding up to fours.
     clips = tuple(Clip(str(n), str(n), "s", ("GLOSS",), n) for n in (10, 30))
     config = benchmark.configure(**{"feeder_args.temporal_scale": 0.0})
-    edges, longest = benchmark.padding(config, Manifest("phoenix2014", "train", 256, clips, Path()))
+    edges, longest = benchmark.measure_padding(config, Manifest("phoenix2014", "train", 256, clips, Path()))
     # 10 -> 12 + 12 = 24, 30 -> 32 + 12 = 44; the batch has 2 * 44 = 88 frames, 20 of them for the longest
     assert edges == pytest.approx((14 + 14) / 88)
     assert longest == pytest.approx(20 / 88)
 
 
 def test_buckets_leave_a_third_of_the_padding_for_the_longest_or_less():
-    rows = benchmark.padding_rows(600)
+    rows = benchmark.tabulate_padding(600)
     assert [row[0] for row in rows] == [f"{o}, batches of {size}" for size in (2, 8) for o in ("shuffled", "bucket")]
     for plain, bucket in (rows[:2], rows[2:]):
         assert plain[4:] == ["1.00x", "1.00x"]

@@ -61,7 +61,7 @@ def test_batches_are_those_of_the_folders(prepared, packed, split, workers):
 
 def test_indices_as_in_folders(jpegs):
     manifest, path = jpegs
-    frames, folder = Pack(path).clip("b"), manifest.clip_folder(manifest.clips[1])
+    frames, folder = Pack(path).open_clip("b"), manifest.clip_folder(manifest.clips[1])
     assert frames.names == ["1.jpg", "2.jpg", "10.jpg"]
     for indices in (None, [2, 0, 2], [1]):
         np.testing.assert_array_equal(read_frames(frames, indices, 16), read_frames(folder, indices, 16))
@@ -78,8 +78,8 @@ def test_a_changed_bit_is_found_and_named(jpegs):
     place = data.index(image) + len(image) // 2
     data[place] ^= 1
     path.write_bytes(data)
-    frames = Pack(path).clip("b")
-    read_frames(Pack(path).clip("a"))
+    frames = Pack(path).open_clip("b")
+    read_frames(Pack(path).open_clip("a"))
     read_frames(frames, [0, 2])
     remedy = rf"delete {path} and pack it again with `python -m preprocess\.pack --prepared {manifest.home}`"
     with pytest.raises(FrameError, match=rf"the image 2\.jpg of clip b of {path} is damaged .*: {remedy}"):
@@ -94,7 +94,7 @@ def test_a_changed_bit_in_an_index_is_found(jpegs, key):
     with pytest.raises(
         FrameError, match=r"train\.lmdb is damaged \(the checksum of its index differs\): pack it again"
     ):
-        Pack(path).clip("a")
+        Pack(path).open_clip("a")
 
 
 @pytest.mark.parametrize("part", [0.0, 0.01, 0.3, 0.7, 0.999])
@@ -132,21 +132,21 @@ def test_clips_and_frames_that_a_pack_lacks_are_named_before_anything_is_read(pa
         build_loader(config, replace(manifest, frame_size=80), vocabulary, training=False)
     build_loader(config, replace(manifest, clips=(third, first)), vocabulary, training=False)  # a part of it will do
     with pytest.raises(FrameError, match=r"has no clip new"):
-        Pack(pack_path(packed, "dev")).clip("new")
+        Pack(pack_path(packed, "dev")).open_clip("new")
 
 
 def test_a_pack_that_was_replaced_is_read_anew(jpegs):
     manifest, path = jpegs
     old = Pack(path)
-    before = read_frames(old.clip("a"))
+    before = read_frames(old.open_clip("a"))
     cv2.imwrite(str(manifest.clip_folder(manifest.clips[0]) / "1.jpg"), np.zeros((32, 32, 3), np.uint8))
     pack(manifest.home)
-    after = read_frames(Pack(path).clip("a"))
+    after = read_frames(Pack(path).open_clip("a"))
     assert before[0].any()
     assert not after[0].any()
     np.testing.assert_array_equal(before[1:], after[1:])
     with pytest.raises(FrameError, match="packed anew since it was opened: start again"):
-        old.clip("a")
+        old.open_clip("a")
 
 
 def test_another_version_is_refused(jpegs, monkeypatch):

@@ -29,7 +29,7 @@ def clips_of_the_second(prepared: Path) -> list[str]:
     clips = Manifest.load(prepared / "train.json").clips
     sampler = EpochSampler(len(clips), shuffle=True, seed=0)
     sampler.epoch = 1
-    return [clips[index].id for index in sampler.order()[[2, 6]]]
+    return [clips[index].id for index in sampler.draw_order()[[2, 6]]]
 
 
 def skipping_too_much(prepared: Path, folder: Path, rank: int) -> str:

@@ -38,7 +38,7 @@ def test_every_frame_of_every_split_is_there_pixel_for_pixel(own):
         packed.check(manifest)
         assert len(packed.clips) == len(manifest.clips)
         for clip in manifest.clips:
-            frames = packed.clip(clip.id)
+            frames = packed.open_clip(clip.id)
             paths = list_frame_files(manifest.clip_folder(clip))
             assert frames.names == [path.name for path in paths]
             np.testing.assert_array_equal(read_frames(frames), read_frames(manifest.clip_folder(clip)))
@@ -94,7 +94,7 @@ def test_what_a_killed_run_left_is_swept_and_the_old_file_survives_a_failure(own
     assert states(own) == before
     assert not list((own / "frames").glob(".*"))
     pack(own)
-    changed = read_frames(Pack(pack_path(own, "dev")).clip(Manifest.load(own / "dev.json").clips[0].id), [0])
+    changed = read_frames(Pack(pack_path(own, "dev")).open_clip(Manifest.load(own / "dev.json").clips[0].id), [0])
     np.testing.assert_array_equal(changed, read_frames(first_frame(own).parent, [0]))
 
 
