@@ -20,7 +20,7 @@ IMAGE_ENDS = (PNG_END, JPEG_END) = (b"IEND\xaeB`\x82", b"\xff\xd9")
 
 
 class FrameError(InputError, ValueError):
-    """Frames are missing or cannot be read; the message names the file or folder and what to do."""
+    """Frames, their pack or their features are missing or cannot be read; the message names the file and what to do."""
 
 
 def list_frame_files(folder: str | Path) -> list[Path]:
@@ -216,12 +216,12 @@ def _dimensions(shape: tuple[int, ...]) -> str:
 
 def _check_indices(indices: list[int], available: int, source: FrameSource) -> None:
     if not indices:
-        raise FrameError(f"no frame asked for of the {available} in {source}")
+        raise FrameError(f"no frame was asked for, of the {available} in {source}")
     outside = [index for index in indices if not 0 <= index < available]
     if outside:
         raise FrameError(
-            f"frame {outside[0]} asked for, but {source} holds {available} (0 to {available - 1}): its manifest is out "
-            "of date or frames are missing; prepare the corpus again"
+            f"frame {outside[0]} was asked for, but {source} holds {available} (0 to {available - 1}): its manifest is "
+            "out of date or frames are missing; prepare the corpus again"
         )
 
 

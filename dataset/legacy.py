@@ -148,12 +148,12 @@ class Maker:
 
 
 def _make_number(plain: PlainType, data: bytes) -> Any:
-    """One number or text of numpy's, as Python's own."""
+    """Make one number or text of numpy's, as Python's own."""
     return np.frombuffer(data, plain.type)[0].item()
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:
-    """The bytes that pickles of protocol 2 and older spell as a text."""
+    """Make the bytes that pickles of protocol 2 and older spell as a text."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"the encoding {encoding!r}")
     return text.encode("latin1")
@@ -198,7 +198,7 @@ def _read_array(file: BinaryIO) -> Any:
 
 
 def _replace_stand_ins(value: Any) -> Any:
-    """The value with real arrays in the place of each `PlainArray`, at any depth."""
+    """Put real arrays in the place of each `PlainArray` in a value, at any depth."""
     if isinstance(value, PlainArray):
         array = value.value
         if not array.dtype.hasobject:

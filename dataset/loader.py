@@ -120,7 +120,7 @@ def drop_short_clips(manifest: Manifest, spec: TemporalSpec, interval: int, skip
     Args:
         manifest: the clips of the training split.
         spec: the network's temporal chain.
-        interval: every how many frames one is taken (`feeder_args.frame_interval`).
+        interval: `feeder_args.frame_interval`; of so many frames one is taken.
         skip_short: whether clips that are too short are left out; else they are an error.
 
     Raises:

@@ -26,7 +26,7 @@ Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
 class ManifestError(InputError, ValueError):
-    """A manifest is missing or malformed."""
+    """A manifest is missing, malformed or of another corpus, or its clips are too short for their labels."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Vocabulary:
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write a mark at its beginning
         except FileNotFoundError as error:
             raise VocabularyError(
                 f"no gloss dictionary at {path}: `python -m preprocess.prepare --dataset NAME` writes gloss_dict.txt"
@@ -104,6 +104,7 @@ class Vocabulary:
             raise VocabularyError(f"the gloss dictionary {path} is not a readable UTF-8 file: {error}") from error
         if path.suffix.lower() == ".json":
             return cls(_read_json_list(path, text), source=str(path))
+        # Not splitlines, which would also split a gloss at rarer characters that end lines.
         lines = text.split("\n")
         return cls(lines[:-1] if lines[-1] == "" else lines, source=str(path))
 

@@ -79,11 +79,11 @@ class Phoenix2014(Layout):
     """RWTH-PHOENIX-Weather 2014, multisigner; the root plays `phoenix2014-release`."""
 
     def name_clip(self, clip: SyntheticClip) -> str:
-        """A date and a running number, as in the corpus."""
+        """Make the name of a date and a running number, as in the corpus."""
         return f"{_format_day(clip)}_studio_default-{clip.number % 5}"
 
     def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
-        """`<name>/1/<day>.avi_pid0_fn000000-0.png` under the split."""
+        """Place it at `<name>/1/<day>.avi_pid0_fn000000-0.png` under the split."""
         folder = (
             PurePosixPath("phoenix-2014-multisigner/features/fullFrame-210x260px") / clip.split / self.name_clip(clip)
         )
@@ -105,11 +105,11 @@ class Phoenix2014T(Layout):
     """RWTH-PHOENIX-Weather 2014-T: the table speaks of a folder `1` that does not exist."""
 
     def name_clip(self, clip: SyntheticClip) -> str:
-        """A date and a running number, as in the corpus."""
+        """Make the name of a date and a running number, as in the corpus."""
         return f"{_format_day(clip)}_studio-{clip.number}"
 
     def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
-        """`<name>/images0001.png` under the split."""
+        """Place it at `<name>/images0001.png` under the split."""
         folder = PurePosixPath("features/fullFrame-210x260px") / clip.split / self.name_clip(clip)
         return folder / f"images{frame + 1:04d}.png"
 
@@ -141,13 +141,13 @@ class CSLDaily(ChineseLayout):
     missing, meant = "S000005_P0004_T00", "S000007_P0003_T00"
 
     def name_clip(self, clip: SyntheticClip) -> str:
-        """Sentence, signer and take; the first clip of train (Signer04) is the one that the wrong row means."""
+        """Make the name of sentence, signer and take; the first clip of train is the one that the wrong row means."""
         if clip.number == 0:
             return self.meant
         return f"S{clip.number + 9:06d}_P{clip.signer:04d}_T00"
 
     def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
-        """`sentence/frames_512x512/<name>/000000.jpg`."""
+        """Place it at `sentence/frames_512x512/<name>/000000.jpg`."""
         return PurePosixPath("sentence/frames_512x512") / self.name_clip(clip) / f"{frame:06d}.jpg"
 
     def convert_picture(self, frame: np.ndarray) -> np.ndarray:
@@ -176,17 +176,17 @@ class CSL(ChineseLayout):
     elsewhere = "/home/recordings/CSL"
 
     def name_clip(self, clip: SyntheticClip) -> str:
-        """The video folder, signer first."""
+        """Make the name of the video folder, signer first."""
         return f"color/{clip.number // 50:03d}/P{clip.signer + 1:02d}_s1_{clip.number % 50:02d}_0"
 
     def map_ids(self, clips: Sequence[SyntheticClip]) -> dict[SyntheticClip, str]:
-        """The name of the video folder; where several clips share it, with those of the folders above."""
+        """Take the name of the video folder; where several clips share it, with those of the folders above."""
         folders = {clip: PurePosixPath(self.name_clip(clip)) for clip in clips}
         times = Counter(folder.name for folder in folders.values())
         return {c: folder.name if times[folder.name] == 1 else "_".join(folder.parts) for c, folder in folders.items()}
 
     def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
-        """`color/000/P01_s1_00_0/000000.jpg`."""
+        """Place it at `color/000/P01_s1_00_0/000000.jpg`."""
         return PurePosixPath(self.name_clip(clip)) / f"{frame:06d}.jpg"
 
     def convert_picture(self, frame: np.ndarray) -> np.ndarray:

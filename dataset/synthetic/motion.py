@@ -27,7 +27,7 @@ class Motion:
     Attributes:
         hands: (T, 2, HAND_SIZE), the dominant hand first; x grows towards each hand's own side.
         face: (T, FACE_SIZE).
-        strokes: for each gloss, its first frame and the one after its last.
+        strokes: the first frame of each gloss and the one after its last.
     """
 
     hands: np.ndarray
@@ -40,10 +40,10 @@ class Delta:
     """What a movement adds to a sign at one moment.
 
     Attributes:
-        x, y: how far the palm is moved, in canonical pixels.
+        x, y: the shift of the palm in canonical pixels.
         size, turn: factors on size and turn of the hand.
-        closing: how far the hand is closed, 0 to 1.
-        flutter: how far the fingers are fluttered, -1 to 1.
+        closing: the degree to which the hand is closed, 0 to 1.
+        flutter: the degree to which the fingers flutter, -1 to 1.
     """
 
     x: float = 0.0

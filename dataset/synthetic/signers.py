@@ -23,7 +23,7 @@ class Signer:
         tempo: the factor on the duration of a sign.
         amplitude: the factor on the size of a movement.
         scale: the factor on the size in the picture.
-        offset: how far the signer stands from the middle, in pixels.
+        offset: the signer's distance from the middle, in pixels.
     """
 
     name: str
@@ -51,9 +51,9 @@ class RecordingConditions:
         cloth: the colour of the clothing.
         background: the studio (H, W, 3) RGB float32.
         light: the factor (H, W, 3) on the finished picture.
-        light_side: the side that the light comes from: negative left, positive right.
+        light_side: the side that the light comes from, -1 (left) to 1 (right).
         noise: the spread of the sensor noise, in steps of colour.
-        offset: how far this clip's picture is shifted, in pixels.
+        offset: the shift of this clip's picture, in pixels.
         scale: the factor on the size of the signer in this clip.
     """
 

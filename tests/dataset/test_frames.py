@@ -179,7 +179,7 @@ def test_index_out_of_range(clip, index):
 
 
 def test_no_index(clip):
-    with pytest.raises(FrameError, match="no frame asked for"):
+    with pytest.raises(FrameError, match="no frame was asked for"):
         read_frames(clip, [])
 
 

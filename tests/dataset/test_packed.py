@@ -65,9 +65,9 @@ def test_indices_as_in_folders(jpegs):
     assert frames.names == ["1.jpg", "2.jpg", "10.jpg"]
     for indices in (None, [2, 0, 2], [1]):
         np.testing.assert_array_equal(read_frames(frames, indices, 16), read_frames(folder, indices, 16))
-    with pytest.raises(FrameError, match=r"frame 3 asked for, but clip b of .*train\.lmdb holds 3 \(0 to 2\)"):
+    with pytest.raises(FrameError, match=r"frame 3 was asked for, but clip b of .*train\.lmdb holds 3 \(0 to 2\)"):
         read_frames(frames, [3])
-    with pytest.raises(FrameError, match=r"no frame asked for of the 3 in clip b of "):
+    with pytest.raises(FrameError, match=r"no frame was asked for, of the 3 in clip b of "):
         read_frames(frames, [])
 
 
