@@ -96,7 +96,7 @@ def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
     """
     decoder = BeamDecoder(args.beam)
     singles = [draw_posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
-    batch, lengths = np.concatenate(singles), [args.steps] * args.batch
+    batch, lengths = np.concatenate(singles), [args.steps for _ in singles]
     found = decoder(batch, lengths)
     # A fast search that finds something else would be no gain, so this is checked before anything is timed.
     for rows, hypotheses in zip(batch, found, strict=True):

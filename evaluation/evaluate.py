@@ -32,7 +32,7 @@ class EvaluationData:
     Attributes:
         split: the name of the split.
         loader: the batches, in order.
-        references: what is signed in each clip, in the order of the batches.
+        references: the glosses signed in each clip, in the order of the batches.
         training_glosses: the glosses of the training split, as labelled and as normalised.
     """
 
@@ -158,8 +158,8 @@ def score_in_all_ways(
 
     Args:
         config: the run's configuration.
-        references: what was signed.
-        spelt: what was recognised, before repeats are merged.
+        references: the glosses signed in each clip.
+        spelt: the glosses recognised in each clip, before repeats are merged.
         result: the counts of the configured way, which comes first.
     """
     scorings = [Scoring(config.normalise, config.merge_repeats, result)]
@@ -179,11 +179,11 @@ def gather_entries(
     """Put together what all processes recognised.
 
     Args:
-        parts: by head, the entries of each process.
-        references: what was signed.
+        parts: the entries of each process, by head.
+        references: the glosses signed in each clip.
 
     Returns:
-        by head, the entries of all clips in the order of the references.
+        the entries of all clips in the order of the references, by head.
 
     Raises:
         ManifestError: a clip was recognised twice, or not at all.

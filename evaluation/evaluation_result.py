@@ -32,13 +32,13 @@ class EvaluationResult:
 
     Attributes:
         split: the name of the split.
-        references: what was signed.
-        entries: by head, "sequence" (the result) and "conv", what was recognised in each clip, as in the CTM file.
-        hypotheses: by head and id, the normalised glosses that were scored.
-        results: by head, the counts.
+        references: the glosses signed in each clip.
+        entries: the glosses recognised in each clip, as in the CTM file; by head, "sequence" (the result) and "conv".
+        hypotheses: the normalised glosses that were scored, by head and id.
+        results: the counts, by head.
         scorings: ways to score the sequence head; first the configured one, then with and without merging under every
             rule set.
-        files: by head, the CTM file.
+        files: the CTM file, by head.
         training_glosses: the glosses of the training split, as labelled and as normalised.
     """
 

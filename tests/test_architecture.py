@@ -52,6 +52,7 @@ ROOMS = {
 }
 WITHOUT_TORCH = ("evaluation.inference.options", "evaluation.inference.reading", "evaluation.heat.request")
 """What the commands import before they know whether there is anything to do: PyTorch takes seconds to load."""
+FLOORS = 8  # of imports in evaluation and its rooms
 LINES, LINES_OF_TESTS = 260, 360  # tests are tables, which are read entry by entry
 
 
@@ -112,6 +113,15 @@ def test_no_file_imports_itself_by_way_of_others():
         TopologicalSorter(import_graph()).prepare()
     except CycleError as circle:
         pytest.fail(" <- ".join(circle.args[1]))
+
+
+def test_evaluation_is_not_too_high():
+    """A file stands a floor above the highest that it imports, so whoever reads the top one reads at most so many."""
+    graph = {name: below for name, below in import_graph().items() if name.startswith("evaluation.")}
+    floors: dict[str, int] = {}
+    for name in TopologicalSorter({name: below & graph.keys() for name, below in graph.items()}).static_order():
+        floors[name] = 1 + max((floors[below] for below in graph[name] & graph.keys()), default=0)
+    assert max(floors.values()) <= FLOORS, sorted(floors.items(), key=lambda item: -item[1])[:3]
 
 
 @pytest.mark.parametrize("name", WITHOUT_TORCH)

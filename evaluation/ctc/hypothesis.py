@@ -16,10 +16,11 @@ class Hypothesis:
         tokens: class numbers without blanks.
         score: -log p (natural logarithm), p being the probability of all paths to these tokens within the beam, or of
             the one best path for the greedy decoder.
-        frames: for each token the output step where it was most probable, the first on ties. In a beam search the
+        frames: the output step of each token, where it was most probable, the first on ties. In a beam search the
             tokens compete for steps independently, so the steps need not rise from token to token.
-        confidences: for each token its share of the n-best list (`evaluation.ctc.confidence`), in [0, 1]; None for the
-            greedy decoder, which knows one hypothesis only and so nothing about its rivals.
+        confidences: the share of the n-best list that has the token too, in [0, 1], for each token
+            (`evaluation.ctc.confidence`); None for the greedy decoder, which knows one hypothesis only and so nothing
+            about its rivals.
     """
 
     tokens: tuple[int, ...]

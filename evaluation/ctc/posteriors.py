@@ -23,7 +23,7 @@ def check_finite(values: np.ndarray, clips: str) -> None:
     """Check what a network gives.
 
     Args:
-        values: its output, of any shape.
+        values: the network's output, of any shape.
         clips: the names of the clips that it was given, for the message.
 
     Raises:

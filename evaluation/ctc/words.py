@@ -20,7 +20,7 @@ def build_words(
     """The glosses of a hypothesis with the times that forced alignment gives them.
 
     Args:
-        hypothesis: what was decoded in the clip.
+        hypothesis: the best hypothesis of the clip.
         posteriors: (T', V) class probabilities of the clip.
         vocabulary: the class numbers' glosses.
         stride: frames to an output step; step t stands for frames t * stride to (t + 1) * stride - 1.
@@ -29,7 +29,7 @@ def build_words(
     """
     # The decoder's own steps (`hypothesis.frames`) are the peaks only, where a gloss is surest, and not its duration.
     spans = force_align(posteriors, hypothesis.tokens)
-    confidences = hypothesis.confidences or [None] * len(spans)
+    confidences = hypothesis.confidences or [None for _ in spans]
     words = []
     for gloss, (first, end), confidence in zip(vocabulary.decode(hypothesis.tokens), spans, confidences, strict=True):
         # The last step may reach into the padding, so it can stand for frames that the clip does not have.

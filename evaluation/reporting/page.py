@@ -26,7 +26,7 @@ class Column:
 
     Attributes:
         reference: the gloss signed, None where somebody inserted one.
-        read: what each run read there; None for a run that has nothing to do with this insertion.
+        read: the operation and gloss of each run there; None for a run that has nothing to do with this insertion.
     """
 
     reference: str | None
@@ -38,7 +38,7 @@ def render_page(template: str, **values: Any) -> str:
 
     Args:
         template: the name of a file in `TEMPLATES`.
-        values: what stands in it; text is escaped.
+        values: the values that stand in it; text is escaped.
 
     Raises:
         jinja2.UndefinedError: a value that the template needs is missing.

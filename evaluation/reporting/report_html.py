@@ -90,7 +90,7 @@ def _build_sentence_view(sentence: Mapping[str, Any]) -> dict[str, Any]:
     words = []
     if notes is None:
         words = [(word[0], *_format_timing(word)) for word in sentence["words"]]
-        notes = [()] * len(columns)
+        notes = [() for _ in columns]
     return {
         "data": sentence,
         "errors": errors,
