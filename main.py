@@ -20,15 +20,21 @@ HELP = {
     "phase": "train, test or features",
     "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
-    "load_weights": "checkpoint to take weights from",
+    "load_weights": "checkpoint that weights are taken from",
     "load_checkpoints": "last.pt of a run to resume",
-    "resume": "go on from work_dir/last.pt, or start if there is none",
+    "resume": "go on from work_dir/last.pt, or begin if there is none",
     "overwrite": "move an existing run folder aside",
 }
+"""The keys that --help lists; config/baseline.yaml explains all of them."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line: `config`, and `overrides`, which maps dotted keys to the text given for them."""
+    """Parse the command line.
+
+    Returns:
+        `config`, the file; `overrides`, the text given for each dotted key; and `words`, the command line as it was
+        understood, for the processes that `--device 0,1` starts.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
         allow_abbrev=False,
@@ -46,7 +52,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for old, renamed in RENAMED_KEYS.items():  # a switch stays one, so that old commands work
         keys |= dict.fromkeys((f"--{old.replace('_', '-')}", f"--{old}"), (old, True in renamed.values))
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="any key of the configuration")
-    words = as_overrides(sys.argv[1:] if arguments is None else arguments, keys)
+    # argparse alone would lose the order of flags and key=value words.
+    words = rewrite_flags(sys.argv[1:] if arguments is None else arguments, keys)
     args, unknown = parser.parse_known_intermixed_args(words)
     for text in args.overrides:
         if "=" not in text:
@@ -56,12 +63,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return argparse.Namespace(config=args.config, overrides=overrides, words=words)
 
 
-def as_overrides(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) -> list[str]:
-    """The command line with `--key VALUE` as `key=VALUE`, so that of two for one key the later counts.
+def rewrite_flags(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """Write each `--key VALUE` of a command line as `key=VALUE`, so that of two values for one key the later counts.
 
     Args:
-        words: as typed.
-        keys: flag -> (key, whether it is a switch, which needs no value). The value of an unknown flag stays with it.
+        words: the command line as it was typed.
+        keys: the key of each flag, and whether it is a switch, which needs no value.
+
+    Returns:
+        the command line; an unknown flag keeps its value, so that the configuration's check names it.
     """
     out: list[str] = []
     rest = list(words)
@@ -82,13 +92,14 @@ def main(args: argparse.Namespace) -> None:
     """Run what the command line asks for; exits with one message where that is impossible."""
     try:
         config, notes = load_config(args.config, args.overrides)
-        # They bring PyTorch, for which neither --help nor a typing error waits.
+        # These imports bring PyTorch: neither --help nor a misspelt key has to wait for it.
         from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
         from engine.run import run  # noqa: PLC0415
         from utils.ranks import local_rank  # noqa: PLC0415
 
-        if len(split_device_names(config.device)) > 1 and local_rank() is None:
-            relaunch_with_torchrun(split_device_names(config.device), [__file__, *args.words])
+        devices = split_device_names(config.device)
+        if len(devices) > 1 and local_rank() is None:  # in the processes that this starts there is a local rank
+            relaunch_with_torchrun(devices, [__file__, *args.words])
         run(config, notes)
     except (InputError, OSError) as error:
         # An error in a worker process arrives with that process's traceback before its message.

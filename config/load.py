@@ -1,4 +1,4 @@
-"""Reading a configuration: command line > file > the corpus's own file > defaults."""
+"""Reading a configuration: the command line wins over the file, that over the corpus's own file, that over defaults."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     """The configuration of a run.
 
     Args:
-        path: YAML file; None takes the defaults.
-        overrides: dotted key -> value, as from the command line.
+        path: the YAML file; None takes the defaults.
+        overrides: values by dotted key, as the command line gives them.
 
     Returns:
-        the configuration, and a line for each key that has another name today or means nothing here.
+        the configuration, and a line for each key that is accepted though it has another name today or means nothing here.
 
     Raises:
         ConfigError: lists every unknown key, wrong type and bad choice at once.
@@ -44,14 +44,14 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
 
 
 def parse_stored_config(content: Any, source: str | Path) -> Config:
-    """The configuration that `to_dict` made, as a checkpoint holds it.
+    """The configuration in what `to_dict` made of it, as a checkpoint holds it.
 
     Args:
-        content: that dictionary; keys that it lacks, which came later, have their defaults.
+        content: the dictionary; a key that it lacks, because it came later, has its default.
         source: the file that it was in, for the error.
 
     Raises:
-        ConfigError: it is something else, or of a version with other keys.
+        ConfigError: it is something else, or comes from a version with other keys.
     """
     if not isinstance(content, Mapping):
         raise ConfigError(f"the configuration in {source} is a {type(content).__name__}, not sections and keys")
@@ -60,7 +60,16 @@ def parse_stored_config(content: Any, source: str | Path) -> Config:
 
 
 def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
-    """The configuration with what its corpus and the defaults add, and a line for each key that means nothing here."""
+    """Add what the corpus's file and the defaults say, and check everything.
+
+    Args:
+        given: sections and keys, as they were given.
+        mistakes: the mistakes found so far, which come into the same error.
+        where: the file, for the error.
+
+    Returns:
+        as `load_config`.
+    """
     dataset = given.get("dataset", Config.dataset)
     corpus_file = FOLDER / f"{dataset}.yaml"
     if dataset in list_corpora():
@@ -71,7 +80,7 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
             f"dataset: there is no corpus {dataset} (config/ has {known}){did_you_mean(str(dataset), list_corpora())}; "
             "a corpus of your own needs `prepared` and `normalise`"
         )
-    given, notes = drop_ignored_keys(given)
+    given, notes = drop_ignored_keys(given)  # before the check, to which they would be unknown keys
     try:
         config = TypeAdapter(Config).validate_python(given)
     except ValidationError as error:
@@ -83,13 +92,13 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
 
 
 def list_corpora() -> list[str]:
-    """Names of the corpora that have a file in this folder."""
-    runs = {"baseline", "quickstart"}
+    """The names of the corpora that have a file in this folder."""
+    runs = {"baseline", "quickstart"}  # files of runs, not of corpora
     return [file.stem for file in FOLDER.glob("*.yaml") if file.stem not in runs]
 
 
 def list_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, default) of everything that can be set."""
+    """Every key that can be set, dotted, with its default."""
     defaults = record()
     for entry in dataclasses.fields(record):
         value = getattr(defaults, entry.name)
@@ -99,12 +108,17 @@ def list_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + entry.name, value
 
 
-def to_dict(config: Config) -> dict[str, Any]:
-    """Plain nested containers, as YAML and checkpoints hold them."""
-    return {
-        key: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
-        for key, value in ((entry.name, getattr(config, entry.name)) for entry in dataclasses.fields(config))
-    }
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration, or a section of it, as plain nested containers, which YAML and checkpoints hold."""
+    out: dict[str, Any] = {}
+    for entry in dataclasses.fields(config):
+        value = getattr(config, entry.name)
+        if dataclasses.is_dataclass(value):
+            value = to_dict(value)
+        elif isinstance(value, tuple):
+            value = list(value)
+        out[entry.name] = value
+    return out
 
 
 def to_yaml(config: Config) -> str:
@@ -113,7 +127,11 @@ def to_yaml(config: Config) -> str:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The mapping in a YAML file."""
+    """Read the mapping in a YAML file.
+
+    Raises:
+        ConfigError: no such file, not YAML, or it holds no mapping.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -137,7 +155,12 @@ def merge_sections(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
 
 
 def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
-    """{"a.b": 1} -> {"a": {"b": 1}}; text is read as YAML reads it. Adds to `mistakes` what cannot be read."""
+    """Turn dotted keys into sections: {"a.b": 1} -> {"a": {"b": 1}}; text is read as YAML reads it.
+
+    Args:
+        overrides: values by dotted key.
+        mistakes: a list, to which a line is added for each value that cannot be read.
+    """
     out: dict[str, Any] = {}
     for dotted, value in overrides.items():
         try:
@@ -179,7 +202,15 @@ def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str])
 
 
 def drop_ignored_keys(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
-    """`given` without the keys of earlier systems that mean nothing here, and a line for each of those."""
+    """Take out the keys of earlier systems that mean nothing here.
+
+    Args:
+        given: sections and keys.
+        prefix: the dotted name of the section that they are in, with a dot at its end.
+
+    Returns:
+        what is left, and a line for each key that was taken out.
+    """
     kept: dict[str, Any] = {}
     notes: list[str] = []
     for key, value in given.items():
@@ -195,12 +226,13 @@ def drop_ignored_keys(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[
 
 
 def describe_validation_error(detail: Mapping[str, Any]) -> str:
-    """One of pydantic's error records as a sentence."""
+    """One of pydantic's error records, as a sentence that names the key by its dotted name."""
     path = [str(part) for part in detail["loc"]]
     dotted = ".".join(path)
     if detail["type"] == "unexpected_keyword_argument":
-        keys = [key for key, _ in list_keys()]
-        siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [".".join(path[:-1])]] if path[:-1] else keys
+        # First a key of the same section that is spelt alike, then one of any section.
+        keys, section = [key for key, _ in list_keys()], ".".join(path[:-1])
+        siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [section]] if section else keys
         near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
         return f"{dotted}: unknown key{near}"
     sections = ("dataclass_type", "dataclass_exact_type")

@@ -1,6 +1,8 @@
-"""What can be configured: frozen records, whose defaults with config/phoenix2014.yaml are the published recipe there.
+"""What can be configured, as frozen records. With config/phoenix2014.yaml their defaults are the published recipe.
 
-`config/baseline.yaml` explains every key. Ranges and choices stand in the types; pydantic checks them in `config.load`.
+`config/baseline.yaml` explains every key to users. Ranges and choices stand in the types, which pydantic checks in
+`config.load`; what a type cannot say, because it concerns two keys, stands in `__post_init__`. Names such as SeqCTC and
+c2d_type are those of earlier systems, whose files are to run as they are.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field
 
+# A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
 Count = Annotated[int, Field(ge=0)]
@@ -26,35 +29,36 @@ Scorer = Literal["python", "sclite"]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weight of each term of the training loss; zero leaves the term out."""
+    """The weight of each term of the training loss (`modules.losses`); zero leaves the term out."""
 
     __pydantic_config__ = STRICT
 
-    SeqCTC: Weight = 1.0
-    ConvCTC: Weight = 1.0
-    AuxCTC: Weight = 1.0
-    Dist: Weight = 25.0
+    SeqCTC: Weight = 1.0  # CTC of the sequence head, whose output is the result
+    ConvCTC: Weight = 1.0  # CTC of the convolutional head
+    AuxCTC: Weight = 1.0  # CTC of each level of HFAM
+    Dist: Weight = 25.0  # distillation: the convolutional head learns from the sequence head
 
     def __post_init__(self) -> None:
+        # Dist alone would let one head imitate another that learns nothing.
         if not (self.SeqCTC or self.ConvCTC or self.AuxCTC):
             raise ValueError("SeqCTC, ConvCTC and AuxCTC are all zero: nothing would be learnt")
 
 
 @dataclass(frozen=True)
 class OptimizerArgs:
-    """Optimiser and learning rate."""
+    """The optimiser (`engine.optim`) and its learning rate (`engine.learning_rate`)."""
 
     __pydantic_config__ = STRICT
 
     optimizer: Literal["Adam", "SGD"] = "Adam"
     base_lr: Rate = 1e-4
-    step: tuple[Positive, ...] = (40, 60)
+    step: tuple[Positive, ...] = (40, 60)  # epochs after which the rate is multiplied by gamma
     gamma: Rate = 0.2
     weight_decay: Weight = 1e-4
-    momentum: Share = 0.9
+    momentum: Share = 0.9  # of SGD alone, as is nesterov
     nesterov: bool = False
-    warmup_steps: Count = 0
-    max_gradient_norm: Weight = 0.0
+    warmup_steps: Count = 0  # the optimiser's steps, not epochs
+    max_gradient_norm: Weight = 0.0  # 0: gradients are not clipped
 
     def __post_init__(self) -> None:
         if self.optimizer == "SGD" and self.nesterov and not self.momentum:
@@ -63,19 +67,19 @@ class OptimizerArgs:
 
 @dataclass(frozen=True)
 class FeederArgs:
-    """From prepared frames to what the network sees."""
+    """From prepared frames to what the network sees (`dataset.loader`, `dataset.transforms`)."""
 
     __pydantic_config__ = STRICT
 
-    datatype: Literal["video", "lmdb", "features"] = "video"
-    features: str | None = None
-    bucket: bool = False
-    frame_interval: Positive = 1
-    image_scale: Rate = 1.0
-    input_size: Annotated[int, Field(ge=64)] = 224
+    datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
+    features: str | None = None  # the folder that --phase features wrote
+    bucket: bool = False  # batches of clips of similar length
+    frame_interval: Positive = 1  # 2 takes every second frame
+    image_scale: Rate = 1.0  # above 1 it is a size in pixels
+    input_size: Annotated[int, Field(ge=64)] = 224  # the side of the crop, in pixels
     flip: Share = 0.5
     temporal_scale: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    min_frames: Positive = 32
+    min_frames: Positive = 32  # temporal_scale stays between these two
     max_frames: Positive = 230
     skip_short: bool = False
 
@@ -88,15 +92,15 @@ class FeederArgs:
 
 @dataclass(frozen=True)
 class ModelArgs:
-    """The network."""
+    """The network (`slr_network.build_model`)."""
 
     __pydantic_config__ = STRICT
 
-    c2d_type: Literal["resnet18", "resnet34"] = "resnet34"
+    c2d_type: Literal["resnet18", "resnet34"] = "resnet34"  # the backbone
     pretrained: str = "imagenet"
-    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64
-    hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024
-    conv_type: Literal[0, 1, 2] = 2
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64  # the alignment attention reduces it 16 times
+    hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024  # the BiLSTM's two directions share it evenly
+    conv_type: Literal[0, 1, 2] = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
     weight_norm: bool = True
     share_classifier: bool = True
     share_heads: bool = True
@@ -106,7 +110,7 @@ class ModelArgs:
 
 @dataclass(frozen=True)
 class Config:
-    """One run."""
+    """One run: what is done, with which corpus, on which machine, and the four sections above."""
 
     __pydantic_config__ = STRICT
 
@@ -127,7 +131,7 @@ class Config:
     save_interval: Count = 0
     save_every_steps: Count = 0
     keep: Count = 0
-    decode_mode: Literal["beam", "greedy", "max"] = "beam"
+    decode_mode: Literal["beam", "greedy", "max"] = "beam"  # "max" is an earlier system's word for greedy
     beam_width: Positive = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
     evaluate_tool: Scorer = "python"
@@ -162,6 +166,7 @@ class Config:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
         starts_anew = not (self.load_weights or self.load_checkpoints or self.resume)
         if self.phase == "train" and self.freeze_bn and self.model_args.pretrained == "none" and starts_anew:
+            # Fresh statistics are zeros and ones: a BatchNorm that kept them would normalise nothing.
             raise ValueError("freeze_bn keeps statistics that were loaded: set model_args.pretrained or load_weights")
         if self.feeder_args.datatype == "features":
             if self.phase == "features":
@@ -188,7 +193,7 @@ IGNORED_KEYS = {
     "random_fix": "the seed is always fixed",
     "print_log": "the log is always printed",
 }
-"""Keys of earlier systems' files that mean nothing here: accepted, with the reason said."""
+"""Keys of earlier systems' files that mean nothing here: they are accepted, and the log says why nothing reads them."""
 
 
 class RenamedKey(NamedTuple):

@@ -1,4 +1,4 @@
-"""What a run was made with, so that it can be made again."""
+"""Writing down what a run was made with, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "numba")
 
 
 def collect_provenance(device: torch.device) -> dict[str, Any]:
-    """Command, time, commit of this repository, versions and hardware; plain values.
+    """Command, time, commit of this repository, versions and hardware, as plain values.
 
-    `commit` is null outside a git clone; `changed` lists files that differ from it.
+    `commit` is None outside a git clone; `changed` lists the files that differ from it.
     """
     commit = _git("rev-parse", "HEAD")
     return {
         "command": sys.argv,
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "commit": commit,
-        "changed": [line[3:] for line in (_git("status", "--porcelain") or "").splitlines()] if commit else None,
+        "changed": _list_changed_files() if commit else None,
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
@@ -42,9 +42,13 @@ def collect_provenance(device: torch.device) -> dict[str, Any]:
 
 
 def add_start(path: Path, start: Mapping[str, Any]) -> None:
-    """Write `start` into the file at `path`, whose `starts` has one such record for each time the run was started.
+    """Append the record of a start to the file at `path`: a run that is resumed is started several times.
 
-    The one record of an older version's file becomes the first; a file that holds neither is set aside.
+    The file of an older version holds one record, which becomes the first; a file that holds neither is set aside.
+
+    Args:
+        path: the file, a JSON object whose `starts` is the list of records.
+        start: what `collect_provenance` gave.
     """
     earlier: list[Any] = []
     if path.is_file():
@@ -63,8 +67,13 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _list_changed_files() -> list[str]:
+    """The files that git would commit; each line of its status begins with two letters and a space."""
+    return [line[3:] for line in (_git("status", "--porcelain") or "").splitlines()]
+
+
 def _git(*arguments: str) -> str | None:
-    """What git says of this repository; None if it says nothing."""
+    """The output of a git command on this repository; None if it fails."""
     try:
         done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

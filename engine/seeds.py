@@ -24,39 +24,40 @@ from utils.table import format_table
 MAIN = Path(__file__).parents[1] / "main.py"
 
 
-def train(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) -> dict[int, dict[str, float]]:
+def train_seeds(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) -> dict[int, dict[str, float]]:
     """Run main.py once for each seed, in `folder`/seed_<seed>; runs that are there already go on or are kept.
 
     Args:
-        seeds: random seeds.
-        folder: of all runs.
-        arguments: for main.py.
+        seeds: the random seeds.
+        folder: the folder of all runs.
+        arguments: the command line for main.py.
 
     Returns:
-        by seed and split, WER in percent.
+        the WER in percent, by seed and split.
 
     Raises:
         CalledProcessError: a run failed, and said why.
-        Interrupted: this was asked to stop, and the run under way has ended.
+        Interrupted: this program was asked to stop, and the run under way has ended.
     """
     found = {}
     for seed in seeds:
         run = folder / f"seed_{seed}"
+        # The last of two values for one key counts: these override whatever the user gave for main.py.
         own = [f"--work-dir={run}", f"--random-seed={seed}", "--resume=true", "--overwrite=false"]
-        finish([sys.executable, str(MAIN), *arguments, *own])
+        run_to_its_end([sys.executable, str(MAIN), *arguments, *own])
         splits = json.loads((run / "report.json").read_text(encoding="utf-8"))["splits"]
         found[seed] = {split: content["wer"] for split, content in splits.items()}
     return found
 
 
-def finish(command: Sequence[str]) -> None:
+def run_to_its_end(command: Sequence[str]) -> None:
     """Run a command that saves what it has when it is asked to stop, and wait for it however long that takes.
 
     SIGTERM is handed on. SIGINT is not: a terminal sends it to both, and a second one would end the command at once.
 
     Raises:
         CalledProcessError: it failed.
-        Interrupted: this process was asked to stop; the command has ended.
+        Interrupted: this program was asked to stop; the command has ended.
     """
     came: list[int] = []
     running: list[subprocess.Popen[bytes]] = []
@@ -83,8 +84,12 @@ def finish(command: Sequence[str]) -> None:
         raise subprocess.CalledProcessError(status, command)
 
 
-def summary(found: Mapping[int, Mapping[str, float]]) -> str:
-    """A table: WER by seed and split, their mean and their standard deviation (of a sample)."""
+def format_summary(found: Mapping[int, Mapping[str, float]]) -> str:
+    """A table of the WER by seed and split, with mean and standard deviation (of a sample).
+
+    Args:
+        found: the WER in percent, by seed and split.
+    """
     splits = list(next(iter(found.values())))
     rows = [[str(seed), *(f"{of_seed[split]:.2f}" for split in splits)] for seed, of_seed in found.items()]
     columns = [[of_seed[split] for of_seed in found.values()] for split in splits]
@@ -95,7 +100,7 @@ def summary(found: Mapping[int, Mapping[str, float]]) -> str:
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line; `rest` is for main.py."""
+    """Parse the command line; `rest` is for main.py."""
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False, epilog="Everything else is for main.py."
     )
@@ -111,8 +116,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train, print the table and write it to seeds.json."""
     try:
-        found = train(args.seeds, args.work_dir, args.rest)
+        found = train_seeds(args.seeds, args.work_dir, args.rest)
     except subprocess.CalledProcessError as error:
+        # A negative status is the number of the signal that ended the run; shells say 128 and the number.
         sys.exit(error.returncode if error.returncode > 0 else 128 - error.returncode)
     except Interrupted as stop:
         print(
@@ -120,7 +126,7 @@ def main(args: argparse.Namespace) -> None:
         )
         sys.exit(stop.status)
     write_json(args.work_dir / "seeds.json", found)
-    print(summary(found))
+    print(format_summary(found))
     print(f"\n{args.work_dir / 'seeds.json'}")
 
 

@@ -18,10 +18,12 @@ from utils.architecture import diagnose
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.plain_pickle import PLAIN_NAMES
+from utils.text import shorten
 
 PLAIN_TYPES = [
     *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
-    *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},  # of random states and of numbers such as a WER
+    # PyTorch also asks for the class of each number format: of random states, and of numbers such as a WER.
+    *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},
 ]
 """What a checkpoint may hold besides tensors and plain containers."""
 
@@ -50,12 +52,12 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: no such file, truncated, not a checkpoint, or it holds more than tensors and plain values.
     """
-    damaged = _find_damaged_part(path)
+    damaged = _find_damaged_part(path)  # else a flipped bit in a weight would go unnoticed
     if damaged:
         raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong; take another checkpoint")
     try:
         with torch.serialization.safe_globals(PLAIN_TYPES), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch muses about foreign formats before it refuses them
+            warnings.simplefilter("ignore")  # PyTorch warns of foreign formats before it refuses them
             content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
@@ -69,7 +71,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def _find_damaged_part(path: str | Path) -> str | None:
-    """The first part of a zip archive, as PyTorch writes them, whose CRC-32 is wrong; PyTorch does not look."""
+    """The first part of a zip archive, as PyTorch writes them, whose CRC-32 is wrong; PyTorch does not check it."""
     try:
         if not zipfile.is_zipfile(path):
             return None
@@ -96,10 +98,10 @@ def load_weights(
 
     Args:
         model: an `SLRModel`.
-        source: a file, or what one holds: a state dict, or a dictionary with one under `model_state_dict`; a
-            component `module` in the names, which data-parallel training leaves there, is taken out.
-        ignore: names of weights to leave as they are.
-        name: what `source` is called in an error, where it is no file.
+        source: a file, or its content: a state dict, or a dictionary with one under `model_state_dict`; a component
+            `module` in the names, which data-parallel training leaves there, is taken out.
+        ignore: the names of the weights to leave as they are.
+        name: the name of `source` in an error, where it is no file.
 
     Returns:
         `model`.
@@ -124,11 +126,16 @@ def load_weights(
         ]
         reasons = diagnose(weights, own, [*missing, *unexpected, *misshapen])
         problems = [f"{name} and the network do not fit"]
-        problems += [f"probably {'; '.join(reasons)}"] * bool(reasons)
-        problems += [f"missing: {', '.join(missing)}"] * bool(missing)
-        problems += [f"unexpected: {', '.join(unexpected)}"] * bool(unexpected)
-        problems += [f"misshapen: {'; '.join(shapes)}"] * bool(misshapen)
+        if reasons:
+            problems.append(f"probably {'; '.join(reasons)}")
+        if missing:
+            problems.append(f"missing: {', '.join(missing)}")
+        if unexpected:
+            problems.append(f"unexpected: {', '.join(unexpected)}")
+        if misshapen:
+            problems.append(f"misshapen: {'; '.join(shapes)}")
         raise CheckpointError("\n  ".join(problems))
+    # Not strict: only weights that are to be ignored can be missing now.
     model.load_state_dict({key: w for key, w in weights.items() if key not in ignore}, strict=False)
     return model
 
@@ -138,7 +145,7 @@ def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
 
     Args:
         content: a state dict, or a dictionary with one under `model_state_dict`.
-        name: what `content` is called in an error.
+        name: the name of `content` in an error.
 
     Raises:
         CheckpointError: there are none.
@@ -165,7 +172,7 @@ def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequenc
 
 def format_difference(label: str, glosses: Sequence[str]) -> str:
     """ "; label: A, B, ..." or nothing."""
-    return f"; {label}: {', '.join(glosses[:5])}{', ...' if len(glosses) > 5 else ''}" if glosses else ""
+    return f"; {label}: {shorten(glosses)}" if glosses else ""
 
 
 def drop_unused(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ import torch
 
 from utils.errors import InputError
 from utils.log import LOGGER
+from utils.text import plural
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -37,28 +38,29 @@ def select_device(name: str) -> torch.device:
         raise InputError(f"device {name!r} means nothing; use auto, cpu, mps, 0, cuda:0, ..., or several as 0,1")
     index, count = int(match[1] or 0), torch.cuda.device_count()
     if index >= count:
-        found = f"{count} CUDA device{'s' * (count != 1)}" if count else "no CUDA device"
+        found = plural(count, "CUDA device") if count else "no CUDA device"
         raise InputError(f"device {name} was asked for, but PyTorch finds {found} here; use --device auto or cpu")
     return torch.device("cuda", index)
 
 
 def select_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """What the maps of frames are computed in.
+    """The number format that the maps of frames are computed in.
 
     Args:
         precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device has arithmetic for it, else fp32.
-        device: to compute on; if it only emulates what was asked for, the log says so.
+        device: the device to compute on; if it only emulates the format that was asked for, the log says so.
     """
     if precision == "auto":
         return torch.bfloat16 if computes_bfloat16(device) else torch.float32
     dtype = DTYPES[precision]
-    emulated = device.type == "cpu" if precision == "fp16" else precision == "bf16" and not computes_bfloat16(device)
-    if emulated:
+    emulates_fp16 = precision == "fp16" and device.type == "cpu"
+    emulates_bf16 = precision == "bf16" and not computes_bfloat16(device)
+    if emulates_fp16 or emulates_bf16:
         _warn_emulated(device, precision)
     return dtype
 
 
-@cache  # once is enough
+@cache  # every evaluation asks again: one warning is enough
 def _warn_emulated(device: torch.device, precision: str) -> None:
     LOGGER.info("warning: %s has no arithmetic for %s and emulates it: fp32 is faster", device, precision)
 

@@ -14,21 +14,26 @@ class TerminalHandler(logging.Handler):
     """Prints above a running progress bar instead of through it."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Print one message."""
         tqdm.write(self.format(record))
 
 
 def start_log(path: str | Path | None, quiet: bool = False) -> logging.Logger:
-    """The project's logger, printing to the terminal and appending to the file at `path`, if one is given.
+    """Let the project's logger print to the terminal, and append to the file at `path`, if one is given.
 
     Args:
-        path: the file.
-        quiet: neither print nor write, as the others of several processes.
+        path: the log file.
+        quiet: whether nothing is printed: of several processes only the first one speaks.
+
+    Returns:
+        the logger.
     """
+    # A test, or a program that uses this one, starts a run after the other: a message must not come twice.
     for handler in list(LOGGER.handlers):
         handler.close()
         LOGGER.removeHandler(handler)
     LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
+    LOGGER.propagate = False  # else a handler of the root logger would print the same once more
     LOGGER.addHandler(logging.NullHandler() if quiet else TerminalHandler())
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -11,23 +11,29 @@ import torch.distributed as dist
 
 
 def rank() -> int:
-    """Number of this process among those that train together; 0 writes the files."""
+    """The number of this process among those that train together; number 0 writes the files."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
 def world_size() -> int:
-    """How many processes train together."""
+    """The number of processes that train together."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def local_rank() -> int | None:
-    """Number of this process on its machine, as torchrun says; None if the program was started by itself."""
+    """The number of this process on its machine; None if torchrun did not start it."""
     number = os.environ.get("LOCAL_RANK")
     return None if number is None else int(number)
 
 
 def all_gather(value: Any) -> list[Any]:
-    """What each process gives, in their order, for all of them; plain values and tensors on the CPU."""
+    """The values that all processes give, in the order of their ranks; each process gets all of them.
+
+    It is also a barrier: no process goes on before all have called it.
+
+    Args:
+        value: a plain value, a container of such, or a tensor on the CPU.
+    """
     if world_size() == 1:
         return [value]
     out: list[Any] = [None] * world_size()
@@ -36,7 +42,12 @@ def all_gather(value: Any) -> list[Any]:
 
 
 def all_reduce_mean(values: Sequence[float], device: torch.device) -> list[float]:
-    """The mean over the processes of each of these numbers."""
+    """The mean over the processes of each of these numbers.
+
+    Args:
+        values: the numbers of this process; as many in each process.
+        device: this process's device, on which they are summed.
+    """
     if world_size() == 1:
         return list(values)
     total = torch.tensor(values, dtype=torch.float32, device=device)

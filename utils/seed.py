@@ -12,12 +12,12 @@ import torch
 def seed_everything(seed: int) -> None:
     """Seed Python, numpy and torch (every device)."""
     random.seed(seed)
-    np.random.seed(seed % 2**32)
+    np.random.seed(seed % 2**32)  # numpy takes no larger seed
     torch.manual_seed(seed)
 
 
 def get_random_states(device: torch.device) -> dict[str, Any]:
-    """The states of the generators in use, as tensors and plain numbers that load without unpickling code."""
+    """The states of all random generators in use, as tensors and plain numbers, which load without unpickling code."""
     name, keys, position, has_gauss, cached = np.random.get_state()
     states: dict[str, Any] = {
         "python": random.getstate(),
@@ -32,9 +32,12 @@ def get_random_states(device: torch.device) -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
-    """Undo what happened since `get_random_states`; the state of another kind of device is left out."""
+    """Put the generators back to the states of `get_random_states`.
+
+    The state of another kind of device is left out: a training may go on elsewhere than it began.
+    """
     version, keys, gauss = states["python"]
-    random.setstate((version, tuple(keys), gauss))
+    random.setstate((version, tuple(keys), gauss))  # Python insists on a tuple
     name, keys, position, has_gauss, cached = states["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
     torch.set_rng_state(states["torch"])
