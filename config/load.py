@@ -29,7 +29,7 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
         overrides: values by dotted key, as the command line gives them.
 
     Returns:
-        the configuration, and a line for each key that is accepted though it has another name today or means nothing here.
+        the configuration, and a line for each key that is accepted though it is renamed today or means nothing here.
 
     Raises:
         ConfigError: lists every unknown key, wrong type and bad choice at once.
