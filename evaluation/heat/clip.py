@@ -1,26 +1,23 @@
-"""The clip that a heat map is drawn over: what the network sees of it, and what a person does."""
+"""Loading the clip that a heat map is drawn over, from a video or a prepared corpus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from config.load import load_config
 from config.schema import Config
 from dataset.crop import centre_square, crop_and_resize
 from dataset.manifest import Clip, Manifest, load_manifest
-from dataset.sampling import sample_at_rate, sample_every_frame, thin_out_evenly
+from dataset.sampling import thin_out_evenly
 from dataset.video import Video
-from evaluation.heat.records import Region, ShownClip
 from evaluation.heat.request import ClipChoice
+from evaluation.heat.shown_clip import Region, ShownClip, resize_for_viewing
+from evaluation.inference.notes import describe_crop, describe_frames
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcribe import describe_crop, describe_frames
 from utils.text import did_you_mean
-
-SHOWN = 480  # pixels: the longer side of the pictures, large enough for a hand to be seen in them
 
 
 def load_shown_clip(
@@ -38,7 +35,7 @@ def load_shown_clip(
     Raises:
         FrameError: a frame cannot be read.
     """
-    wanted = sample_every_frame(video.times) if reading.rate is None else sample_at_rate(video.times, reading.rate)
+    wanted = reading.sample_frames(video.times)
     sampling = thin_out_evenly(wanted, reading.max_frames)
     size, interval = recogniser.frame_size, recogniser.config.feeder_args.frame_interval
     frames, pictures, shape = [], [], (0, 0, 0)
@@ -59,13 +56,6 @@ def load_shown_clip(
             *describe_frames(video, reading, recogniser.config.frame_rate, len(wanted), 1),
         ),
     )
-
-
-def resize_for_viewing(frame: np.ndarray) -> np.ndarray:
-    """Make the longer side of a frame (H, W, 3) `SHOWN` pixels long, and both sides even, which video codecs need."""
-    factor = SHOWN / max(frame.shape[:2])
-    height, width = (2 * max(1, round(side * factor / 2)) for side in frame.shape[:2])
-    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
 
 
 def find_seen_region(recogniser: Recogniser, shape: Sequence[int], crop: str) -> Region:

@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluation.ctm import CtmWord
 from evaluation.heat.contact_sheet import ContactSheet
-from evaluation.heat.records import HeatMap, Region, ShownClip
+from evaluation.heat.heat_map import HeatMap
+from evaluation.heat.shown_clip import Region, ShownClip
 from evaluation.inference.formats import TranscriptError
 from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, open_writer
 from utils.files import atomic_path
@@ -45,7 +46,10 @@ def lay_heat_over(picture: np.ndarray, heat: np.ndarray, region: Region) -> np.n
 
 @dataclass(frozen=True)
 class HeatedPictures(Sequence[np.ndarray]):
-    """The T pictures of a clip under its heat, each drawn when it is asked for: together they would fill the memory."""
+    """The T pictures of a clip under its heat.
+
+    Each is drawn when it is asked for, since all at once would take as much memory again as the pictures themselves.
+    """
 
     clip: ShownClip
     heat_map: HeatMap
@@ -58,7 +62,7 @@ class HeatedPictures(Sequence[np.ndarray]):
 
 
 def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]:
-    """Write every frame, the contact sheet and the video.
+    """Write every frame under its heat, the contact sheet and the video.
 
     Frames that the heat map of a longer clip left in the folder are removed, or they would be taken for this clip's.
 

@@ -84,7 +84,7 @@ def read_clips(
             except Exception as error:
                 failures[name] = describe_reading_error(error, reading)  # the clips after it can still be read
     finally:
-        # Whatever stops the loop: an evening's reading is not lost because the last clip or the user interrupted it.
+        # Whatever stops the loop, the user included: what was read until then is saved.
         if transcripts:
             failures |= _save_shared_files(transcripts, outputs, len(clips))
     return failures

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from dataset.sampling import Sampling, sample_at_rate, sample_every_frame
 from utils.errors import InputError
 
 SHORTEST_WINDOW = 48
@@ -43,3 +46,7 @@ class Reading:
             raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here")
         if self.rate is not None and not 0 < self.rate <= FASTEST:  # so written, NaN is refused too
             raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
+
+    def sample_frames(self, times: np.ndarray) -> Sampling:
+        """Choose the frames of a video with `times` (T + 1,) at the rate asked for, however many they are."""
+        return sample_every_frame(times) if self.rate is None else sample_at_rate(times, self.rate)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
 from dataset.crop import crop_and_resize
-from dataset.sampling import Sampling, sample_at_rate, sample_every_frame, thin_out_evenly
+from dataset.sampling import Sampling, thin_out_evenly
 from dataset.video import Video
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmWord
+from evaluation.inference.notes import describe_crop, describe_frames
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
 from evaluation.inference.windows import cut_windows, plan_windows, stitch
 from utils.temporal import TemporalSpec
-
-RATE_TOLERANCE = 0.02  # 24 frames a second are worth a warning, where the training had 25; 24.9 are not
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         FrameError: a frame cannot be read.
         RecognitionError: the network's output is not finite.
     """
-    sampling = sample_every_frame(video.times) if reading.rate is None else sample_at_rate(video.times, reading.rate)
+    sampling = reading.sample_frames(video.times)
     whole = len(sampling)
     if not reading.windows:
         sampling = thin_out_evenly(sampling, reading.max_frames)
@@ -103,59 +102,3 @@ def convert_times(recognition: Recognition, rate: float, sampling: Sampling, fir
     start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
     nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
     return Window(start, stop, words, nbest)
-
-
-def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
-    """Say what became of the pictures.
-
-    Args:
-        shape: the pictures' shape (H, W, 3).
-        size: the side of the square that they became, in pixels.
-        crop: as in `Reading`.
-    """
-    height, width = shape[:2]
-    side = min(height, width)
-    if crop == "centre" and height != width:
-        return f"the middle {side}x{side} pixels of {width}x{height}, at {size}x{size} (--crop centre)"
-    squashed = f"{width}x{height} pixels at {size}x{size}"
-    if height == width:
-        return squashed
-    hint = "; if the signer looks thin, --crop centre takes the middle square" if width > height else ""
-    return f"{squashed}, squashed as in training (--crop none){hint}"
-
-
-def describe_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
-    """Say what became of the frames, and warn of what the network was not trained for.
-
-    Args:
-        video: the video that the frames are from.
-        reading: how it was to be read.
-        trained: the frames a second that the network was trained on.
-        sampled: the number of frames at the rate asked for, before any were left out.
-        windows: the number of windows that were read.
-
-    Returns:
-        sentences, each on a line of its own in the report.
-    """
-    notes = []
-    if video.announced > video.num_frames:
-        notes.append(f"warning: the file announces {video.announced} frames, {video.num_frames} of them can be read")
-    if not video.is_file:
-        notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
-    if reading.rate is not None:
-        notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
-    rate = reading.rate or video.rate
-    if abs(rate / trained - 1) > RATE_TOLERANCE:
-        remedy = "resamples" if video.rate > trained else "repeats frames until times are right"
-        notes.append(
-            f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as the "
-            f"{trained:g} of the training; --fps {trained:g} {remedy}"
-        )
-    if windows > 1:
-        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")
-    elif sampled > reading.max_frames:
-        notes.append(
-            f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
-            f"looks {sampled / reading.max_frames:.2g} times as fast; test_one_video.py --window reads all"
-        )
-    return notes

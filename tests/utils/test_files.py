@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from utils.files import atomic_path, write_json, write_text
+from utils.files import atomic_path, set_aside, write_json, write_text
 from utils.table import format_table
 
 
@@ -32,6 +32,16 @@ def test_text_is_utf8_with_unix_line_ends(tmp_path):
     write_json(tmp_path / "a.json", {"gloss": "雨"})
     assert "雨" in (tmp_path / "a.json").read_text(encoding="utf-8")
     assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"gloss": "雨"}
+
+
+def test_setting_a_file_aside_takes_the_first_free_name(tmp_path):
+    for number in (1, 2):
+        write_text(tmp_path / "a.txt", f"{number}\n")
+        assert set_aside(tmp_path / "a.txt") == tmp_path / f"a-{number}.txt"
+        assert (tmp_path / f"a-{number}.txt").read_text() == f"{number}\n"
+        write_text(tmp_path / "a.txt", f"{number}\n")
+        assert set_aside(tmp_path / "a.txt", "{stem}{suffix}.{number:03d}") == tmp_path / f"a.txt.00{number}"
+    assert not (tmp_path / "a.txt").exists()
 
 
 def test_tables_are_aligned():

@@ -13,9 +13,9 @@ from dataset.vocabulary import Vocabulary
 from evaluation.heat.clip import find_seen_region, load_shown_clip
 from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
 from evaluation.heat.draw import COLOURS, UNSEEN, lay_heat_over, save_pictures
-from evaluation.heat.heat_map import combine_heat, compute_heat_map, locate_gloss, scale_heat
-from evaluation.heat.records import HeatMap, ShownClip
+from evaluation.heat.heat_map import HeatMap, combine_heat, compute_heat_map, locate_gloss, scale_heat
 from evaluation.heat.request import HeatRequest
+from evaluation.heat.shown_clip import ShownClip
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.fonts import find_font

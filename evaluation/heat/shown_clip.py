@@ -1,15 +1,16 @@
-"""What the files of this room hand to one another: the clip that is shown, and its heat."""
+"""The clip that a heat map is drawn over: what the network sees of it, and what a person does."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
-from evaluation.ctc.forced_alignment import Span
+VIEWED = 480  # pixels: the longer side of the pictures, large enough for a hand to be seen in them
 
 Region = tuple[int, int, int, int]
-"""A part of a picture in pixels: left, top, right and bottom."""
+"""Left, top, right and bottom in pixels."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,8 @@ class ShownClip:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class HeatMap:
-    """What the network saw in a clip of T frames.
-
-    Attributes:
-        heat: (T, h, w) from 0, cold, to 1, on one scale a gloss for the whole clip: frames without evidence for their
-            gloss are cold.
-        glosses: each gloss with the frames (first, last + 1) in which it is signed, in order.
-        recognised: the glosses that the network read.
-        title: whose heat it is, in a few words.
-    """
-
-    heat: np.ndarray
-    glosses: tuple[tuple[str, Span], ...]
-    recognised: tuple[str, ...]
-    title: str
+def resize_for_viewing(frame: np.ndarray) -> np.ndarray:
+    """Make the longer side of a frame (H, W, 3) `VIEWED` pixels long, and both sides even, which video codecs need."""
+    factor = VIEWED / max(frame.shape[:2])
+    height, width = (2 * max(1, round(side * factor / 2)) for side in frame.shape[:2])
+    return cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)

@@ -1,0 +1,68 @@
+"""What the user is told about a video before its glosses: what was done to it, and what may go wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dataset.crop import centre_square
+from dataset.video import Video
+from evaluation.inference.reading import Reading
+
+RATE_TOLERANCE = 0.02
+"""Share by which a frame rate may differ from that of the training without a warning: 24.9 for 25 may, 24 may not."""
+
+
+def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
+    """Say what became of the pictures.
+
+    Args:
+        shape: the pictures' shape (H, W, 3).
+        size: the side of the square that they became, in pixels.
+        crop: as in `Reading`.
+    """
+    height, width = shape[:2]
+    _, _, side = centre_square(height, width)
+    if crop == "centre" and height != width:
+        return f"the middle {side}x{side} pixels of {width}x{height}, at {size}x{size} (--crop centre)"
+    squashed = f"{width}x{height} pixels at {size}x{size}"
+    if height == width:
+        return squashed
+    hint = "; if the signer looks thin, --crop centre takes the middle square" if width > height else ""
+    return f"{squashed}, squashed as in training (--crop none){hint}"
+
+
+def describe_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
+    """Say what became of the frames, and warn of what the network was not trained for.
+
+    Args:
+        video: the video that the frames are from.
+        reading: how it was to be read.
+        trained: the frames a second that the network was trained on.
+        sampled: the number of frames at the rate asked for, before any were left out.
+        windows: the number of windows that were read.
+
+    Returns:
+        sentences, each on a line of its own in the report.
+    """
+    notes = []
+    if video.announced > video.num_frames:
+        notes.append(f"warning: the file announces {video.announced} frames, {video.num_frames} of them can be read")
+    if not video.is_file:
+        notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
+    if reading.rate is not None:
+        notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
+    rate = reading.rate or video.rate
+    if abs(rate / trained - 1) > RATE_TOLERANCE:
+        remedy = "resamples" if video.rate > trained else "repeats frames until times are right"
+        notes.append(
+            f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as the "
+            f"{trained:g} of the training; --fps {trained:g} {remedy}"
+        )
+    if windows > 1:
+        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")
+    elif sampled > reading.max_frames:
+        notes.append(
+            f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
+            f"looks {sampled / reading.max_frames:.2g} times as fast; test_one_video.py --window reads all"
+        )
+    return notes
