@@ -35,7 +35,7 @@ def test_every_frame_of_every_split_is_there_pixel_for_pixel(own):
     assert [(split.path, split.written) for split in pack(own)] == [(pack_path(own, name), True) for name in SPLITS]
     for name in SPLITS:
         manifest, packed = Manifest.load(own / f"{name}.json"), Pack(pack_path(own, name))
-        packed.check(manifest)
+        packed.check_manifest(manifest)
         assert len(packed.clips) == len(manifest.clips)
         for clip in manifest.clips:
             frames = packed.open_clip(clip.id)
@@ -74,7 +74,7 @@ def test_a_damaged_pack_is_written_again(own):
     path = pack_path(own, "dev")
     path.write_bytes(path.read_bytes()[:5000])
     assert [split.written for split in pack(own)] == [False, True, False]
-    Pack(path).check(Manifest.load(own / "dev.json"))
+    Pack(path).check_manifest(Manifest.load(own / "dev.json"))
 
 
 def test_what_a_killed_run_left_is_swept_and_the_old_file_survives_a_failure(own, monkeypatch):
@@ -127,7 +127,7 @@ def test_commands(own, corpus, tmp_path, capsys):
     given += ["--frame-size", "16", "--pack", "lmdb"]
     assert prepare_module.main(prepare_module.parse_args([*given, "--process-image"])) == 0
     assert f"{pack_path(tmp_path / 'out', 'test')}  3 clips" in capsys.readouterr().out
-    Pack(pack_path(tmp_path / "out", "test")).check(Manifest.load(tmp_path / "out" / "test.json"))
+    Pack(pack_path(tmp_path / "out", "test")).check_manifest(Manifest.load(tmp_path / "out" / "test.json"))
     with pytest.raises(SystemExit):
         prepare_module.parse_args(given)
     assert "give both" in capsys.readouterr().err
