@@ -30,17 +30,17 @@ class SLRModel(nn.Module):
     """MSTFNet.
 
     Args:
-        num_classes: V, glosses and the blank (class 0).
+        num_classes: V, the glosses and the blank (class 0).
         backbone: "resnet18" or "resnet34".
         hidden_size: channels of the temporal convolutions and of the BiLSTM; even.
-        conv_type: temporal chain, as in `TemporalSpec`.
-        weight_norm: classifiers with columns of length one, else linear ones with bias.
-        share_classifier: one classifier for the convolutional and the sequence head.
-        share_heads: one alignment attention for the three levels (PHOENIX2014), else one for each.
-        mask_padding: what a clip yields depends on that clip alone; False is the published behaviour.
+        conv_type: the temporal chain, as in `TemporalSpec`.
+        weight_norm: whether classifiers have columns of length one, or are linear ones with bias.
+        share_classifier: whether the convolutional and the sequence head have one classifier.
+        share_heads: whether the three levels have one alignment attention (PHOENIX2014), or one each.
+        mask_padding: whether what a clip yields depends on that clip alone; False is the published behaviour.
         width: channels of the backbone's first stage, a multiple of 16; 64 is the published network.
-        dropout: in the BiLSTM and in HFAM.
-        frame_chunk: frames that the backbone computes at a time in evaluation; 0 lets the frames' size decide.
+        dropout: the rate of dropout in the BiLSTM and in HFAM.
+        frame_chunk: the number of frames that the backbone computes at a time in evaluation; 0: by the frames' size.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class SLRModel(nn.Module):
         self.spec = TemporalSpec(conv_type)
         self.mask_padding = mask_padding
         self.frame_chunk = frame_chunk
-        self.autocast = torch.float32  # what training computes maps of frames in; weights stay float32
+        self.autocast = torch.float32  # of the maps of frames in training; weights stay float32
         self.conv2d = ResNet(backbone, width)
         conv_classifier = None if share_classifier else build_classifier(hidden_size, num_classes, weight_norm)
         self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
@@ -81,11 +81,11 @@ class SLRModel(nn.Module):
         Args:
             video: (B, T_pad, 3, H, W), uint8 or float in [-1, 1], each clip padded as `TemporalSpec.pad` does; or
                 (B, T_pad, C), what `frame_features` gave for such a video.
-            lengths: (B,) real frame counts, before padding.
-            with_scales: compute HFAM, which needs frames; by default only in training on frames.
+            lengths: the number of real frames of each clip, before padding, (B,).
+            with_scales: whether HFAM is computed, which needs frames; by default only in training on frames.
 
         Raises:
-            ValueError: shapes or lengths that do not fit.
+            ValueError: shapes or lengths do not fit.
         """
         lengths = lengths.cpu()
         padded = self._check(video, lengths)
@@ -105,14 +105,14 @@ class SLRModel(nn.Module):
         return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
 
     def frame_features(self, video: Tensor, lengths: Tensor) -> Tensor:
-        """What the backbone says of each frame: (B, T_pad, C), for the arguments of `forward`, padding included."""
+        """Compute the backbone's features of each frame, padding included: as `forward` is called -> (B, T_pad, C)."""
         padded = self._check(video, lengths.cpu())
         features, _ = self._backbone(video, padded, self._mask(padded, video), with_levels=False)  # (B, C, T)
         return features.to(self.temporal_dtype).transpose(1, 2)
 
     @property
     def temporal_dtype(self) -> torch.dtype:
-        """What the layers after the backbone compute in."""
+        """The number format in which the layers after the backbone compute."""
         return self.temporal_model.rnn.weight_ih_l0.dtype
 
     def _autocast(self) -> torch.autocast:
@@ -128,9 +128,10 @@ class SLRModel(nn.Module):
     def _backbone(
         self, video: Tensor, padded: Tensor, mask: Tensor | None, with_levels: bool
     ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
-        """Features (B, C, T) and the levels for HFAM, none unless asked for; features that came in as they are."""
+        """Compute features (B, C, T), and the levels for HFAM where asked for; given features stay as they are."""
         if video.ndim == 3:
             return video.transpose(1, 2), []
+        # With gradients or levels all frames are needed at once; else a chunk at a time keeps the memory flat.
         if not (self.training or with_levels or torch.is_grad_enabled()):
             return self._stream(video, padded if self.mask_padding else None), []
         x = self.normalise(video.flatten(0, 1)).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
@@ -138,7 +139,7 @@ class SLRModel(nn.Module):
         return features, levels if with_levels else []
 
     def _stream(self, video: Tensor, padded: Tensor | None) -> Tensor:
-        """Features (B, C, T), clip by clip and chunk by chunk; zeros past each clip's end."""
+        """Compute features (B, C, T) clip by clip and chunk by chunk; zeros past each clip's end."""
         batch, total = video.shape[:2]
         features = []
         for clip, frames in zip(video, [total] * batch if padded is None else padded.tolist(), strict=True):
@@ -147,12 +148,12 @@ class SLRModel(nn.Module):
         return torch.stack(features).transpose(1, 2)
 
     def normalise(self, video: Tensor) -> Tensor:
-        """uint8 in [0, 255] -> the network's float in [-1, 1]; floats only change their type."""
+        """Scale uint8 in [0, 255] to the network's float in [-1, 1]; floats only change their type."""
         dtype = self.conv2d.alpha.dtype
         return video.to(dtype) / 127.5 - 1 if video.dtype == torch.uint8 else video.to(dtype)
 
     def _check(self, video: Tensor, lengths: Tensor) -> Tensor:
-        """Padded length of each clip, (B,); raises where the batch does not fit."""
+        """Compute the padded length of each clip, (B,); raises ValueError where the batch does not fit."""
         is_features = video.ndim == 3 and video.shape[2] == self.conv2d.out_channels
         if not is_features and (video.ndim != 5 or video.shape[2] != 3):
             raise ValueError(
@@ -173,15 +174,15 @@ class SLRModel(nn.Module):
 
 
 def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> SLRModel:
-    """The network of a configuration.
+    """Build the network of a configuration.
 
     Args:
         args: the configuration's `model_args`.
-        num_classes: V, glosses and the blank.
-        pretrained: start the backbone from `args.pretrained`; False where weights are loaded anyway.
+        num_classes: V, the glosses and the blank.
+        pretrained: whether the backbone starts from `args.pretrained`; False where all weights are loaded anyway.
 
     Raises:
-        PretrainedError: those weights cannot be had, or do not fit.
+        CheckpointError: the pretrained weights cannot be had, or do not fit.
     """
     model = SLRModel(
         num_classes,
@@ -203,12 +204,12 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
 def load_model(
     source: str | Path | Mapping[str, Any], args: ModelArgs, glosses: Sequence[str], name: str | Path = "the checkpoint"
 ) -> SLRModel:
-    """The network of a checkpoint, with its weights, on the CPU.
+    """Build the network of a checkpoint, with its weights, on the CPU.
 
     Args:
         source: the file, or what it holds.
         args: the configuration's `model_args`.
-        glosses: the vocabulary, in the order of the ids; where the checkpoint holds its own, both must be the same.
+        glosses: the vocabulary, in the order of the ids; a checkpoint that holds one must hold the same.
         name: what `source` is called in an error, where it is no file.
 
     Raises:
@@ -223,9 +224,9 @@ def load_model(
 
 
 def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> SLRModel:
-    """A copy of a network for recognition, which cannot be trained, nor stored.
+    """Copy a network for recognition; the copy cannot be trained, nor stored.
 
-    BatchNorm is part of the convolutions; the backbone computes in `dtype`, what follows it in float32.
+    BatchNorm becomes part of the convolutions; the backbone computes in `dtype`, what follows it in float32.
     """
     fused = fold_norms(model)
     fused.conv2d.to(dtype)
@@ -233,11 +234,11 @@ def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> S
 
 
 def for_recognition(model: SLRModel, precision: str, frame_chunk: int = 0, compiled: bool = False) -> SLRModel:
-    """`fuse_for_inference` as a configuration wants it, on the device of `model`.
+    """Copy a network by `fuse_for_inference` as a configuration wants it, on the device of `model`.
 
     Args:
         model: the network.
-        precision: the configuration's key, as for `select_dtype`.
+        precision: the number format of the backbone, as for `select_dtype`.
         frame_chunk: as in `SLRModel`.
         compiled: whether the backbone's stages are compiled when they first run.
     """

@@ -1,4 +1,7 @@
-"""The memory that a computation needs, measured in a process of its own."""
+"""Measure the memory that a computation needs, in a process of its own.
+
+What a process came to need at most is counted from its start, so that another measurement before would hide it.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ import torch
 Work = Callable[[], Any]
 
 
-def peak_mib(maker: Callable[..., Work], arguments: tuple[Any, ...], device: str, threads: int) -> float:
-    """MiB that one call of `maker(*arguments)` came to need beyond what there was before it.
+def measure_peak_mib(maker: Callable[..., Work], arguments: tuple[Any, ...], device: str, threads: int) -> float:
+    """Measure the MiB that one call of the work came to need beyond what there was before it.
 
     Args:
-        maker: of a module, so that another process can find it.
-        arguments: for it.
-        device: that it computes on; on "cpu" it counts what Linux says of the process, else what PyTorch says.
-        threads: of PyTorch.
+        maker: a function of a module, which another process can find; it makes the work to be called.
+        arguments: the arguments for `maker`.
+        device: the device of the computation; on "cpu" what Linux says of the process counts, else what PyTorch says.
+        threads: the number of threads of PyTorch.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -46,12 +49,12 @@ def _measure(
         work()
         sender.send((torch.cuda.max_memory_allocated() - before) / 2**20)
         return
-    before = resident_kib("VmRSS")
+    before = read_resident_kib("VmRSS")
     work()
-    sender.send((resident_kib("VmHWM") - before) / 2**10)
+    sender.send((read_resident_kib("VmHWM") - before) / 2**10)
 
 
-def resident_kib(key: str) -> int:
-    """Memory of this process: "VmRSS" now, "VmHWM" at most; `getrusage` would count its parent's maximum, too."""
+def read_resident_kib(key: str) -> int:
+    """Read the memory of this process, "VmRSS" now or "VmHWM" at most; `getrusage` counts its parent's maximum, too."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(key))

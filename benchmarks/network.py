@@ -1,4 +1,4 @@
-"""Speed and memory of the network: python -m benchmarks.network
+"""Measure speed and memory of the network: python -m benchmarks.network
 
 The network beside a plain 3-D implementation of the same equations (`benchmarks.reference3d`, the same weights, results
 checked equal first) and beside torchvision's bare backbone on the same frames, which is the floor. Ratios first. Times
@@ -18,7 +18,7 @@ import torchvision
 from torch import Tensor, nn
 
 from benchmarks.export import enliven
-from benchmarks.memory import peak_mib
+from benchmarks.memory import measure_peak_mib
 from benchmarks.reference3d import Reference3d
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
@@ -33,8 +33,8 @@ HEADER = ("", "of the 3-D one", "of the bare backbone", "ms a frame", "peak MiB"
 Work = Callable[[], Tensor]
 
 
-def build(args: argparse.Namespace) -> SLRModel:
-    """The published network with random weights of which all count."""
+def build_network(args: argparse.Namespace) -> SLRModel:
+    """Build the published network with random weights of which all count."""
     torch.manual_seed(0)
     model = SLRModel(CLASSES, args.backbone, args.hidden_size, width=args.width)
     if args.lively:  # it takes more memory than what is measured
@@ -42,30 +42,30 @@ def build(args: argparse.Namespace) -> SLRModel:
     return model.eval().to(args.device)
 
 
-def clips(args: argparse.Namespace, frames: int, batch: int = 1) -> tuple[Tensor, Tensor]:
-    """Random clips (B, T_pad, 3, H, W) uint8, padded as the loader does, and their lengths."""
+def draw_clips(args: argparse.Namespace, frames: int, batch: int = 1) -> tuple[Tensor, Tensor]:
+    """Draw random clips (B, T_pad, 3, H, W) uint8, padded as the loader does, and their lengths."""
     generator = torch.Generator().manual_seed(0)
     video = torch.randint(0, 256, (batch, frames, 3, args.size, args.size), dtype=torch.uint8, generator=generator)
     return video[:, TemporalSpec().pad(frames)].to(args.device), torch.full((batch,), frames)
 
 
-def floor(args: argparse.Namespace, video: Tensor) -> tuple[nn.Module, Tensor]:
-    """torchvision's network, channels-last, and the frames (B*T_pad, 3, H, W) for it."""
+def build_bare_backbone(args: argparse.Namespace, video: Tensor) -> tuple[nn.Module, Tensor]:
+    """Build torchvision's network, channels-last, and the frames (B*T_pad, 3, H, W) for it."""
     bare = getattr(torchvision.models, args.backbone)().to(args.device, memory_format=torch.channels_last)
     frames = video.flatten(0, 1).float() / 127.5 - 1
     return bare, frames.contiguous(memory_format=torch.channels_last)
 
 
-def recogniser(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
-    """Recognition in one of the ways of `RECOGNITION`."""
-    model, (video, lengths) = build(args), clips(args, frames, batch)
+def build_recognition(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
+    """Prepare recognition in one of the ways of `RECOGNITION`."""
+    model, (video, lengths) = build_network(args), draw_clips(args, frames, batch)
     if way == "bare backbone":
-        bare, x = floor(args, video)
-        return inferring(bare.eval(), x)
+        bare, x = build_bare_backbone(args, video)
+        return without_gradients(bare.eval(), x)
     if way == "3-D":
-        return inferring(Reference3d(model, args.backbone).to(args.device).eval(), video, lengths)
+        return without_gradients(Reference3d(model, args.backbone).to(args.device).eval(), video, lengths)
     if way == "with HFAM":
-        return inferring(model, video, lengths, True)
+        return without_gradients(model, video, lengths, True)
     network = fuse_for_inference(model, torch.bfloat16 if way == "fused, bf16" else torch.float32)
     if way == "fused, all at once":
         network.frame_chunk = frames
@@ -73,11 +73,11 @@ def recogniser(args: argparse.Namespace, way: str, frames: int, batch: int = 1) 
         network.conv2d.compile_stages()
     if way == "fused, all frames different":
         video = torch.randint_like(video, 0, 256)
-    return inferring(network, video, lengths)
+    return without_gradients(network, video, lengths)
 
 
-def inferring(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
-    """A call of a network without gradients, for its (first) logits."""
+def without_gradients(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
+    """Prepare a call of a network without gradients, for its (first) logits."""
 
     @torch.inference_mode()
     def work() -> Tensor:
@@ -91,16 +91,17 @@ RECOGNITION = {
     "3-D": None, "with HFAM": 1e-3, "fused, all at once": 1e-3, "fused, in chunks": 1e-3, "fused, compiled": 1e-3,
     "fused, bf16": 0.1, "fused, all frames different": None, "bare backbone": None,
 }  # fmt: skip
-"""Ways to recognise, and how far their results may be from the first's, as a share of the largest value; None: they are
-others. The first two compute HFAM, as the published code does; the fused ones compute equal frames (padding) once.
+"""Ways to recognise -> how far their results may be from the first way's, as a share of the largest value; None where
+the results are others. The first two compute HFAM, as the published code does; the fused ones compute equal frames
+(padding) once.
 """
 
 
-def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
-    """A training step without the optimiser, in one of the ways of `TRAINING`."""
-    model, (video, lengths) = build(args), clips(args, frames, batch)
+def build_training_step(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> Work:
+    """Prepare a training step without the optimiser, in one of the ways of `TRAINING`."""
+    model, (video, lengths) = build_network(args), draw_clips(args, frames, batch)
     if way == "bare backbone":
-        bare, x = floor(args, video)
+        bare, x = build_bare_backbone(args, video)
 
         def bare_step() -> Tensor:
             bare.zero_grad(set_to_none=True)
@@ -127,14 +128,19 @@ def trainer(args: argparse.Namespace, way: str, frames: int, batch: int = 1) -> 
 
 
 RECOMPUTE = {"network, recompute none": "none", "network, recompute stages": "stages"}
+"""Ways to train that differ from `network` in what is computed again -> the configuration's `recompute`."""
+
 TRAINING = {
     "3-D": None, "network": 1e-3, **dict.fromkeys(RECOMPUTE, 1e-3), "network, bf16": 0.1, "bare backbone": None,
 }  # fmt: skip
-MAKERS = {"recognition": recogniser, "training": trainer}
+MAKERS = {"recognition": build_recognition, "training": build_training_step}
 
 
 def median_seconds(works: dict[str, Work], repeats: int, device: str) -> dict[str, float]:
-    """Median seconds of each, taken in turn after one call that warms up."""
+    """Measure the median seconds of each work, taken in turn after one call that warms up.
+
+    In turn, so that a machine that becomes slower on the way is unfair to none.
+    """
     times: dict[str, list[float]] = {name: [] for name in works}
     for turn in range(repeats + 1):
         for name, work in works.items():
@@ -147,14 +153,14 @@ def median_seconds(works: dict[str, Work], repeats: int, device: str) -> dict[st
     return {name: statistics.median(taken) for name, taken in times.items()}
 
 
-def most_memory(args: argparse.Namespace, kind: str, way: str, frames: int, batch: int = 1) -> float:
-    """MiB that one call came to need beyond what network and clip do."""
+def measure_memory(args: argparse.Namespace, kind: str, way: str, frames: int, batch: int = 1) -> float:
+    """Measure the MiB that one call came to need beyond network and clip."""
     plain = argparse.Namespace(**vars(args) | {"lively": False})
-    return peak_mib(MAKERS[kind], (plain, way, frames, batch), args.device, args.threads)
+    return measure_peak_mib(MAKERS[kind], (plain, way, frames, batch), args.device, args.threads)
 
 
-def compare(args: argparse.Namespace, kind: str, ways: Mapping[str, float | None], frames: int) -> str:
-    """The table of a section, once the results were found equal; bf16 where the device has arithmetic for it."""
+def compare_ways(args: argparse.Namespace, kind: str, ways: Mapping[str, float | None], frames: int) -> str:
+    """Format the table of a section, once the results were found equal; bf16 where the device has arithmetic for it."""
     able = computes_bfloat16(torch.device(args.device))
     works = {way: MAKERS[kind](args, way, frames) for way in ways if able or "bf16" not in way}
     expected = works["3-D"]()
@@ -170,19 +176,19 @@ def compare(args: argparse.Namespace, kind: str, ways: Mapping[str, float | None
     rows = []
     for way, taken in seconds.items():
         ratios = (f"{taken / seconds[other]:.2f}" for other in ("3-D", "bare backbone"))
-        peak = "" if "compiled" in way else f"{most_memory(args, kind, way, frames):.0f}"  # compiling takes more
+        peak = "" if "compiled" in way else f"{measure_memory(args, kind, way, frames):.0f}"  # compiling takes more
         rows.append((way, *ratios, f"{1e3 * taken / frames:.1f}", peak))
     return format_table((kind, *HEADER[1:]), rows)
 
 
-def growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
-    """How recognition's cost goes with frames and clips: (frames, clips) -> a line each, beside the first."""
+def measure_growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -> str:
+    """Format a table of recognition's cost: a line for each (frames, clips), as a share of the first."""
     rows, first = [], None
     for frames, batch in sizes:
-        work = {"fused": recogniser(args, "fused, in chunks", frames, batch)}
+        work = {"fused": build_recognition(args, "fused, in chunks", frames, batch)}
         each = median_seconds(work, 1 if frames * batch > 200 else args.repeats, args.device)["fused"] / frames / batch
         first = first or each
-        peak = most_memory(args, "recognition", "fused, in chunks", frames, batch)
+        peak = measure_memory(args, "recognition", "fused, in chunks", frames, batch)
         rows.append((f"{batch} x {frames}", f"{each / first:.2f}", f"{1e3 * each:.1f}", f"{peak:.0f}"))
     return format_table(("clips x frames", "of the first", "ms a frame", "peak MiB"), rows)
 
@@ -197,27 +203,27 @@ def main(args: argparse.Namespace) -> None:
     for section in args.sections:
         print()
         if section == "recognition":
-            print(compare(args, section, RECOGNITION, args.frames))
+            print(compare_ways(args, section, RECOGNITION, args.frames))
         elif section == "training":
-            print(compare(args, section, TRAINING, args.training_frames))
+            print(compare_ways(args, section, TRAINING, args.training_frames))
         elif section == "length":
-            print(growth(args, [(frames, 1) for frames in args.lengths]))
+            print(measure_growth(args, [(frames, 1) for frames in args.lengths]))
         else:
-            print(growth(args, [(args.frames, batch) for batch in (1, 2, 4)]))
+            print(measure_growth(args, [(args.frames, batch) for batch in (1, 2, 4)]))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The command line."""
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (all)")
+    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
     for name, default, what in (
-        ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 32, "of one to train on"),
-        ("repeats", 5, "of each measurement"), ("size", 224, "side of a frame"), ("width", 64, "of the backbone"),
-        ("hidden_size", 1024, "of the temporal layers"), ("threads", torch.get_num_threads(), "of PyTorch"),
+        ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 32, "frames of a clip to train on"),
+        ("repeats", 5, "calls that are measured"), ("size", 224, "side of a frame"), ("width", 64, "channels at first"),
+        ("hidden_size", 1024, "temporal layers' channels"), ("threads", torch.get_num_threads(), "threads of PyTorch"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
     parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 500, 1000], help="frames of a clip")
-    parser.add_argument("--backbone", choices=["resnet18", "resnet34"], default="resnet34", help="which")
+    parser.add_argument("--backbone", choices=["resnet18", "resnet34"], default="resnet34", help="kind of backbone")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.set_defaults(lively=True)
     args = parser.parse_args(arguments)

@@ -18,8 +18,8 @@ from modules.resnet import BLOCKS
 from slr_network import SLRModel, SLROutput
 
 
-def space(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0, groups: int = 1) -> nn.Conv3d:
-    """A convolution over height and width without bias."""
+def spatial_conv(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0, groups: int = 1) -> nn.Conv3d:
+    """Build a convolution over height and width without bias."""
     return nn.Conv3d(inputs, outputs, (1, size, size), (1, stride, stride), (0, padding, padding), 1, groups, False)
 
 
@@ -28,11 +28,11 @@ class Block3d(nn.Module):
 
     def __init__(self, inputs: int, channels: int, stride: int) -> None:
         super().__init__()
-        self.conv1, self.bn1 = space(inputs, channels, 3, stride, 1), nn.BatchNorm3d(channels)
-        self.conv2, self.bn2 = space(channels, channels, 3, 1, 1), nn.BatchNorm3d(channels)
+        self.conv1, self.bn1 = spatial_conv(inputs, channels, 3, stride, 1), nn.BatchNorm3d(channels)
+        self.conv2, self.bn2 = spatial_conv(channels, channels, 3, 1, 1), nn.BatchNorm3d(channels)
         self.downsample = None
         if stride != 1 or inputs != channels:
-            self.downsample = nn.Sequential(space(inputs, channels, 1, stride), nn.BatchNorm3d(channels))
+            self.downsample = nn.Sequential(spatial_conv(inputs, channels, 1, stride), nn.BatchNorm3d(channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, channels, T, H/stride, W/stride)."""
@@ -71,7 +71,7 @@ class ResNet3d(nn.Module):
     def __init__(self, backbone: str, width: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.zeros(3))
-        self.conv1, self.bn1 = space(3, width, 7, 2, 3), nn.BatchNorm3d(width)
+        self.conv1, self.bn1 = spatial_conv(3, width, 7, 2, 3), nn.BatchNorm3d(width)
         self.maxpool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
         inputs = width
         for i, blocks in enumerate(BLOCKS[backbone]):

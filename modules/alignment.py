@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from modules.convolution import SpatialConv, TimeConv, frames_to_clips
 from utils.temporal import TemporalSpec
 
-FEATURES = 1000  # width of the linear layer before the temporal convolutions
+FEATURES = 1000  # outputs of the linear layer before the temporal convolutions, in the published network
 
 
 class AlignmentAttention(nn.Module):
     """HA: attention over channels and over time, added.
 
     Args:
-        channels: C, divisible by 128.
+        channels: C, divisible by 128 (32 groups of a quarter of them).
     """
 
     def __init__(self, channels: int) -> None:
@@ -37,7 +37,7 @@ class AlignmentAttention(nn.Module):
         )
 
     def forward(self, y: Tensor, mask: Tensor | None) -> Tensor:
-        """(B, C, T, P) -> the same; `mask` (B, T) or None."""
+        """Weigh the maps (B, C, T, P) by their attention; `mask` (B, T) is zero past each clip's end, or None."""
         if mask is None:
             average, maximum = y.mean((2, 3)), y.amax((2, 3))  # (B, C)
             temporal = self.temporal_att(y)
@@ -46,7 +46,9 @@ class AlignmentAttention(nn.Module):
             average = (y * inside).sum((2, 3)) / (mask.sum(1)[:, None] * y.shape[3])
             maximum = y.masked_fill(inside == 0, -torch.inf).amax((2, 3))
             squeeze, norm, relu, excite, sigmoid = self.temporal_att
+            # Before each convolution over time: the norm turns the zeros past a clip's end into other numbers.
             temporal = sigmoid(excite(relu(norm(squeeze(y * inside))) * inside))  # (B, C, T, P)
+        # `fc` ends in a sigmoid, so that the sum of the two lies between 0 and 2; so it is in the published network.
         channel = (self.fc(average) + self.fc(maximum))[:, :, None, None]  # (B, C, 1, 1)
         return y * torch.sigmoid(channel + temporal)
 
@@ -57,9 +59,9 @@ class FeatureAlignment(nn.Module):
     Args:
         width: channels of the backbone's first stage (64 in the published network).
         hidden_size: channels of the temporal convolutions and of the classifier's input.
-        conv_type: temporal chain, as in `TemporalSpec`.
-        share_heads: one HA for the three levels, or one for each.
-        dropout: after the first temporal convolution.
+        conv_type: the temporal chain, as in `TemporalSpec`.
+        share_heads: whether one HA serves the three levels, or each has its own.
+        dropout: the rate of dropout after the first temporal convolution.
     """
 
     def __init__(
@@ -102,11 +104,11 @@ class FeatureAlignment(nn.Module):
     def forward(
         self, levels: Sequence[Tensor], classifier: nn.Module, batch: int, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Logits of the three levels.
+        """Compute the logits of the three levels.
 
         Args:
-            levels: outputs of layers 2, 3 and 4 before their STF, (B*T, C, H, W) each.
-            classifier: (..., hidden_size) -> (..., V).
+            levels: outputs of layers 2, 3 and 4 before their fusion, (B*T, C, H, W) each.
+            classifier: the sequence head's, (..., hidden_size) -> (..., V).
             batch: B.
             mask: (B, T), zero past each clip's end; None if no clip ends early.
 
@@ -119,11 +121,12 @@ class FeatureAlignment(nn.Module):
         logits = []
         for level, head in zip(maps, heads, strict=True):
             features = head(frames_to_clips(level, batch), mask).mean(3)  # (B, C, T)
+            # Autocast is for the maps of frames: what reads them stays float32, like the network's temporal layers.
             with torch.autocast(features.device.type, enabled=False):
-                logits.append(self._read(features.to(self.fc.weight.dtype), mask, classifier))
+                logits.append(self._classify(features.to(self.fc.weight.dtype), mask, classifier))
         return tuple(logits)
 
-    def _read(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
+    def _classify(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
         """Features of a level's frames (B, C, T) -> logits (T', B, V)."""
         features = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
         if mask is not None:

@@ -7,12 +7,12 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class BiLSTM(nn.Module):
-    """Two bidirectional layers; the two directions share `hidden_size` evenly.
+    """Two bidirectional layers; each direction gives half of `hidden_size`.
 
     Args:
-        input_size: channels in.
-        hidden_size: channels out.
-        dropout: between the layers.
+        input_size: the number of channels that come in.
+        hidden_size: the number of channels that go out.
+        dropout: the rate of dropout between the layers.
     """
 
     def __init__(self, input_size: int, hidden_size: int, dropout: float = 0.3) -> None:
@@ -21,6 +21,7 @@ class BiLSTM(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(T', B, C), `lengths` (B,) on the CPU -> (T', B, hidden_size), zeros past each clip's end."""
+        # Packed, so that the backward direction of a shorter clip starts at its own last step.
         packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
         out, _ = self.rnn(packed)
         return pad_packed_sequence(out, total_length=x.shape[0])[0]

@@ -16,9 +16,12 @@ class NormLinear(nn.Module):
         nn.init.xavier_uniform_(self.weight, gain=nn.init.calculate_gain("relu"))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(..., C) -> (..., V)."""
         return x @ F.normalize(self.weight, dim=0)
 
 
 def build_classifier(in_features: int, num_classes: int, weight_norm: bool) -> nn.Module:
-    """(..., in_features) -> (..., num_classes)."""
-    return NormLinear(in_features, num_classes) if weight_norm else nn.Linear(in_features, num_classes)
+    """Build a classifier (..., in_features) -> (..., num_classes), normalised or linear with bias."""
+    if weight_norm:
+        return NormLinear(in_features, num_classes)
+    return nn.Linear(in_features, num_classes)

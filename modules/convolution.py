@@ -1,8 +1,10 @@
 """Convolutions over space or over time, computed in two dimensions.
 
-Published weights hold every kernel as a 3-D one: (1, k, k) over space, (k, 1, 1) over time. That is kept as the
-storage format; the computation runs on channels-last images, which is what the libraries below are fast at. A clip's
-maps go from frames (B*T, C, H, W) to clips (B, C, T, H*W) and back as views, without a copy.
+Published weights hold every kernel as a 3-D one: (1, k, k) over space, (k, 1, 1) over time, and so do these, so that
+such weights load. No kernel is wide in time and space at once, so a 2-D convolution gives the same: over frames as
+images, or over time with a frame's pixels beside one another. PyTorch's libraries are fast at 2-D convolutions of
+channels-last images. A clip's maps go from frames (B*T, C, H, W) to clips (B, C, T, H*W) and back as views, without a
+copy.
 """
 
 from __future__ import annotations
@@ -25,13 +27,23 @@ def clips_to_frames(x: Tensor, height: int, width: int) -> Tensor:
 
 
 def time_mask(lengths: Tensor, total: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(B,) lengths -> (B, total), one where t < length and zero after it."""
+    """Make a mask of lengths: (B,) -> (B, total), one where t < length and zero after it."""
     steps = torch.arange(total, device=device)
     return (steps < lengths.to(device)[:, None]).to(dtype)
 
 
 class SpatialConv(nn.Conv3d):
-    """Convolution over height and width of every frame; weight (O, C/groups, 1, k, k), input (N, C, H, W)."""
+    """Convolution over height and width of every frame; weight (O, C/groups, 1, k, k), input (N, C, H, W).
+
+    Args:
+        in_channels: C.
+        out_channels: O.
+        size: k.
+        stride: the step in height and width.
+        padding: the number of zeros on each side.
+        groups: the number of groups of channels; C of them make it depthwise.
+        bias: whether a bias is added.
+    """
 
     def __init__(
         self, in_channels: int, out_channels: int, size: int, stride: int = 1, padding: int = 0, groups: int = 1,
@@ -43,12 +55,16 @@ class SpatialConv(nn.Conv3d):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, O, H', W')."""
         weight = self.weight.squeeze(2)  # (O, C/groups, k, k)
         return F.conv2d(x, weight, self.bias, self.stride[1:], self.padding[1:], 1, self.groups)
 
 
 class TimeConv(nn.Conv3d):
-    """Convolution over time with "same" zero padding; weight (O, C/groups, k, 1, 1), input (B, C, T, P)."""
+    """Convolution over time with "same" zero padding; weight (O, C/groups, k, 1, 1), input (B, C, T, P).
+
+    The arguments are those of `SpatialConv`; P are the pixels of a frame.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, size: int, groups: int, bias: bool) -> None:
         super().__init__(
@@ -56,5 +72,6 @@ class TimeConv(nn.Conv3d):
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, P) -> (B, O, T, P)."""
         weight = self.weight.squeeze(4)  # (O, C/groups, k, 1)
         return F.conv2d(x, weight, self.bias, 1, (self.padding[0], 0), 1, self.groups)

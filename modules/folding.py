@@ -16,10 +16,11 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 @torch.no_grad()
 def fold_norms(model: Network) -> Network:
-    """A copy of a network that gives what it gives in evaluation, in fewer steps; it cannot be trained.
+    """Copy a network for recognition: it gives what it gives in evaluation, in fewer steps, and cannot be trained.
 
-    Every BatchNorm that follows a convolution in the order of a module's parts becomes part of its weights, and
-    kernels are stored as the computation wants them, channels last.
+    Every BatchNorm that follows a convolution in the order of a module's parts becomes part of its weights. This asks
+    that parts are made in the order in which they compute, as they are throughout `modules`. Kernels are stored as the
+    computation wants them, channels last.
     """
     fused = copy.deepcopy(model).eval().requires_grad_(False)
     for module in list(fused.modules()):
@@ -29,6 +30,6 @@ def fold_norms(model: Network) -> Network:
                 before.weight, before.bias = fuse_conv_bn_weights(
                     before.weight, before.bias, part.running_mean, part.running_var, part.eps, part.weight, part.bias
                 )
-                setattr(module, name, nn.Identity())
+                setattr(module, name, nn.Identity())  # the module still calls it by this name
             before = part
     return fused.to(memory_format=torch.channels_last_3d)

@@ -12,13 +12,13 @@ from modules.recompute import run_layers
 from modules.resnet import ResNet, Stage
 
 CPU_VALUES = 2**22
-"""Values of the first stage's maps that a chunk has by default: few enough for a processor's cache to hold them."""
+"""Values of the first stage's maps in a chunk by default: few enough for a processor's cache to hold them."""
 GPU_VALUES = 2**26
 """The same for other devices, which need many at a time to be busy."""
 
 
 def default_chunk(clip: Tensor, width: int) -> int:
-    """Frames of a clip (T, 3, H, W) to compute at a time."""
+    """The number of frames of a clip (T, 3, H, W) to compute at a time."""
     values = CPU_VALUES if clip.device.type == "cpu" else GPU_VALUES
     return max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
 
@@ -45,7 +45,7 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
     def read_images(start: int, stop: int) -> Tensor:
         return prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
 
-    read: Callable[[int, int], Tensor] = read_images
+    read: Callable[[int, int], Tensor] = read_images  # gives the maps of some frames before `layers`
     total = len(first)
     layers: list[Callable[[Tensor], Tensor]] = [net.stem]
     for stage in net.stages:
@@ -61,18 +61,18 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
 def _run_chunk(
     read: Callable[[int, int], Tensor], layers: Sequence[Callable[[Tensor], Tensor]], start: int, stop: int
 ) -> Tensor:  # fmt: skip
-    """What `layers` make of the maps that `read` gives for some frames."""
+    """Run layers on the maps that `read` gives for some frames."""
     return run_layers(read(start, stop), *layers)
 
 
 def _weigh(x: Tensor, source: Tensor | None, stage: Stage, chunk: int) -> Tensor:
-    """What a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
+    """Compute what a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
     means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
     return stage.fusion.clip_weights((means if source is None else means[source]).mean(0))
 
 
 def _fuse_chunk(x: Tensor, source: Tensor | None, stage: Stage, weights: Tensor, start: int, stop: int) -> Tensor:
-    """`x + alpha * fusion(x)` of some frames; the maps of frame t are x[source[t]], x[t] where `source` is None."""
+    """Compute `x + alpha * fusion(x)` of some frames, whose maps are x[source[t]], or x[t] where `source` is None."""
     total = len(x) if source is None else len(source)
     left, right = max(0, start - stage.fusion.reach), min(total, stop + stage.fusion.reach)
     around = x[left:right] if source is None else x[source[left:right]]
@@ -86,9 +86,9 @@ def average(x: Tensor) -> Tensor:
 
 
 def distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
-    """The frames (T, ...) that differ from the one before: their indices, and for each frame its place among them.
+    """Find the frames (T, ...) that differ from the one before: their indices, and each frame's place among them.
 
-    The places are None where all differ.
+    The places are None where all differ. Frames are compared with the one before alone, which padding repeats.
     """
     differs = (clip[1:] != clip[:-1]).flatten(1).any(1)  # (T - 1,)
     first = torch.cat([differs.new_ones(1), differs])  # (T,)
@@ -97,7 +97,10 @@ def distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
 
 
 def in_chunks(compute: Callable[[int, int], Tensor], total: int, chunk: int) -> Tensor:
-    """`compute(start, stop)` for `chunk` frames at a time, joined along the first dimension."""
+    """Call `compute(start, stop)` for `chunk` frames at a time and join the results along the first dimension.
+
+    They are written into one tensor as they come: to join them at the end would hold all of them twice.
+    """
     out = None
     for start in range(0, total, chunk):
         stop = min(start + chunk, total)

@@ -15,6 +15,9 @@ from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_t
 class SpatioTemporalFusion(nn.Module):
     """Two temporal and two spatial depthwise branches, weighted for each clip, gated and added to the input.
 
+    The result is `x + gate * fused`, and the backbone adds alpha times it to x: the residual counts twice, as in the
+    published network, whose weights have learnt with it.
+
     Args:
         channels: C, divisible by 8.
     """
@@ -55,22 +58,24 @@ class SpatioTemporalFusion(nn.Module):
     def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
         """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early."""
         clips = frames_to_clips(x, batch)  # (B, C, T, H*W)
+        # Convolutions over time must find zeros past a clip's end, as if it were alone; those over space look at one
+        # frame each.
         inside = clips if mask is None else clips * mask[:, None, :, None].to(clips.dtype)
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
         return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
 
     def clip_weights(self, mean: Tensor) -> Tensor:
-        """What `forward_part` needs to know of the whole clip: the mean of its maps (C,) -> (1, 4, 1, 1)."""
+        """The weights of the branches, which `forward_part` needs: the mean of the clip's maps (C,) -> (1, 4, 1, 1)."""
         return self.calibration(mean[None, :, None, None])
 
     def forward_part(self, around: Tensor, before: int, frames: int, weights: Tensor) -> Tensor:
-        """The same for some frames of one clip.
+        """Compute what `forward` gives for some frames of one clip.
 
         Args:
             around: (before + frames + after, C, H, W), the frames with `reach` neighbours on either side, fewer only
                 where the clip begins or ends.
-            before: neighbours before them.
-            frames: T, how many they are.
+            before: the number of neighbours before the frames.
+            frames: the number of frames, T.
             weights: what `clip_weights` gives for the whole clip, (1, 4, 1, 1).
 
         Returns:
@@ -81,7 +86,7 @@ class SpatioTemporalFusion(nn.Module):
         return self._combine(around[before : before + frames], temporal, weights)
 
     def _combine(self, x: Tensor, temporal: Sequence[Tensor], weights: Tensor) -> Tensor:
-        """`x + gate * fused`, from the temporal branches (B, C, T, H*W) and the branches' weights (B, 4, 1, 1)."""
+        """Compute `x + gate * fused` from the temporal branches (B, C, T, H*W) and the weights of all (B, 4, 1, 1)."""
         batch = weights.shape[0]
         weights = weights.to(x.dtype)
         fused = temporal[0] * weights[:, :1]
@@ -93,7 +98,7 @@ class SpatioTemporalFusion(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Frames on either side that a frame's result depends on, apart from the weights of the branches."""
+        """The number of frames on either side that a frame's result depends on, apart from the branches' weights."""
         return max(conv[0].padding[0] for conv in self.t_convs)
 
     @staticmethod
@@ -105,7 +110,7 @@ class SpatioTemporalFusion(nn.Module):
         return inside.sum((2, 3), keepdim=True) / count
 
     def _gate(self, x: Tensor, fused: Tensor) -> Tensor:
-        """`st_gate` of x and fused side by side, without joining them into one tensor."""
+        """Compute `st_gate` of x and fused side by side, without joining them, which would copy both."""
         first, *rest = self.st_gate
         for_x, for_fused = first.weight.squeeze(2).chunk(2, dim=1)
         out = F.conv2d(x, for_x, first.bias) + F.conv2d(fused, for_fused)  # (B*T, C/2, H, W)

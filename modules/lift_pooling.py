@@ -1,4 +1,4 @@
-"""Pooling by a learned lifting scheme: halves a sequence without throwing detail away."""
+"""Pooling by a learned lifting scheme (TLP), which halves a sequence without throwing detail away."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 
 def masked_instance_norm(x: Tensor, norm: nn.InstanceNorm1d, mask: Tensor | None) -> Tensor:
-    """`norm` over time with padding left out of the statistics: (B, C, T) -> the same; `mask` (B, T) or None.
+    """Normalise over time with padding left out of the statistics: (B, C, T) -> the same; `mask` (B, T) or None.
 
-    Written out because PyTorch's refuses a single step and knows no lengths.
+    PyTorch's own refuses a clip of a single step and knows no lengths.
     """
     if mask is None:
         mean = x.mean(2, keepdim=True)  # (B, C, 1)
@@ -57,10 +57,14 @@ class LiftPooling(nn.Module):
         """Pool by two.
 
         Args:
-            x: (B, C, T).
+            x: (B, C, T); an odd last step is left out.
             mask: (B, T // 2), zero past each clip's pooled end; None if no clip ends early.
+
+        Returns:
+            (B, C, T // 2).
         """
 
+        # Masked after every step: tanh of a bias and convolutions leave other numbers than zero past a clip's end.
         def inside(z: Tensor) -> Tensor:
             return z if mask is None else z * mask[:, None]
 

@@ -12,16 +12,19 @@ from modules.output import SLROutput
 
 TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist")
 TEMPERATURE = 8.0
+"""It softens what the distillation compares, and its gradients by its square, which the loss is multiplied by."""
 
 
 def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """Mean over clips of -log p(labels | clip), in float32 or better.
+    """The mean over clips of -log p(labels | clip), in float32 or better.
+
+    A clip too short for its labels gives an infinite loss: `zero_infinity` would hide that nothing is learnt from it.
 
     Args:
         logits: (T', B, V), blank 0.
-        targets: all labels one after the other, (sum of target_lengths,).
-        lengths: (B,) output steps.
-        target_lengths: (B,).
+        targets: the labels of all clips, one clip's after the other's, (sum of target_lengths,).
+        lengths: output steps of each clip, (B,).
+        target_lengths: the number of labels of each clip, (B,).
     """
     dtype = torch.promote_types(logits.dtype, torch.float32)
     repeatable = logits.device.type == "cpu" or not torch.are_deterministic_algorithms_enabled()
@@ -36,9 +39,9 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor | None) -> Te
     """KL(teacher || student) of the softened glosses, blank left out, mean over steps, times temperature squared.
 
     Args:
-        student: (T', B, V) logits.
-        teacher: the same; no gradient flows into it.
-        lengths: (B,) output steps to count; None counts all T'.
+        student: the logits (T', B, V) that learn.
+        teacher: the logits (T', B, V) that are learnt from; no gradient flows into them.
+        lengths: the number of steps of each clip that count, (B,); None counts all T'.
     """
     dtype = torch.promote_types(student.dtype, torch.float32)
     log_p = F.log_softmax(student[..., 1:] / TEMPERATURE, dim=-1, dtype=dtype)
@@ -52,15 +55,15 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor | None) -> Te
 
 
 class SLRCriterion(nn.Module):
-    """Weighted sum of the loss terms.
+    """The weighted sum of the loss terms.
 
     Args:
-        weights: of "SeqCTC", "ConvCTC", "AuxCTC" (each of the three levels) and "Dist"; a weight of zero leaves the
-            term out.
-        mask_padding: leave steps past a clip's end out of "Dist".
+        weights: the weight of each term by name, "SeqCTC", "ConvCTC", "AuxCTC" (each of the three levels) and "Dist";
+            one that is zero or missing leaves the term out.
+        mask_padding: whether steps past a clip's end are left out of "Dist".
 
     Raises:
-        ValueError: a weight for a term that does not exist.
+        ValueError: there is a weight for a term that does not exist.
     """
 
     def __init__(self, weights: Mapping[str, float], mask_padding: bool = True) -> None:

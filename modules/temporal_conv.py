@@ -13,10 +13,11 @@ class TemporalConv(nn.Module):
     """Unpadded convolutions and lift pooling, by the chain of `conv_type`.
 
     Args:
-        in_channels: features of a frame.
-        hidden_size: channels of every layer.
-        conv_type: temporal chain, as in `TemporalSpec`.
-        classifier: (..., hidden_size) -> (..., V), of the convolutional head; None where it shares the sequence's.
+        in_channels: the number of features of a frame.
+        hidden_size: the number of channels of every layer.
+        conv_type: the temporal chain, as in `TemporalSpec`.
+        classifier: the convolutional head's own, (..., hidden_size) -> (..., V); None where it shares the sequence
+            head's. It is held here because published weights call it `conv1d.fc`.
     """
 
     def __init__(self, in_channels: int, hidden_size: int, conv_type: int, classifier: nn.Module | None) -> None:
@@ -36,11 +37,11 @@ class TemporalConv(nn.Module):
         self.fc = classifier
 
     def forward(self, x: Tensor, padded_lengths: Tensor | None = None) -> Tensor:
-        """Features of the output steps.
+        """Compute the features of the output steps.
 
         Args:
-            x: (B, C, T) features of frames.
-            padded_lengths: (B,) length of each clip with its own padding; None to mask nothing.
+            x: features of frames, (B, C, T).
+            padded_lengths: the length of each clip with its own padding, (B,); None to mask nothing.
 
         Returns:
             (B, hidden_size, T').
@@ -53,6 +54,8 @@ class TemporalConv(nn.Module):
         steps = zip(self.spec.layers, self.temporal_conv, self.spec.chain_lengths(padded_lengths), strict=True)
         for (kind, size), layer, after in steps:
             if kind == "K":
+                # Zeros past a clip's end on entry to every convolution, not to the first alone: a bias and BatchNorm
+                # turn them into other numbers.
                 x = layer(x * time_mask(before, x.shape[2], x.device, x.dtype)[:, None])
             else:
                 x = layer(x, time_mask(after, x.shape[2] // size, x.device, x.dtype))

@@ -1,4 +1,4 @@
-"""Which network weights are of, told from their names and shapes; and why they do not fit another."""
+"""The kind of network that weights belong to, told from their names and shapes; and why they do not fit another."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ SETTINGS = {
     "share_classifier": ("model_args.share_classifier", "conv1d.fc."),
     "share_heads": ("model_args.share_heads", "HFEAM.stse"),
 }
-"""Attribute of `Architecture` -> its key in the configuration, and how the weights that depend on it begin."""
+"""Attribute of `Architecture` -> its key in the configuration, and how the names of weights that depend on it begin."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What weights say of their network; None where they do not say it.
+    """The settings of a network as its weights tell them; None where they do not.
 
     Attributes:
         backbone: "resnet18", "resnet34", ...
         width: channels of the backbone's first stage.
         hidden_size: channels of the temporal convolutions.
         conv_type: temporal chain, as in `TemporalSpec`.
-        weight_norm: classifiers with columns of length one, without bias.
-        share_classifier: the convolutional head has no classifier of its own.
-        share_heads: one alignment attention, or three equal ones.
+        weight_norm: whether classifiers have columns of length one, and no bias.
+        share_classifier: whether the convolutional head has no classifier of its own.
+        share_heads: whether there is one alignment attention, or three equal ones, instead of three that differ.
         classes: V, glosses and the blank.
     """
 
@@ -48,44 +48,45 @@ class Architecture:
     classes: int | None
 
 
-def architecture_of(weights: Mapping[str, Tensor]) -> Architecture:
-    """The network that weights are of.
+def detect_architecture(weights: Mapping[str, Tensor]) -> Architecture:
+    """Tell the settings of a network from its weights.
 
     Args:
-        weights: by the names of `SLRModel`.
+        weights: the weights by the names of `SLRModel`.
     """
     has_classifier = "classifier.weight" in weights
     weight_norm = "classifier.bias" not in weights if has_classifier else None
     return Architecture(
-        backbone=backbone_of(weights),
-        width=size(weights, "conv2d.conv1.weight", 0),
-        hidden_size=size(weights, "conv1d.temporal_conv.0.0.weight", 0),
-        conv_type=conv_type_of(weights),
+        backbone=detect_backbone(weights),
+        width=axis_length(weights, "conv2d.conv1.weight", 0),
+        hidden_size=axis_length(weights, "conv1d.temporal_conv.0.0.weight", 0),
+        conv_type=detect_conv_type(weights),
         weight_norm=weight_norm,
         share_classifier=adds_nothing(weights, "conv1d.fc.", "classifier.") if has_classifier else None,
-        share_heads=shares_heads(weights),
-        classes=size(weights, "classifier.weight", 1 if weight_norm else 0),
+        share_heads=detect_shared_heads(weights),
+        classes=axis_length(weights, "classifier.weight", 1 if weight_norm else 0),
     )
 
 
-def size(weights: Mapping[str, Tensor], name: str, axis: int) -> int | None:
-    """Length of one axis of a weight, if it is there and has that axis."""
+def axis_length(weights: Mapping[str, Tensor], name: str, axis: int) -> int | None:
+    """The length of one axis of a weight; None where there is no such weight or axis."""
     return weights[name].shape[axis] if name in weights and axis < weights[name].ndim else None
 
 
-def backbone_of(weights: Mapping[str, Tensor]) -> str | None:
-    """A ResNet is called by the number of its layers: the convolutions of its blocks, the first one and the last."""
+def detect_backbone(weights: Mapping[str, Tensor]) -> str | None:
+    """The name of a ResNet, "resnet18" or another, from the convolutions of its blocks."""
     layers = sum(bool(re.fullmatch(r"conv2d\.layer\d+\.\d+\.conv\d+\.weight", name)) for name in weights)
+    # A ResNet is called by the number of its layers; the stem's convolution and the image classifier are two more.
     return f"resnet{layers + 2}" if layers else None
 
 
-def conv_type_of(weights: Mapping[str, Tensor]) -> int | None:
-    """The temporal chain whose layers these are."""
+def detect_conv_type(weights: Mapping[str, Tensor]) -> int | None:
+    """The `conv_type` of the temporal chain that has these layers; None where there is no such chain."""
     prefix = "conv1d.temporal_conv."
     found = {name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)}
     for conv_type, chain in CHAINS.items():
         fits = (
-            size(weights, f"{prefix}{i}.0.weight", 2) == length
+            axis_length(weights, f"{prefix}{i}.0.weight", 2) == length
             if kind == "K"
             else f"{prefix}{i}.predictor.0.weight" in weights
             for i, (kind, length) in enumerate(chain)
@@ -95,8 +96,8 @@ def conv_type_of(weights: Mapping[str, Tensor]) -> int | None:
     return None
 
 
-def shares_heads(weights: Mapping[str, Tensor]) -> bool | None:
-    """Whether there is one alignment attention, or three that are equal."""
+def detect_shared_heads(weights: Mapping[str, Tensor]) -> bool | None:
+    """Whether there is one alignment attention, or three that are equal; None where there is none."""
     if not any(name.startswith("HFEAM.stse1.") for name in weights):
         return None
     return all(adds_nothing(weights, f"HFEAM.stse{i}.", "HFEAM.stse1.") for i in (2, 3))
@@ -109,13 +110,13 @@ def adds_nothing(weights: Mapping[str, Tensor], prefix: str, other: str) -> bool
     return all(twin is not None and torch.equal(weights[name], twin) for name, twin in zip(names, twins, strict=True))
 
 
-def diagnose(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wrong: Iterable[str]) -> list[str]:
-    """What probably explains that weights do not fit.
+def explain_misfit(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wrong: Iterable[str]) -> list[str]:
+    """Guess why weights do not fit a network.
 
     Args:
-        theirs: the weights of the file.
-        ours: those of the network.
-        wrong: names that are missing, unexpected or misshapen.
+        theirs: the file's weights.
+        ours: the network's weights.
+        wrong: the names that are missing, unexpected or misshapen.
 
     Returns:
         a sentence for each setting in which the two differ; one that names another kind of network where they have
@@ -124,27 +125,27 @@ def diagnose(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wrong: It
     if "conv1.weight" in theirs and "layer1.0.conv1.weight" in theirs:
         return ["these are the weights of an image network, as torchvision offers them: model_args.pretrained=FILE"]
     common = len(theirs.keys() & ours.keys())
-    if 2 * common < len(ours) and backbone_of(theirs) in (None, backbone_of(ours)):
+    if 2 * common < len(ours) and detect_backbone(theirs) in (None, detect_backbone(ours)):
         return [f"another kind of network: {common} of {len(ours)} names of weights are the same"]
+    # A setting in which the two differ explains nothing where all weights that depend on it fit.
     wrong = list(wrong)
-    there, here = architecture_of(theirs), architecture_of(ours)
+    there, here = detect_architecture(theirs), detect_architecture(ours)
     reasons = []
     if there.classes != here.classes and any("classifier." in name or "conv1d.fc." in name for name in wrong):
-        reasons.append(
-            f"another vocabulary: {glosses(there.classes)} in the file, {glosses(here.classes)} in the network"
-        )
+        in_file, in_network = describe_classes(there.classes), describe_classes(here.classes)
+        reasons.append(f"another vocabulary: {in_file} in the file, {in_network} in the network")
     for attribute, (key, prefix) in SETTINGS.items():
         a, b = getattr(there, attribute), getattr(here, attribute)
         if a != b and None not in (a, b) and any(name.startswith(prefix) for name in wrong):
-            reasons.append(f"another {attribute}: {shown(a)} in the file, {shown(b)} in the network ({key})")
+            reasons.append(f"another {attribute}: {as_yaml(a)} in the file, {as_yaml(b)} in the network ({key})")
     return reasons
 
 
-def glosses(classes: int | None) -> str:
-    """V as a person thinks of it."""
+def describe_classes(classes: int | None) -> str:
+    """The number of classes as a person thinks of it."""
     return "no classifier" if classes is None else f"{classes - 1} glosses and the blank"
 
 
-def shown(value: object) -> str:
-    """As YAML spells it."""
+def as_yaml(value: object) -> str:
+    """A value as YAML spells it."""
     return str(value).lower()

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.architecture import diagnose
+from utils.architecture import explain_misfit
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.plain_pickle import PLAIN_NAMES
@@ -124,7 +124,7 @@ def load_weights(
             f"{key}: {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network"
             for key in misshapen
         ]
-        reasons = diagnose(weights, own, [*missing, *unexpected, *misshapen])
+        reasons = explain_misfit(weights, own, [*missing, *unexpected, *misshapen])
         problems = [f"{name} and the network do not fit"]
         if reasons:
             problems.append(f"probably {'; '.join(reasons)}")

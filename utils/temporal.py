@@ -1,4 +1,4 @@
-"""Lengths and padding along time: the one place that knows how frames become output steps."""
+"""Lengths and padding along time: the one place that knows how many frames become how many output steps."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ CHAINS: dict[int, tuple[tuple[str, int], ...]] = {
 class TemporalSpec:
     """The temporal chain of the network as arithmetic on clip lengths.
 
+    Convolutions are unpadded, so that a clip needs `edge` more frames at either end, and what they see there is frames,
+    not zeros.
+
     Args:
         conv_type: 0 is K3, 1 is K5 P2, 2 is K5 P2 K5 P2 (the published network).
 
@@ -36,11 +39,12 @@ class TemporalSpec:
 
     @property
     def layers(self) -> tuple[tuple[str, int], ...]:
+        """The layers in order, as in `CHAINS`."""
         return CHAINS[self.conv_type]
 
     @property
     def stride(self) -> int:
-        """Frames per output step."""
+        """The number of frames for one output step."""
         stride = 1
         for kind, size in self.layers:
             if kind == "P":
@@ -49,8 +53,8 @@ class TemporalSpec:
 
     @property
     def edge(self) -> int:
-        """Frames that the unpadded convolutions eat at either end of a clip."""
-        edge, scale = 0, 1
+        """The number of frames that the unpadded convolutions consume at either end of a clip."""
+        edge, scale = 0, 1  # a step of a layer after poolings by `scale` stands for as many frames
         for kind, size in self.layers:
             if kind == "K":
                 edge += (size - 1) // 2 * scale
@@ -59,20 +63,24 @@ class TemporalSpec:
         return edge
 
     def output_length(self, frames: int) -> int:
-        """Output steps of a clip of `frames` real frames."""
+        """The number of output steps of a clip of `frames` real frames."""
         if frames < 1:
             raise ValueError(f"a clip needs at least one frame, this one has {frames}")
         return -(-frames // self.stride)
 
     def padded_length(self, frames: int) -> int:
-        """Frames of the clip once padded, edges included."""
+        """The number of frames of a clip of `frames` real ones once it is padded, edges included."""
         return self.output_length(frames) * self.stride + 2 * self.edge
 
     def pad(self, frames: int, total: int | None = None) -> list[int]:
-        """Indices into a clip of `frames` frames that pad it: the first frame `edge` times, then the last.
+        """List the indices into a clip that pad it: the first frame `edge` times more, then the last.
 
         Args:
-            total: length asked for (the longest padded length of a batch); the clip's own if not given.
+            frames: the number of real frames of the clip.
+            total: the length asked for (the longest padded length of a batch); by default the clip's own.
+
+        Raises:
+            ValueError: `total` is less than the clip itself needs.
         """
         own = self.padded_length(frames)
         total = own if total is None else total
@@ -81,11 +89,11 @@ class TemporalSpec:
         return [min(max(i - self.edge, 0), frames - 1) for i in range(total)]
 
     def chain_lengths(self, padded: Length) -> Iterator[Length]:
-        """Valid length after each layer of the chain for an input of `padded` frames, a number or a tensor of them."""
+        """Yield the valid length after each layer for an input of `padded` frames, a number or a tensor of them."""
         for kind, size in self.layers:
             padded = padded - (size - 1) if kind == "K" else padded // size
             yield padded
 
     def steps_needed(self, labels: Sequence[int] | Sequence[str]) -> int:
-        """Output steps that CTC needs to spell `labels`: one each, and a blank between equal neighbours."""
+        """The number of output steps that CTC needs for `labels`: one each, and a blank between equal neighbours."""
         return len(labels) + sum(a == b for a, b in pairwise(labels))

@@ -33,7 +33,7 @@ def test_the_reference_is_the_network(share_heads, training):
 
 @needs_compiler
 def test_every_section_is_printed(capsys, monkeypatch):
-    monkeypatch.setattr(network, "most_memory", lambda *_: 12.0)
+    monkeypatch.setattr(network, "measure_memory", lambda *_: 12.0)
     network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))
     out = capsys.readouterr().out
     for way in (
@@ -51,7 +51,7 @@ def test_every_section_is_printed(capsys, monkeypatch):
 
 def test_memory_is_measured_in_a_process_of_its_own():
     args = parse_args(SMALL)
-    assert network.most_memory(args, "recognition", "with HFAM", 60) > 10
+    assert network.measure_memory(args, "recognition", "with HFAM", 60) > 10
 
 
 def test_a_section_that_does_not_exist(capsys):

@@ -11,13 +11,13 @@ import torch
 from slr_network import SLRModel
 from tests.helpers.paths import PARITY
 from utils.checkpoint import save_checkpoint
-from utils.inspect_checkpoint import inspect, main, parse_args
+from utils.inspect_checkpoint import inspect_checkpoint, main, parse_args
 
 WEIGHTS = SLRModel(5, backbone="resnet18", width=16, hidden_size=32, share_heads=True).state_dict()
 
 
 def said(path) -> dict[str, str]:
-    return dict(inspect(path))
+    return dict(inspect_checkpoint(path))
 
 
 def test_a_checkpoint_of_this_project(tmp_path):

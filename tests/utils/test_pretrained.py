@@ -5,7 +5,8 @@ import torch
 import torchvision
 
 from modules.resnet import ResNet
-from utils.pretrained import WEIGHTS, PretrainedError, load_pretrained
+from utils.checkpoint import CheckpointError
+from utils.pretrained import WEIGHTS, load_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +37,12 @@ def test_the_backbone_computes_what_torchvision_computes(torchvision_file):
 
 def test_another_network_or_width_is_refused(torchvision_file):
     for backbone, name in ((ResNet("resnet34"), "resnet34"), (ResNet("resnet18", 32), "resnet18")):
-        with pytest.raises(PretrainedError, match="do not fit"):
+        with pytest.raises(CheckpointError, match="do not fit"):
             load_pretrained(backbone, name, str(torchvision_file))
 
 
 def test_a_file_that_is_not_there_is_named():
-    with pytest.raises(PretrainedError, match=r"'imagnet': neither imagenet, nor none, nor a file"):
+    with pytest.raises(CheckpointError, match=r"'imagnet': neither imagenet, nor none, nor a file"):
         load_pretrained(ResNet("resnet18"), "resnet18", "imagnet")
 
 
@@ -50,7 +51,7 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
         raise URLError("no network")
 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    with pytest.raises(PretrainedError) as error:
+    with pytest.raises(CheckpointError) as error:
         load_pretrained(ResNet("resnet18"), "resnet18", "imagenet")
     assert WEIGHTS["resnet18"].url in str(error.value)
     assert "pretrained=FILE" in str(error.value)
