@@ -28,7 +28,7 @@ GLOSSES = 1295  # of the published PHOENIX2014 network
 CALIBRATION = 24  # frames
 
 
-def random_recogniser() -> Recogniser:
+def build_random_recogniser() -> Recogniser:
     """The published network with random weights."""
     torch.manual_seed(0)
     config = load_config(None, {"dataset": "phoenix2014"})[0]
@@ -42,8 +42,12 @@ def random_recogniser() -> Recogniser:
 def enliven(model: SLRModel, size: int) -> None:
     """Make every part of a fresh network count, as in a trained one.
 
-    Fusion and lift pooling start as identities: their weights are drawn. BatchNorm's running statistics become those
-    of a clip, without which activations grow from block to block.
+    Fusion and lift pooling start as identities, so their weights are drawn. Without statistics of a clip in BatchNorm,
+    activations would grow from block to block.
+
+    Args:
+        model: the network; it is changed.
+        size: the side of the frames, in pixels.
     """
     for name, parameter in model.named_parameters():
         if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
@@ -55,8 +59,8 @@ def enliven(model: SLRModel, size: int) -> None:
     model.train()(batch.video, batch.lengths, with_scales=False)
 
 
-def seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:
-    """How long each reading of a clip took, the first, which warms up, left out."""
+def measure_seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:
+    """The time that each reading of a clip took, in seconds; the first one, which warms up, is left out."""
     times = []
     for _ in range(repeats + 1):
         started = time.perf_counter()
@@ -66,29 +70,46 @@ def seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:
 
 
 def measure(recogniser: Recogniser, frames: int, repeats: int, names: Sequence[str]) -> list[tuple[str, ...]]:
-    """A line for PyTorch and for each format: name, MiB, differences, median time and fastest."""
+    """Measure PyTorch and each format.
+
+    Args:
+        recogniser: the network, with its configuration and vocabulary.
+        frames: the number of frames of the clip that is timed.
+        repeats: the number of times that it is read.
+        names: the formats, keys of `FORMATS`.
+
+    Returns:
+        a row for each: name, MiB, largest differences, median time and fastest.
+    """
     size = recogniser.config.feeder_args.input_size
     clip = make_random_clip(frames, size)
     reference = recogniser.network
-    rows = [("PyTorch", "", "", "", *as_text(seconds(reference, clip, repeats)))]
+    rows = [("PyTorch", "", "", "", *format_times(measure_seconds(reference, clip, repeats)))]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             path = Path(folder) / f"network{FORMATS[name].suffix}"
             network = write_and_read_back(recogniser, name, path)
             found = compare_networks(reference, network, size)
             worst = (f"{max(values):.1e}" for values in zip(*((p.absolute, p.relative) for p in found), strict=True))
-            rows.append((name, f"{path.stat().st_size / 2**20:.1f}", *worst, *as_text(seconds(network, clip, repeats))))
+            rows.append(
+                (
+                    name,
+                    f"{path.stat().st_size / 2**20:.1f}",
+                    *worst,
+                    *format_times(measure_seconds(network, clip, repeats)),
+                )
+            )
     return rows
 
 
-def as_text(times: Sequence[float]) -> tuple[str, str]:
-    """Median and minimum."""
+def format_times(times: Sequence[float]) -> tuple[str, str]:
+    """Median and minimum, as text."""
     return f"{statistics.median(times):.2f} s", f"{min(times):.2f} s"
 
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print a table."""
-    recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else random_recogniser()
+    recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else build_random_recogniser()
     model = recogniser.config.model_args
     size = recogniser.config.feeder_args.input_size
     print(
@@ -104,7 +125,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model_path", type=Path, metavar="FILE", help="checkpoint (default: random weights)")
-    parser.add_argument("--frames", type=int, default=60, help="of the clip that is timed (default %(default)s)")
+    parser.add_argument("--frames", type=int, default=60, help="frames of the clip that is timed (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="times that it is read (default %(default)s)")
     parser.add_argument("--formats", nargs="+", choices=list(FORMATS), default=list(FORMATS), help="which (all)")
     return parser.parse_args(arguments)

@@ -22,7 +22,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-from benchmarks.export import random_recogniser
+from benchmarks.export import build_random_recogniser
 from benchmarks.network import median_seconds
 from benchmarks.reference3d import Reference3d
 from dataset.loader import build_loader
@@ -166,7 +166,7 @@ def judge_goal(is_so: bool) -> str:
 
 def main(args: argparse.Namespace) -> None:
     """Measure and print."""
-    recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else random_recogniser()
+    recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else build_random_recogniser()
     prepared = str(args.prepared or recogniser.config.prepared)
     recogniser = replace(recogniser, config=replace(recogniser.config, prepared=prepared, num_worker=0))
     size, model = recogniser.config.feeder_args.input_size, recogniser.config.model_args

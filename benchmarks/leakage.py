@@ -1,7 +1,7 @@
-"""Is it learning or leaking? python -m benchmarks.leakage
+"""Is the network learning, or does the answer leak? python -m benchmarks.leakage
 
-Trains the quickstart with its training labels dealt out anew among the clips. What the network then knows is how
-sentences look in writing, not what is signed: WER on dev and test must stay near 100 %.
+Trains the quickstart after dealing its training labels out anew among the clips. The network can then learn how sentences
+are written, but not what is signed: WER on dev and test must stay near 100 %.
 """
 
 from __future__ import annotations
@@ -20,9 +20,14 @@ from engine.run import run
 
 
 def shuffle_labels(manifest: Manifest, seed: int) -> Manifest:
-    """The same clips, each with the label of another one; folders become absolute."""
+    """Give each clip the label of another one.
+
+    Folders become absolute, since the result is saved elsewhere.
+    """
     shuffled = np.random.default_rng(seed).permutation(len(manifest.clips))
-    giver = dict(zip(shuffled.tolist(), np.roll(shuffled, 1).tolist(), strict=True))  # nobody gives to himself
+    giver = dict(
+        zip(shuffled.tolist(), np.roll(shuffled, 1).tolist(), strict=True)
+    )  # in a cycle, so that no clip keeps its own label
     labels = [manifest.clips[giver[index]].glosses for index in range(len(manifest.clips))]
     clips = (
         replace(clip, glosses=label, folder=str(manifest.clip_folder(clip).absolute()))
@@ -31,8 +36,12 @@ def shuffle_labels(manifest: Manifest, seed: int) -> Manifest:
     return replace(manifest, clips=tuple(clips))
 
 
-def with_shuffled_labels(config: Config, folder: Path) -> Config:
-    """The configuration on a copy of the prepared corpus in `folder`, whose training labels are shuffled."""
+def copy_with_shuffled_labels(config: Config, folder: Path) -> Config:
+    """Copy a prepared corpus into `folder`, with its training labels shuffled.
+
+    Returns:
+        the configuration that reads the copy.
+    """
     prepared = Path(config.prepared)
     for file in prepared.iterdir():
         if file.is_file():
@@ -47,14 +56,14 @@ def main(args: argparse.Namespace) -> None:
     overrides = {"work_dir": args.work_dir, "overwrite": True, "feeder_args.skip_short": True}
     config, _ = load_config(args.config, overrides)
     with TemporaryDirectory() as folder:
-        run(with_shuffled_labels(config, Path(folder)), ["training labels are shuffled: this measures leakage"])
+        run(copy_with_shuffled_labels(config, Path(folder)), ["training labels are shuffled: this measures leakage"])
 
 
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default=str(FOLDER / "quickstart.yaml"), help="what to train")
-    parser.add_argument("--work-dir", default="./work_dir/leakage", help="where to (default %(default)s)")
+    parser.add_argument("--config", default=str(FOLDER / "quickstart.yaml"), help="configuration to train")
+    parser.add_argument("--work-dir", default="./work_dir/leakage", help="run folder (default %(default)s)")
     return parser.parse_args()
 
 

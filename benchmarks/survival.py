@@ -41,8 +41,8 @@ CLIPS = 16
 STEPS = CLIPS  # two epochs of batches of two
 
 
-def command(folder: Path, run: str) -> list[str]:
-    """The training, to be begun or to go on."""
+def build_command(folder: Path, run: str) -> list[str]:
+    """The command line that begins the training, or goes on with it."""
     return [
         sys.executable,
         "main.py",
@@ -53,12 +53,12 @@ def command(folder: Path, run: str) -> list[str]:
     ]
 
 
-def outcome(run: Path) -> dict[str, Any]:
-    """All that a training leaves, without its times."""
+def collect_outcome(run: Path) -> dict[str, Any]:
+    """Everything that a training leaves behind, without its times."""
     found: dict[str, Any] = {}
     for name in (LAST, BEST):
         content = load_checkpoint(run / name)
-        found |= flat(
+        found |= flatten(
             {key: content[key] for key in ("model_state_dict", "optimizer_state_dict", "random_states")}, name
         )
     records = [json.loads(line) for line in (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -68,15 +68,15 @@ def outcome(run: Path) -> dict[str, Any]:
     return found
 
 
-def flat(value: Any, path: str) -> dict[str, Any]:
+def flatten(value: Any, path: str) -> dict[str, Any]:
     """{"a": {"b": 1}} -> {"path.a.b": 1}."""
     if isinstance(value, dict):
-        return {key: leaf for name, below in value.items() for key, leaf in flat(below, f"{path}.{name}").items()}
+        return {key: leaf for name, below in value.items() for key, leaf in flatten(below, f"{path}.{name}").items()}
     return {path: value}
 
 
-def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Names of what is not the same in both, bit by bit."""
+def list_differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """The names of what is not the same in both, bit by bit."""
 
     def same(a: Any, b: Any) -> bool:
         return torch.equal(a, b) if isinstance(a, torch.Tensor) else a == b
@@ -86,23 +86,26 @@ def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
     ]
 
 
-def steps_done(run: Path) -> int:
-    """Steps in the last checkpoint; 0 if there is none."""
+def count_steps(run: Path) -> int:
+    """The number of steps in the last checkpoint; 0 if there is none."""
     path = run / LAST
     return load_checkpoint(path)["train_state"]["step"] if path.is_file() else 0
 
 
 def interrupt(folder: Path, run: str, how: signal.Signals, moment: float) -> tuple[int, int | None]:
-    """Begin a training and interrupt it; the steps that were saved by then, and its exit status.
+    """Begin a training and interrupt it.
 
     Args:
-        folder: of the corpus and the runs.
-        run: name of this one.
+        folder: the folder of the corpus and of the runs.
+        run: the name of this run.
         how: the signal.
-        moment: for SIGTERM the step after which it is sent, for SIGKILL seconds after the start.
+        moment: the moment to send it: for SIGTERM a number of steps done, for SIGKILL seconds after the start.
+
+    Returns:
+        the number of steps that were saved by then, and the exit status.
     """
     program = subprocess.Popen(
-        command(folder, run), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        build_command(folder, run), cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     started, last = time.monotonic(), folder / run / LAST
     while program.poll() is None:
@@ -115,15 +118,15 @@ def interrupt(folder: Path, run: str, how: signal.Signals, moment: float) -> tup
             break
         time.sleep(0.1 if how is signal.SIGTERM else 0.01)
     status = program.wait()
-    return steps_done(folder / run), status
+    return count_steps(folder / run), status
 
 
-def trial(folder: Path, number: int, how: signal.Signals, moment: float, expected: dict[str, Any]) -> list[str]:
-    """Interrupt, resume, compare: a row of the table."""
+def run_trial(folder: Path, number: int, how: signal.Signals, moment: float, expected: dict[str, Any]) -> list[str]:
+    """Interrupt a training, resume it and compare what it leaves with `expected`; gives a row of the table."""
     run = f"{how.name}-{number}"
     saved, status = interrupt(folder, run, how, moment)
-    subprocess.run(command(folder, run), cwd=REPOSITORY, check=True, capture_output=True)
-    wrong = differences(outcome(folder / run), expected)
+    subprocess.run(build_command(folder, run), cwd=REPOSITORY, check=True, capture_output=True)
+    wrong = list_differences(collect_outcome(folder / run), expected)
     when = f"step {moment:.0f}" if how is signal.SIGTERM else f"{moment:.1f} s"
     return [how.name, when, str(status), f"{saved} of {STEPS}", "identical" if not wrong else f"{len(wrong)} differ"]
 
@@ -137,14 +140,14 @@ def main(args: argparse.Namespace) -> None:
         generate("phoenix2014", folder / "corpus", glosses=6, train=CLIPS, dev=3, test=3, seed=5, workers=1)
         prepare("phoenix2014", folder / "corpus", folder / "prepared", True, workers=1, frame_size=72)
         started = time.monotonic()
-        subprocess.run(command(folder, "whole"), cwd=REPOSITORY, check=True, capture_output=True)
+        subprocess.run(build_command(folder, "whole"), cwd=REPOSITORY, check=True, capture_output=True)
         seconds = time.monotonic() - started
-        expected = outcome(folder / "whole")
+        expected = collect_outcome(folder / "whole")
         rows = []
         for number in range(args.times):
             step, moment = int(rng.integers(1, STEPS)), float(rng.uniform(0, seconds))
-            rows.append(trial(folder, number, signal.SIGTERM, step, expected))
-            rows.append(trial(folder, number, signal.SIGKILL, moment, expected))
+            rows.append(run_trial(folder, number, signal.SIGTERM, step, expected))
+            rows.append(run_trial(folder, number, signal.SIGKILL, moment, expected))
             print(format_table(["signal", "sent at", "status", "steps saved", "after resuming"], rows[-2:]), flush=True)
     good = sum(row[-1] == "identical" for row in rows)
     print(f"\n{good} of {len(rows)} interrupted trainings ended as the undisturbed one did, which took {seconds:.0f} s")
@@ -156,7 +159,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, metavar="N", help="trials with each signal (%(default)s)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the moments (%(default)s)")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The network for one clip, in forms that exporters can follow: no lengths, no packing, one output."""
+"""The network for one clip, in forms that exporters can follow: no lengths, no packed sequences, one output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLOSED = -1e4  # before a sigmoid: a gate that lets nothing through
 
 
 class ClipNetwork(nn.Module):
-    """`SLRModel` in evaluation for one clip with its own padding, which needs no masks; without HFAM.
+    """`SLRModel` in evaluation for one clip, whose own padding needs no masks; without HFAM.
 
     Args:
         model: a network in evaluation mode; its parts are shared, not copied.
@@ -40,7 +40,7 @@ class ClipNetwork(nn.Module):
         return self.classifier(sequence)[:, 0]
 
     def features(self, video: Tensor) -> Tensor:
-        """(1, T_pad, 3, H, W) -> features of the frames, (1, C, T_pad)."""
+        """The backbone's features of the frames: (1, T_pad, 3, H, W) -> (1, C, T_pad)."""
         frames = self.normalise(video)[0].contiguous(memory_format=torch.channels_last)  # (T_pad, 3, H, W)
         return self.conv2d(frames, 1)[0]
 
@@ -48,8 +48,8 @@ class ClipNetwork(nn.Module):
 class ScanClipNetwork(ClipNetwork):
     """The same for `torch.export`, which unrolls `nn.LSTM` and with that fixes the length of the clip.
 
-    It also takes a dimension of length one for a constant. So the clip runs with one output step more than it has,
-    masked as if it were a shorter clip in a batch, and the step is taken off at the end.
+    It also takes a dimension of length one for a constant. So the clip gets one output step more than it has, masked as
+    if it were a shorter clip in a batch, and the step is taken off at the end.
     """
 
     def forward(self, video: Tensor) -> Tensor:
@@ -62,15 +62,15 @@ class ScanClipNetwork(ClipNetwork):
 
 
 def run_lstm(lstm: nn.LSTM, x: Tensor, inside: Tensor) -> Tensor:
-    """A bidirectional LSTM over one sequence, as a loop that `torch.export` keeps.
+    """Run a bidirectional LSTM over one sequence, as a loop that `torch.export` keeps.
 
     Args:
-        lstm: the layers.
-        x: (T, C).
-        inside: (T,) false after the sequence's end.
+        lstm: the LSTM with its layers.
+        x: the sequence, (T, C).
+        inside: a mask (T,), false after the sequence's end.
 
     Returns:
-        (T, hidden), of no meaning after the end.
+        (T, hidden), without meaning after the end.
     """
     for layer in range(lstm.num_layers):
         ways = []
@@ -78,6 +78,7 @@ def run_lstm(lstm: nn.LSTM, x: Tensor, inside: Tensor) -> Tensor:
             from_input, from_state, *biases = (
                 getattr(lstm, f"{name}{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
             )
+            # After the end every gate is closed: the backward direction comes to the last step with a state of zeros.
             gates = torch.where(inside[:, None], x @ from_input.T + sum(biases), CLOSED)  # (T, 4 * hidden)
             ways.append(run_direction(gates, from_state, reverse))
         x = torch.cat(ways, 1)  # (T, 2 * hidden)
@@ -85,12 +86,12 @@ def run_lstm(lstm: nn.LSTM, x: Tensor, inside: Tensor) -> Tensor:
 
 
 def run_direction(gates: Tensor, from_state: Tensor, reverse: bool) -> Tensor:
-    """One direction of one layer.
+    """Run one direction of one layer.
 
     Args:
-        gates: (T, 4 * H), what the input contributes to the gates, in PyTorch's order: input, forget, cell, output.
-        from_state: (4 * H, H), weights of the state before.
-        reverse: from the last step to the first.
+        gates: the input's part of the gates, (T, 4 * H), in PyTorch's order: input, forget, cell, output.
+        from_state: the weights of the state before, (4 * H, H).
+        reverse: whether to run from the last step to the first.
 
     Returns:
         (T, H).

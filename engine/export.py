@@ -28,8 +28,8 @@ from utils.errors import InputError
 from utils.files import atomic_path
 from utils.table import format_table
 
-LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared
-LONGEST = 100_000  # output steps
+LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared: an exporter may fix the length of its example
+LONGEST = 100_000  # output steps; torch.export is given an upper limit
 TOLERANCE = 1e-4
 OLDEST = "2.8"  # PyTorch that exports a loop over time
 OPSET = 17  # the newest that PyTorch's TorchScript exporter writes without conversion
@@ -43,10 +43,10 @@ class Parity:
     """How far an exported network is from PyTorch on one clip.
 
     Attributes:
-        frames: of the clip.
-        steps: output steps.
-        absolute: largest difference of a logit.
-        relative: the same as a share of the largest logit.
+        frames: the number of the clip's frames.
+        steps: the number of its output steps.
+        absolute: the largest difference of a logit.
+        relative: the same difference as a share of the largest logit.
     """
 
     frames: int
@@ -57,7 +57,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Exported:
-    """A PyTorch file that was read back."""
+    """A network in a PyTorch file that was read back; called with frames, it gives logits."""
 
     run: Callable[[torch.Tensor], torch.Tensor]
     network: TorchNetwork
@@ -69,7 +69,7 @@ class Exported:
 
 
 def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write ONNX, by the older of PyTorch's exporters: the newer unrolls the LSTM, so that one length alone works."""
+    """Write ONNX, with the older of PyTorch's exporters: the newer one unrolls the LSTM, and one length alone works."""
     names = {"input_names": [INPUT], "output_names": [OUTPUT]}
     lengths = {INPUT: {1: "frames"}, OUTPUT: {0: "steps"}}
     model = ClipNetwork(network.model)
@@ -80,13 +80,13 @@ def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: 
 
 
 def write_torchscript(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write TorchScript; C++ reads it too."""
+    """Write TorchScript, which C++ reads too."""
     traced = torch.jit.trace(ClipNetwork(network.model), (example,), check_trace=False)
     torch.jit.save(traced, str(path), _extra_files=dict(notes))
 
 
 def write_torch_export(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write an exported program, what PyTorch offers in place of TorchScript."""
+    """Write an exported program, PyTorch's successor of TorchScript."""
     if torch.__version__ < OLDEST:
         raise InputError(f"the format torch_export needs PyTorch {OLDEST} or newer, this is {torch.__version__}")
     spec = network.model.spec
@@ -96,7 +96,7 @@ def write_torch_export(network: TorchNetwork, example: torch.Tensor, path: Path,
     torch.export.save(program, str(path), extra_files=dict(notes))
 
 
-def read_onnx(path: Path, network: TorchNetwork) -> Network:  # noqa: ARG001  needs none of it
+def read_onnx(path: Path, network: TorchNetwork) -> Network:  # noqa: ARG001  onnxruntime needs none of it
     """The network of an ONNX file, in onnxruntime."""
     return load_onnx(path).network
 
@@ -113,7 +113,7 @@ def read_torch_export(path: Path, network: TorchNetwork) -> Network:
 
 @dataclass(frozen=True)
 class Format:
-    """How a format's files are called, written and read."""
+    """A format: the ending of its files' names, and how they are written and read."""
 
     suffix: str
     write: Callable[[TorchNetwork, torch.Tensor, Path, Mapping[str, str]], None]
@@ -128,7 +128,13 @@ FORMATS = {
 
 
 def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Network:
-    """Write a network to `path` in the format called `name`, and read it back."""
+    """Write a network to a file, and read the file back.
+
+    Args:
+        recogniser: the network, with its configuration and vocabulary.
+        name: the format, a key of `FORMATS`.
+        path: the file.
+    """
     example = recogniser.network.make_batch(
         make_random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)
     ).video
@@ -139,7 +145,17 @@ def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Networ
 
 
 def compare_networks(reference: Network, other: Network, size: int, lengths: Sequence[int] = LENGTHS) -> list[Parity]:
-    """The difference of two networks on clips of these lengths and of frames of `size` pixels."""
+    """Compare the logits of two networks on random clips.
+
+    Args:
+        reference: PyTorch's network.
+        other: the exported one.
+        size: the side of the frames, in pixels.
+        lengths: the numbers of frames of the clips.
+
+    Raises:
+        InputError: the logits have other shapes.
+    """
     found = []
     for frames in lengths:
         clip = make_random_clip(frames, size)
@@ -152,23 +168,31 @@ def compare_networks(reference: Network, other: Network, size: int, lengths: Seq
 
 
 def make_random_clip(frames: int, size: int) -> np.ndarray:
-    """(T, 3, S, S) uint8, patches of colour that change with every frame."""
+    """A clip of coloured patches that change with every frame, (T, 3, S, S) uint8; the same for the same arguments."""
     patches = np.random.default_rng(frames).integers(0, 256, (frames, 3, 8, 8), dtype=np.uint8)
     place = np.arange(size) * 8 // size
     return np.ascontiguousarray(patches[:, :, place][:, :, :, place])
 
 
 def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
-    """Write a network in the format called `name`; `out` appears only if it gives what PyTorch gives.
+    """Write a network; the file appears only if it gives what PyTorch gives.
+
+    Args:
+        recogniser: the network, with its configuration and vocabulary.
+        name: the format, a key of `FORMATS`.
+        out: the file.
+
+    Returns:
+        the differences from PyTorch.
 
     Raises:
-        InputError: it does not, or `out` has the wrong ending.
+        InputError: it does not give the same, or `out` has the wrong ending.
     """
     if out.suffix != FORMATS[name].suffix:
         raise InputError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
     with atomic_path(out) as temporary:
         exported = write_and_read_back(recogniser, name, temporary)
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # whose rounding would hide mistakes
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32's rounding would hide mistakes
             found = compare_networks(recogniser.network, exported, recogniser.config.feeder_args.input_size)
         print(format_parity(found))
         wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
@@ -181,7 +205,7 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
 
 
 def format_parity(found: Sequence[Parity]) -> str:
-    """A line for each clip."""
+    """A table with a line for each clip."""
     rows = [(str(p.frames), str(p.steps), f"{p.absolute:.1e}", f"{p.relative:.1e}") for p in found]
     return format_table(("frames", "steps", "largest difference of logits", "relative"), rows)
 

@@ -1,4 +1,4 @@
-"""Writing what a trained backbone says of every frame, for trainings that leave the backbone as it is."""
+"""Writing a trained backbone's features of every frame, for trainings that leave the backbone as it is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     """Write the features of every clip of every split to `folder`/features/<split>/<id>.npz.
 
     A file holds `features` (T_pad, C) float32, the clip's padding included, and `frames`, the number before padding.
-    Clips are cropped as in evaluation; nothing is drawn. `features.json` says at last what they were computed with.
+    Clips are cropped as in evaluation; nothing is drawn at random. `features.json` says what computed them.
+
+    Args:
+        config: the run's configuration.
+        weights: the checkpoint with the backbone's weights.
+        folder: the run's folder.
+        device: the device to compute on.
+
+    Returns:
+        `folder`/features.
 
     Raises:
         ManifestError: the corpus is not prepared to the end.

@@ -81,11 +81,9 @@ class Trainer:
         )
         self.steps = -(-len(self.loader) // config.accumulate)  # in an epoch
         self.dev = load_evaluation_data(config, "dev", self.vocabulary)
-        network = prepare_network(config, self.model, device)
-        skips = config.on_nonfinite == "skip"
-        self.step = build_step(
-            network, self.model, config.loss_weights, config.optimizer_args, device, self.steps, skips
-        )
+        network, skip = prepare_network(config, self.model, device), config.on_nonfinite == "skip"
+        weights, optimizer = config.loss_weights, config.optimizer_args
+        self.step = build_step(network, self.model, weights, optimizer, device, self.steps, skip)
         # A second time: dropout is to differ among the processes, and not to depend on what was drawn until here.
         seed_everything(config.random_seed + ranks.rank())
         self.state = TrainState()
@@ -124,8 +122,8 @@ class Trainer:
 
     def _log_start(self) -> None:
         config, count = self.config, ranks.world_size()
-        clips, glosses = len(self.loader.dataset), len(self.vocabulary)
         weights = sum(p.numel() for p in self.model.parameters()) / 1e6
+        clips, glosses = len(self.clips.clips), len(self.vocabulary)
         LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, glosses, weights)
         effective = config.batch_size * config.accumulate * count
         factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
@@ -171,9 +169,9 @@ class Trainer:
         return record
 
     def _open_progress_bar(self, epoch: int) -> tqdm:
-        """A bar on the terminal of the first process; tqdm shows none where there is no terminal."""
+        """A progress bar on the terminal of the first process."""
         title, done = f"epoch {epoch}/{self.config.num_epoch}", self.state.progress.steps
-        hidden = True if ranks.rank() > 0 else None
+        hidden = ranks.rank() > 0 or None  # None: tqdm shows no bar where there is no terminal
         return tqdm(desc=title, total=self.steps, initial=done, unit="step", leave=False, disable=hidden)
 
     def _save_or_stop(self) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import boundaries, decode
-from benchmarks.leakage import shuffle_labels, with_shuffled_labels
+from benchmarks.leakage import copy_with_shuffled_labels, shuffle_labels
 from config.load import load_config
 from dataset.manifest import Clip, Manifest
 from dataset.synthetic.generate import BOUNDARIES
@@ -27,7 +27,7 @@ def test_shuffled_labels_are_the_same_labels_and_nobody_keeps_his_own():
 
 def test_only_training_labels_are_shuffled(prepared, tmp_path):
     config = replace(load_config(None, {})[0], prepared=str(prepared))
-    changed = with_shuffled_labels(config, tmp_path)
+    changed = copy_with_shuffled_labels(config, tmp_path)
     assert changed.prepared == str(tmp_path)
     before, after = (Manifest.load(folder / "train.json") for folder in (prepared, tmp_path))
     assert [clip.glosses for clip in before.clips] != [clip.glosses for clip in after.clips]

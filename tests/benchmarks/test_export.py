@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.export import enliven, measure, seconds
+from benchmarks.export import enliven, measure, measure_seconds
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
@@ -41,5 +41,5 @@ def test_a_line_for_pytorch_and_each_format(recogniser):
 
 def test_the_first_reading_is_not_counted():
     clips = []
-    assert len(seconds(clips.append, np.zeros(1), 3)) == 3
+    assert len(measure_seconds(clips.append, np.zeros(1), 3)) == 3
     assert len(clips) == 4

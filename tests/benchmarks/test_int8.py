@@ -134,7 +134,7 @@ def test_what_is_printed(capsys, recogniser, random_checkpoint):
 
 
 def test_without_a_checkpoint_it_is_timed_only(capsys, recogniser, monkeypatch):
-    monkeypatch.setattr(int8, "random_recogniser", lambda: recogniser)
+    monkeypatch.setattr(int8, "build_random_recogniser", lambda: recogniser)
     int8.main(parse_args(["--clips", "1", "--frames", "6", "--repeats", "1"]))
     out = capsys.readouterr().out
     assert "times as fast" in out and "WER" not in out
