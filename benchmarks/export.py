@@ -91,14 +91,8 @@ def measure(recogniser: Recogniser, frames: int, repeats: int, names: Sequence[s
             network = write_and_read_back(recogniser, name, path)
             found = compare_networks(reference, network, size)
             worst = (f"{max(values):.1e}" for values in zip(*((p.absolute, p.relative) for p in found), strict=True))
-            rows.append(
-                (
-                    name,
-                    f"{path.stat().st_size / 2**20:.1f}",
-                    *worst,
-                    *format_times(measure_seconds(network, clip, repeats)),
-                )
-            )
+            times = format_times(measure_seconds(network, clip, repeats))
+            rows.append((name, f"{path.stat().st_size / 2**20:.1f}", *worst, *times))
     return rows
 
 

@@ -1,7 +1,7 @@
 """Is the network learning, or does the answer leak? python -m benchmarks.leakage
 
-Trains the quickstart after dealing its training labels out anew among the clips. The network can then learn how sentences
-are written, but not what is signed: WER on dev and test must stay near 100 %.
+Trains the quickstart after dealing its training labels out anew among the clips. The network can then learn how
+sentences are written, but not what is signed: WER on dev and test must stay near 100 %.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ def shuffle_labels(manifest: Manifest, seed: int) -> Manifest:
     Folders become absolute, since the result is saved elsewhere.
     """
     shuffled = np.random.default_rng(seed).permutation(len(manifest.clips))
-    giver = dict(
-        zip(shuffled.tolist(), np.roll(shuffled, 1).tolist(), strict=True)
-    )  # in a cycle, so that no clip keeps its own label
+    # Along one cycle through all clips, so that none keeps its own label.
+    giver = dict(zip(shuffled.tolist(), np.roll(shuffled, 1).tolist(), strict=True))
     labels = [manifest.clips[giver[index]].glosses for index in range(len(manifest.clips))]
     clips = (
         replace(clip, glosses=label, folder=str(manifest.clip_folder(clip).absolute()))
