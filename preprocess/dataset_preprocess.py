@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+# It is run inside preprocess/, where Python finds no other package of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from preprocess.prepare import main, parse_args
 

@@ -49,7 +49,7 @@ class Patient:
 
     @property
     def prepare_options(self) -> str:
-        """The options that prepare it, as far as they differ from the defaults."""
+        """The options that prepare the corpus, as far as they differ from the defaults."""
         options = f"--dataset {self.dataset}"
         if self.root != get_default_root(self.dataset):
             options += f" --dataset-root {quote(str(self.root))}"
@@ -63,7 +63,7 @@ class Patient:
 
     @property
     def train_options(self) -> str:
-        """The options that train on it, as far as they differ from the defaults."""
+        """The options that train on the corpus, as far as they differ from the defaults."""
         options = f"--dataset {self.dataset}"
         if not self._is_default_folder():
             options += f" --prepared {quote(str(self.folder))}"

@@ -23,7 +23,7 @@ class Recording:
         id: the recording's name, unique in the corpus, without white space.
         source: the folder of its frames, or its video; it need not exist yet.
         signer: the name of the person who signs.
-        glosses: its label, as it was released.
+        glosses: the label, as it was released.
     """
 
     id: str
@@ -57,12 +57,12 @@ class CorpusReader:
         name: the corpus's name for `--dataset`, and that of its file in `config/`.
         read: the function `(root) -> Corpus`; it raises PreparationError.
         takes_labels: whether `read` also takes `labels` and `seed`, as the corpus `custom` needs them.
-        title: its name in prose.
+        title: the corpus's name in prose.
         page: the address of its download.
         released_folder: the name of the released folder that is to be linked as its root.
         marker: a path below the root, by which the right level of the release is known.
-        root_name: the name of its default root below `dataset/`, where it is not `name`.
-        language: its name for `--language`, by which users of published checkpoints know it; empty if it has none.
+        root_name: the name of the default root below `dataset/`, where it is not `name`.
+        language: the corpus's name for `--language`, as users of published checkpoints know it; empty if it has none.
         image_size: width and height of the released images; None where they differ.
         published_clips: the number of recordings of each split that papers report, where known.
         reference_rules: the normalisation rules (`evaluation.normalise`) for the references of a split, if not `none`.
@@ -177,7 +177,7 @@ def make_recording(where: str, name: str, source: Path, signer: str, label: str)
         name: the recording's name.
         source: the folder of its frames, or its video.
         signer: the signer's name.
-        label: its glosses, separated by white space.
+        label: the glosses, separated by white space.
 
     Raises:
         PreparationError: the name or signer is empty or holds white space, or the label is empty.

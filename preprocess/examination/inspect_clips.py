@@ -32,7 +32,7 @@ class ClipToInspect:
 
     Attributes:
         path: the folder of its frames, or a video file.
-        place: its place in a random order of all clips; the first ones are the sample.
+        place: the clip's place in a random order of all clips; the first ones are the sample.
         full: whether to decode all of it, whatever its place.
     """
 

@@ -223,7 +223,7 @@ def test_a_video_that_is_cut_short(diagnose, videos, full):
     data = (videos / "12.avi").read_bytes()
     (videos / "12.avi").write_bytes(data[: len(data) // 2])
     (videos / "24.avi").write_bytes(b"")
-    found = diagnose("CSL", videos, None, *["--full"] * full)
+    found = diagnose("CSL", videos, None, *(["--full"] if full else []))
     assert (found.status, found.of("error")) == (1, {"corpus: clip folders"})
     assert "no frames in 2 of 3 clips" in found.rows["corpus: clip folders"]
     assert "- the video 12.avi" in found.rows["corpus: clip folders"]
