@@ -124,7 +124,7 @@ def _examine_released(patient: Patient, manifests: Sequence[Manifest]) -> list[C
         )
         results += frames
     if manifests:
-        return [*results, prepared_corpus.check_same(corpus, manifests, states)]
+        return [*results, prepared_corpus.check_same_corpus(corpus, manifests, states)]
     return results + released_corpus.examine_before_preparation(patient.dataset, corpus, states, patient.folder)
 
 

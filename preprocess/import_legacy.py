@@ -15,7 +15,9 @@ from dataset.legacy import load_dictionary, load_legacy_npy
 from dataset.manifest import SPLITS, Clip, Manifest
 from dataset.vocabulary import DICTIONARY, Vocabulary
 from preprocess.corpora.corpus import PreparationError, Recording, check_unique, make_recording
-from preprocess.corpora.phoenix import locate_clip
+from preprocess.corpora.csl_daily import FRAMES as CSL_DAILY_FRAMES
+from preprocess.corpora.phoenix import FRAMES as PHOENIX_FRAMES
+from preprocess.corpora.phoenix import MULTISIGNER, locate_clip
 from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
 from preprocess.prepare import remove_earlier_files, write_references
@@ -23,13 +25,14 @@ from preprocess.summary import format_summary
 from utils.errors import InputError
 from utils.text import shorten
 
+RESIZED_FRAMES = "features/fullFrame-256x256px"  # written into the corpus by the preparation of earlier systems
 FRAME_FOLDERS = (
     "",
-    "features/fullFrame-256x256px",
-    "features/fullFrame-210x260px",
-    "phoenix-2014-multisigner/features/fullFrame-256x256px",
-    "phoenix-2014-multisigner/features/fullFrame-210x260px",
-    "sentence/frames_512x512",
+    RESIZED_FRAMES,
+    PHOENIX_FRAMES,
+    f"{MULTISIGNER}/{RESIZED_FRAMES}",
+    f"{MULTISIGNER}/{PHOENIX_FRAMES}",
+    CSL_DAILY_FRAMES,
 )
 """The folders, below the one that `--prefix-root` names, where the folders of the clips may start."""
 

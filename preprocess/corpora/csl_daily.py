@@ -21,6 +21,7 @@ from preprocess.corpora.corpus import (
 )
 
 LABELS, SPLIT = "video_map.txt", "split_1.txt"
+FRAMES = "sentence/frames_512x512"
 WRONG_NAME, RIGHT_NAME = "S000005_P0004_T00", "S000007_P0003_T00"
 """The name in the one wrong row of the published split, and the one that belongs there."""
 
@@ -46,7 +47,7 @@ def read_csl_daily(root: Path) -> Corpus:
     )
     labels = {row["name"]: (where, row["gloss"]) for where, row in _read_labels(label_table)}
     names, notes = _read_splits(split_table, labels)
-    sources = _locate_sources(root / "sentence", [name for members in names.values() for name in members])
+    sources = _locate_sources(root, [name for members in names.values() for name in members])
     splits = {
         split: tuple(_make_recording(sources[name], name, *labels[name]) for name in members)
         for split, members in names.items()
@@ -91,16 +92,15 @@ def _read_splits(table: Path, labels: Mapping[str, object]) -> tuple[dict[str, l
     return splits, tuple(notes)
 
 
-def _locate_sources(sentence: Path, names: Sequence[str]) -> dict[str, Path]:
+def _locate_sources(root: Path, names: Sequence[str]) -> dict[str, Path]:
     """Locate the frames of each recording: its folder in `frames_512x512` or, without that, its video."""
-    frames = sentence / "frames_512x512"
+    frames = root / FRAMES
     if frames.is_dir():
         return {name: frames / name for name in names}
+    sentence = frames.parent
     folders = [folder for folder in sorted(sentence.glob("videos*")) if folder.is_dir()]
     if not folders:
-        raise PreparationError(
-            f"{sentence} holds neither frames_512x512 nor a folder videos*: unpack one of them there"
-        )
+        raise PreparationError(f"{sentence} holds neither {frames.name} nor a folder videos*: unpack one of them there")
     videos = {
         video.stem: video
         for folder in folders

@@ -17,6 +17,7 @@ from preprocess.corpora.corpus import (
     read_table,
 )
 
+MULTISIGNER = "phoenix-2014-multisigner"
 FRAMES = "features/fullFrame-210x260px"
 LEFT_OUT_SIGNER = "Signer05"
 BROKEN_RECORDING = "13April_2011_Wednesday_tagesschau_default-14"
@@ -31,7 +32,7 @@ def read_phoenix2014(root: Path) -> Corpus:
         PreparationError: the root or an annotation file is wrong.
     """
     check_root(root, PHOENIX2014)
-    base = root / "phoenix-2014-multisigner"
+    base = root / MULTISIGNER
     splits: dict[str, tuple[Recording, ...]] = {}
     notes = []
     for split in SPLITS:
@@ -101,7 +102,7 @@ PHOENIX2014 = CorpusReader(
     title="PHOENIX2014",
     page="https://www-i6.informatik.rwth-aachen.de/~koller/RWTH-PHOENIX/ (phoenix-2014.v3.tar.gz)",
     released_folder="phoenix2014-release",
-    marker="phoenix-2014-multisigner/annotations/manual",
+    marker=f"{MULTISIGNER}/annotations/manual",
     language="phoenix",
     image_size=(210, 260),
     published_clips={"train": 5671, "dev": 540, "test": 629},

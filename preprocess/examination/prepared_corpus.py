@@ -62,7 +62,7 @@ def load_manifests(dataset: str, folder: Path) -> tuple[list[Manifest], CheckRes
     for split in SPLITS:
         path = folder / f"{split}.json"
         if split == "test" and not path.exists() and not locate_references(folder, dataset, split).exists():
-            continue  # a corpus without a test split, as CSL
+            continue  # a corpus without a test split, as CSL; if it had one, references would be there
         if not path.exists():
             problems.append((Verdict.ERROR, f"no manifest {path}", AGAIN))
             continue
@@ -118,7 +118,7 @@ def examine_texts(dataset: str, folder: Path, manifests: Sequence[Manifest]) -> 
     ]
 
 
-def check_same(corpus: Corpus, manifests: Sequence[Manifest], states: ClipStates) -> CheckResult:
+def check_same_corpus(corpus: Corpus, manifests: Sequence[Manifest], states: ClipStates) -> CheckResult:
     """Check that the corpus, where it is still there, is what was prepared: ids, labels and the known frame counts."""
     problems = []
     for manifest in manifests:
