@@ -33,7 +33,7 @@ class PreparedCorpus:
         vocabulary: the gloss dictionary.
         manifests: the manifests of train, dev and, where there is one, test.
         resized: the number of clips whose frames were resized now; the others were finished before or left as they are.
-        notes: sentences about what was mended or left out.
+        notes: sentences about what was corrected or left out.
     """
 
     dataset: str

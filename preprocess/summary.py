@@ -19,7 +19,7 @@ def format_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes:
     Args:
         vocabulary: the gloss dictionary.
         manifests: the splits.
-        notes: sentences about what was mended or left out.
+        notes: sentences about what was corrected or left out.
     """
     size = f"{len(vocabulary)} glosses in the dictionary"
     remarks = [size, *_list_unseen_glosses(manifests), *notes, *_list_short_clips(manifests)]

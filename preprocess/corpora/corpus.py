@@ -39,7 +39,7 @@ class Corpus:
     Attributes:
         splits: the recordings of `train`, `dev` and, where there is one, `test`, in this order.
         glosses: the gloss dictionary in id order.
-        notes: sentences for the user about what the reader mended or left out.
+        notes: sentences for the user about what the reader corrected or left out.
     """
 
     splits: Mapping[str, tuple[Recording, ...]]

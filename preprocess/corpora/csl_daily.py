@@ -31,7 +31,7 @@ def read_csl_daily(root: Path) -> Corpus:
 
     The frames are in `sentence/frames_512x512` or, if that is missing, the videos in `sentence/videos*`.
 
-    One training row of `split_1.txt` names a recording that doesn't exist, where another belongs; it is mended.
+    One training row of `split_1.txt` names a recording that doesn't exist, where another belongs; it is corrected.
 
     Raises:
         PreparationError: the root or one of these files is wrong, or a recording of a split has no label.
@@ -74,7 +74,7 @@ def _read_labels(table: Path) -> Sequence[tuple[str, Mapping[str, str]]]:
 
 
 def _read_splits(table: Path, labels: Mapping[str, object]) -> tuple[dict[str, list[str]], tuple[str, ...]]:
-    """Read the names of each split's recordings; also returns a note if the wrong row was mended."""
+    """Read the names of each split's recordings; also returns a note if the wrong row was corrected."""
     splits: dict[str, list[str]] = {split: [] for split in SPLITS}
     notes = []
     for where, row in read_table(table, "name|split"):

@@ -21,7 +21,7 @@ CLIP_SAMPLE = 1000
 """Clips of which two images are decoded by default, the first and one at random: some seconds on one core."""
 VIDEO_SAMPLE = 20
 """Video files that are decoded by default; the others are only looked for."""
-SEED = 0  # The same sample in each run: a warning does not come and go while a user mends things.
+SEED = 0  # The same sample in each run: a warning does not come and go while a user corrects things.
 FRAME_RATE = 25.0  # No check depends on it; a video has its own, and a folder needs one to be opened.
 SUFFIXES = tuple(IMAGE_SUFFIXES)
 

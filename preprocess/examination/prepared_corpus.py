@@ -108,13 +108,13 @@ def examine_frames(manifests: Sequence[Manifest], folder: Path, full: bool, work
 
 def examine_texts(dataset: str, folder: Path, manifests: Sequence[Manifest]) -> list[CheckResult]:
     """Check dictionary, references and labels."""
-    mend = "correct the corpus's file in config/"
+    remedy = "correct the corpus's file in config/"
     return [
         _check_dictionary(folder, manifests),
         _check_references(dataset, folder, manifests),
-        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], mend),
+        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], remedy),
         check_glosses_seen(SEEN, {manifest.split: manifest.clips for manifest in manifests}),
-        *run_check(CROP, lambda: [_check_crop(dataset, manifests)], mend),
+        *run_check(CROP, lambda: [_check_crop(dataset, manifests)], remedy),
     ]
 
 

@@ -91,9 +91,9 @@ def examine_frames(
     ]
     read_lengths = reader.read_lengths
     if read_lengths is not None:
-        mend = f"correct {reader.lengths_file}"
+        remedy = f"correct {reader.lengths_file}"
         results += run_check(
-            COUNTS, lambda: [_check_stated_counts(read_lengths(root), reader.lengths_file, states)], mend
+            COUNTS, lambda: [_check_stated_counts(read_lengths(root), reader.lengths_file, states)], remedy
         )
     return results, states
 
@@ -105,9 +105,9 @@ def examine_before_preparation(dataset: str, corpus: Corpus, states: ClipStates,
         for split, members in corpus.splits.items()
         if (clips := _make_clips(split, members, states))
     ]
-    mend = "correct the corpus's file in config/"  # it is read for how the corpus is trained
+    remedy = "correct the corpus's file in config/"  # it is read for how the corpus is trained
     return [
-        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], mend),
+        *run_check(LENGTHS, lambda: [check_label_lengths(LENGTHS, dataset, manifests)], remedy),
         check_glosses_seen(SEEN, corpus.splits),
         *run_check(DISK, lambda: [_check_disk(corpus, states, output)], "make the folder readable"),
     ]

@@ -1,4 +1,4 @@
-"""main.py, called in this process or in one of its own."""
+"""Commands, called in this process or in one of their own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import main
+from preprocess import prepare
 from tests.helpers.config import tiny_words
 from tests.helpers.paths import REPOSITORY
 
@@ -18,6 +19,12 @@ def call_main(prepared: Path, work_dir: Path, *arguments: str) -> None:
     """Call main.py with the tiny configuration on top of `config/baseline.yaml`."""
     tiny = tiny_words(prepared, work_dir, log_interval=1, **{"optimizer_args.step": [2]})
     main.main(main.parse_args(["--config", str(REPOSITORY / "config/baseline.yaml"), *tiny, *arguments]))
+
+
+def prepare_by_command(root: Path, output: Path, *options: str, dataset: str = "phoenix2014") -> int:
+    """Call the command of preparation for frames of 64x64 pixels; the result is its exit status."""
+    fixed = ["--dataset", dataset, "--dataset-root", str(root), "--output", str(output), "--frame-size", "64"]
+    return prepare.main(prepare.parse_args([*fixed, "--workers", "1", *options]))
 
 
 def run_python(*words: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:

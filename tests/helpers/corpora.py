@@ -8,6 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"
+T_CSV = "annotations/manual/PHOENIX-2014-T.{}.corpus.csv"
+"""The tables of labels, to be formatted with the name of a split."""
 PHOENIX_TRAIN = (
     ("01April_2010_Thursday_heute_default-1", "Signer04", "loc-NORD WETTER  REGEN"),
     ("01April_2010_Thursday_heute_default-2", "Signer01", "REGEN __EMOTION__ HEUTE"),

@@ -1,6 +1,5 @@
-"""Preparation from the command line to the manifest."""
+"""Preparation: what it writes, going on after an interruption, and errors."""
 
-import json
 import os
 from pathlib import Path
 
@@ -8,16 +7,15 @@ import cv2
 import numpy as np
 import pytest
 
-from dataset.frames import list_frame_files, read_frames, read_image
+from dataset.frames import list_frame_files, read_frames
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from preprocess.corpora.corpus import PreparationError
 from preprocess.corpora.registry import CORPORA
-from preprocess.options import REPOSITORY, parse_args
-from preprocess.prepare import main, prepare
+from preprocess.options import parse_args
+from preprocess.prepare import prepare
 from tests.helpers import corpora as tiny
-from tests.helpers.commands import run_python
-from utils.workers import available_cores
+from tests.helpers.commands import prepare_by_command
 
 BUILDERS = tiny.BUILDERS
 SIZE = 64
@@ -27,11 +25,6 @@ DEV_CLIP = "phoenix-2014-multisigner/features/fullFrame-210x260px/dev/03April_20
 @pytest.fixture
 def corpus(tmp_path) -> Path:
     return tiny.phoenix2014(tmp_path / "corpus")
-
-
-def run(corpus: Path, output: Path, *options: str, dataset: str = "phoenix2014") -> int:
-    fixed = ["--dataset", dataset, "--dataset-root", str(corpus), "--output", str(output), "--frame-size", str(SIZE)]
-    return main(parse_args([*fixed, "--workers", "1", *options]))
 
 
 def clip_files(output: Path) -> dict[str, tuple[int, int]]:
@@ -110,11 +103,11 @@ def test_manifests_of_resized_frames_can_be_moved(tmp_path, corpus):
 
 
 def test_a_second_run_writes_no_image_again(tmp_path, corpus, capsys):
-    assert run(corpus, tmp_path / "out", "--process-image") == 0
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image") == 0
     assert "6 clips resized now" in capsys.readouterr().out
     before = clip_files(tmp_path / "out")
     assert len(before) == 6 * 16
-    assert run(corpus, tmp_path / "out", "--process-image") == 0
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image") == 0
     assert "0 clips resized now" in capsys.readouterr().out
     assert clip_files(tmp_path / "out") == before
 
@@ -140,11 +133,11 @@ def leave_unfinished(folder: Path) -> None:
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_only_a_damaged_clip_is_done_again(tmp_path, corpus, capsys, damage, workers):
     output = tmp_path / "out"
-    assert run(corpus, output, "--process-image") == 0
+    assert prepare_by_command(corpus, output, "--process-image") == 0
     before, manifest = clip_files(output), (output / "train.json").read_bytes()
     damage(output / "frames/train/01April_2010_Thursday_heute_default-2")
     capsys.readouterr()
-    assert run(corpus, output, "--process-image", "--workers", workers) == 0
+    assert prepare_by_command(corpus, output, "--process-image", "--workers", workers) == 0
     assert "1 clips resized now" in capsys.readouterr().out
     after = clip_files(output)
     assert after.keys() == before.keys()
@@ -169,25 +162,25 @@ def test_no_manifest_before_everything_is_there(tmp_path, corpus, capsys):
     damaged = sorted((folder / "01April_2010_Thursday_heute_default-1/1").iterdir())[7]
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-30])
-    assert run(corpus, tmp_path / "out", "--process-image") == 1
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image") == 1
     message = capsys.readouterr().err
     assert "error: 1 of 6 clips have no readable frames" in message
     assert f"{damaged} is truncated" in message
     assert not list((tmp_path / "out").glob("*.json"))
     assert not (tmp_path / "out/frames/train/01April_2010_Thursday_heute_default-1").exists()
     damaged.write_bytes(whole)
-    assert run(corpus, tmp_path / "out", "--process-image", "--workers", "2") == 0
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image", "--workers", "2") == 0
     assert "1 clips resized now" in capsys.readouterr().out
     assert len(Manifest.load(tmp_path / "out/train.json").clips) == 3
 
 
 def test_a_failed_run_leaves_no_manifest_of_an_earlier_one(tmp_path, corpus):
     """It would describe frames that are half rewritten; a corpus that can't be read changes nothing."""
-    assert run(corpus, tmp_path / "out", "--process-image") == 0
-    assert run(tmp_path / "nowhere", tmp_path / "out", "--process-image") == 1
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image") == 0
+    assert prepare_by_command(tmp_path / "nowhere", tmp_path / "out", "--process-image") == 1
     assert (tmp_path / "out/dev.json").exists()
     sorted((corpus / DEV_CLIP).iterdir())[2].write_bytes(b"")
-    assert run(corpus, tmp_path / "out", "--process-image", "--frame-size", "32") == 1
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image", "--frame-size", "32") == 1
     assert not list((tmp_path / "out").glob("*.json"))
 
 
@@ -203,7 +196,7 @@ def test_missing_and_empty_clip_folders_are_named(tmp_path, corpus, capsys, opti
             path.unlink()
     (missing / "1").rmdir()
     missing.rmdir()
-    assert run(corpus, tmp_path / "out", *options) == 1
+    assert prepare_by_command(corpus, tmp_path / "out", *options) == 1
     message = capsys.readouterr().err
     assert "2 of 6 clips" in message
     assert f"no folder {missing}" in message
@@ -214,12 +207,12 @@ def test_missing_and_empty_clip_folders_are_named(tmp_path, corpus, capsys, opti
 def test_clip_of_differing_sizes_is_named(tmp_path, corpus, capsys):
     odd = sorted((corpus / DEV_CLIP).iterdir())[3]
     cv2.imwrite(str(odd), np.zeros((SIZE, SIZE, 3), np.uint8))
-    assert run(corpus, tmp_path / "out", "--process-image") == 1
+    assert prepare_by_command(corpus, tmp_path / "out", "--process-image") == 1
     assert f"{odd} is 64x64 pixels" in capsys.readouterr().err
 
 
 def test_missing_root_is_one_message_without_traceback(tmp_path, capsys):
-    assert run(tmp_path / "nowhere", tmp_path / "out") == 1
+    assert prepare_by_command(tmp_path / "nowhere", tmp_path / "out") == 1
     captured = capsys.readouterr()
     assert captured.err.startswith("error: no PHOENIX2014 corpus at ")
     assert "Traceback" not in captured.err
@@ -229,7 +222,7 @@ def test_missing_root_is_one_message_without_traceback(tmp_path, capsys):
 @pytest.mark.skipif(os.name == "nt", reason="a file in the place of a folder fails in another way")
 def test_output_that_cannot_be_written(tmp_path, corpus, capsys):
     (tmp_path / "out").write_text("a file")
-    assert run(corpus, tmp_path / "out") == 1
+    assert prepare_by_command(corpus, tmp_path / "out") == 1
     assert "error: phoenix2014 was not prepared: " in capsys.readouterr().err
 
 
@@ -246,90 +239,5 @@ def test_unknown_dataset_and_bad_numbers(tmp_path, capsys):
 def test_labels_that_cannot_be_scored_are_refused_now_and_not_after_training(tmp_path, corpus, capsys):
     table = corpus / "phoenix-2014-multisigner/annotations/manual/dev.corpus.csv"
     table.write_text(table.read_text().replace("SONNE", "SONNE;"))
-    assert run(corpus, tmp_path / "out") == 1
+    assert prepare_by_command(corpus, tmp_path / "out") == 1
     assert "error: phoenix2014 was not prepared: 03April_2010_Saturday_heute_default-1: " in capsys.readouterr().err
-
-
-# The command line
-
-
-def test_defaults_lie_in_the_repository():
-    args = parse_args(["--dataset", "CSL-Daily"])
-    assert args.dataset_root == REPOSITORY / "dataset/CSL-Daily"
-    assert args.output == REPOSITORY / "preprocess/CSL-Daily"
-    assert (args.frame_size, args.workers, args.process_image) == (256, available_cores(), False)
-    assert parse_args(["--dataset", "CSL", "--multiprocessing"]).workers == available_cores()
-    assert parse_args(["--dataset", "CSL", "--workers", "3"]).workers == 3
-    si5 = parse_args(["--dataset", "phoenix2014-SI5"])
-    assert (si5.dataset_root, si5.output) == (
-        REPOSITORY / "dataset/phoenix2014",
-        REPOSITORY / "preprocess/phoenix2014-SI5",
-    )
-
-
-def test_options_of_own_corpora_are_refused_elsewhere(capsys):
-    with pytest.raises(SystemExit):
-        parse_args(["--dataset", "CSL", "--seed", "0"])
-    assert "--labels and --seed belong to --dataset custom" in capsys.readouterr().err
-
-
-def test_summary(tmp_path, corpus, capsys):
-    for path in (corpus / "phoenix-2014-multisigner/features").glob("*/train/*default-9/1/*"):
-        if not path.stem.endswith("1-0"):
-            path.unlink()
-    assert run(corpus, tmp_path / "out") == 0
-    text = capsys.readouterr().out
-    rows = [line.split() for line in text.splitlines()[:4]]
-    assert rows[0] == ["split", "clips", "frames", "glosses", "signers", "min", "mean", "max"]
-    assert rows[1] == ["train", "3", "34", "9", "2", "2", "11", "16"]
-    assert rows[3] == ["test", "2", "32", "2", "1", "16", "16", "16"]
-    assert "10 glosses in the dictionary" in text
-    assert "dev: 1 of 2 different glosses never occur in train" in text
-    assert "left out 13April_2011_Wednesday_tagesschau_default-14" in text
-    assert "02April_2010_Friday_heute_default-9 is too short for its label: 2 frames give 1 output steps, " in text
-    assert text.count("too short") == 1
-    assert "train: 3 clips, where papers report 5671" in text
-    assert str(tmp_path / "out") in text
-
-
-def test_summary_says_when_resized_frames_are_not_used(tmp_path, corpus, capsys):
-    run(corpus, tmp_path / "out", "--process-image")
-    assert "not used" not in capsys.readouterr().out
-    run(corpus, tmp_path / "out")
-    assert "are not used by these manifests" in capsys.readouterr().out
-
-
-def test_repeated_glosses_need_a_step_more(tmp_path, capsys):
-    root = tiny.csl(tmp_path / "corpus")
-    for folder in root.glob("color/*/*"):
-        tiny.write_clip(folder, "{:06d}.jpg", frames=12, height=36, width=64)
-    tiny.write_lines(root / "train.txt", "a/color/000/P01_s1_00_0|你 你", "b/color/001/P02_s1_01_0|你 你 我们")
-    assert run(root, tmp_path / "out", dataset="CSL") == 0
-    text = capsys.readouterr().out
-    assert "P02_s1_01_0 is too short for its label: 12 frames give 3 output steps, the label needs 4" in text
-    assert "P01_s1_00_0" not in text
-
-
-@pytest.mark.parametrize(
-    ("script", "name"),
-    [
-        ("dataset_preprocess.py", "phoenix2014"),
-        ("dataset_preprocess-T.py", "phoenix2014-T"),
-        ("dataset_preprocess-CSL-Daily.py", "CSL-Daily"),
-        ("dataset_preprocess-CSL.py", "CSL"),
-    ],
-)
-def test_the_commands_that_users_know(tmp_path, script, name):
-    """From inside `preprocess`, with more than one process, as in the papers' instructions."""
-    root = BUILDERS[name](tmp_path / "corpus")
-    options = ["--process-image", "--multiprocessing", "--frame-size", "32"]
-    words = [script, *options, "--dataset-root", str(root), "--output", str(tmp_path / "out")]
-    run_python(*words, cwd=REPOSITORY / "preprocess")
-    content = json.loads((tmp_path / "out/dev.json").read_text(encoding="utf-8"))
-    assert content["dataset"] == name
-    folder = tmp_path / "out" / content["clips"][-1]["folder"]
-    assert read_image(list_frame_files(folder)[0]).shape == (32, 32, 3)
-
-
-def test_start_up_needs_no_torch():
-    run_python("-c", "import sys, preprocess.prepare; sys.exit('torch' in sys.modules)")
