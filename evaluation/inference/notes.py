@@ -55,8 +55,8 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     if abs(rate / trained - 1) > RATE_TOLERANCE:
         remedy = "resamples" if video.rate > trained else "repeats frames until times are right"
         notes.append(
-            f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as the "
-            f"{trained:g} of the training; --fps {trained:g} {remedy}"
+            f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as at "
+            f"the {trained:g} of the training; --fps {trained:g} {remedy}"
         )
     if windows > 1:
         notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")

@@ -136,7 +136,7 @@ def test_other_frame_rates_are_said_and_resampled_when_asked_for(tmp_path, rate)
     unsampled = read(path)
     (note,) = [note for note in unsampled.notes if "frames a second" in note]
     assert note.startswith(
-        f"warning: at {rate:g} frames a second signing looks {25 / rate:.2g} times as fast as the 25"
+        f"warning: at {rate:g} frames a second signing looks {25 / rate:.2g} times as fast as at the 25"
     )
     resampled = read(path, rate=25)
     assert resampled.frames_read == round(25 * len(colours) / rate)
