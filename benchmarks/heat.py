@@ -177,8 +177,8 @@ def main(args: argparse.Namespace) -> None:
         scores, own_best = measure_layers(recogniser.network, recogniser.network.model, known)
         for key, value in scores.items():
             trained[key].append(value)
-        for layer, value in own_best.items():
-            best[layer].append(value)
+        for layer, share in own_best.items():
+            best[layer].append(share)
         for model in models:
             for key, value in measure_layers(recogniser.network, model, known)[0].items():
                 by_chance[key].append(value)

@@ -39,7 +39,7 @@ class ContactSheet:
 
     def draw(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
         """Draw the page (H, W, 3) uint8 RGB from all T pictures (H, W, 3) uint8 RGB of the clip."""
-        middles = np.arange(0, len(pictures), EVERY) + EVERY // 2
+        middles = range(EVERY // 2, len(pictures) + EVERY // 2, EVERY)
         tiles = [_shrink_to_tile(pictures[min(middle, len(pictures) - 1)]) for middle in middles]
         rows = -(-len(tiles) // COLUMNS)
         columns = max(-(-len(tiles) // rows), LEAST)

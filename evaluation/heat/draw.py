@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +58,7 @@ class HeatedPictures(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.clip.pictures)
 
-    def __getitem__(self, number: int) -> np.ndarray:
+    def __getitem__(self, number: Any) -> Any:  # an integer only: nobody asks for a slice
         return lay_heat_over(self.clip.pictures[number], self.heat_map.heat[number], self.clip.region)
 
 

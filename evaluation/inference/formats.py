@@ -44,7 +44,7 @@ def save_ctm(transcripts: Sequence[Transcript], path: str | Path) -> Path | None
     Returns:
         the older file's new name; None if there was none, or all its clips are in this one.
     """
-    entries = [CtmEntry(_ctm_id(transcript.name), transcript.words) for transcript in transcripts]
+    entries = [CtmEntry(_make_ctm_id(transcript.name), transcript.words) for transcript in transcripts]
     older = None
     if Path(path).is_file() and not _read_ctm_ids(Path(path)) <= {entry.id for entry in entries}:
         older = set_aside(Path(path), NUMBERED)
@@ -56,9 +56,10 @@ def check_ctm_ids(names: Iterable[str]) -> None:
     """Raise TranscriptError if two clips would have one name in a CTM file."""
     taken: dict[str, str] = {}
     for name in names:
-        other = taken.setdefault(_ctm_id(name), name)
+        other = taken.setdefault(_make_ctm_id(name), name)
         if other != name:
-            raise TranscriptError(f"{other!r} and {name!r} would both be {_ctm_id(name)} in a CTM file: rename one")
+            same = _make_ctm_id(name)
+            raise TranscriptError(f"{other!r} and {name!r} would both be {same} in a CTM file: rename one")
 
 
 def check_format(path: str | Path) -> None:
@@ -123,8 +124,8 @@ def _read_ctm_ids(path: Path) -> set[str]:
     return {line.split()[0] for line in lines if line.strip() and not line.startswith(";;")}
 
 
-def _ctm_id(name: str) -> str:
-    """A clip's name as CTM files can hold it: without white space, and not taken for a comment."""
+def _make_ctm_id(name: str) -> str:
+    """Make a clip's name one that CTM files can hold: without white space, and not taken for a comment."""
     return re.sub(r"[\s\0]|^;", "_", name)
 
 

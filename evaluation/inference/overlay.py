@@ -74,7 +74,7 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
 def open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Open a video file for pictures of `size` (W, H), BGR, at `rate` a second."""
     # As mp4v, which OpenCV's wheels can write; H.264 plays in more places, but they come without an encoder for it.
-    return cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*CODEC), rate, size)
+    return cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), rate, size)
 
 
 def _chain_same_size(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

@@ -91,14 +91,14 @@ def convert_times(recognition: Recognition, rate: float, sampling: Sampling, fir
         first, end: the window's positions in `sampling`, (first, last + 1).
     """
 
-    # Clamped to the window: where a network leaves out frames, the last one it sees stands for some past the end.
-    def moment(seconds: float) -> float:
+    def to_video_time(seconds: float) -> float:
+        # Clamped to the window: where a network leaves out frames, the last one it sees stands for some past the end.
         return sampling.seconds_at(min(first + seconds * rate, end))
 
-    words = tuple(
-        word._replace(start=moment(word.start), duration=moment(word.start + word.duration) - moment(word.start))
-        for word in recognition.words
-    )
+    words = []
+    for word in recognition.words:
+        begin, stop = to_video_time(word.start), to_video_time(word.start + word.duration)
+        words.append(word._replace(start=begin, duration=stop - begin))
     start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
     nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
-    return Window(start, stop, words, nbest)
+    return Window(start, stop, tuple(words), nbest)
