@@ -98,9 +98,10 @@ def read_frames(
     Args:
         source: the clip's images; a path is the folder that holds them.
         indices: the positions of the T wanted frames among them, in any order, repeats allowed; all frames if None.
-        size: side in pixels of the square that frames of any other size are resized to (`resize_frame`); as they
-            are if None.
-        view: what to keep of each frame (H, W, 3), e.g. a crop: the rest is never in memory for more than one.
+        size: the side in pixels of the square that frames of any other size are resized to (`resize_frame`); None
+            leaves them as they are.
+        view: the function that takes what to keep of each frame (H, W, 3), e.g. a crop; the rest is never in memory
+            for more than one frame.
 
     Returns:
         uint8 (T, H, W, 3) RGB, with H = W = size if that is given; (T, *shape of a view) with `view`.
@@ -113,11 +114,11 @@ def read_frames(
         source = FrameFolder(source)
     wanted = list(range(len(source))) if indices is None else [int(index) for index in indices]
     _check_indices(wanted, len(source), source)
-    frames: np.ndarray | None = None
+    frames = np.empty(0, np.uint8)  # until the first frame has shown the shape of all
     source_shape: tuple[int, ...] = ()
     first_use: dict[int, int] = {}  # longer clips are made by repeating frames: decoding is what costs time
     for position, index in enumerate(wanted):
-        if frames is not None and index in first_use:
+        if index in first_use:
             frames[position] = frames[first_use[index]]
             continue
         first_use[index] = position
@@ -129,7 +130,7 @@ def read_frames(
             image = resize_frame(image, size)
         if view is not None:
             image = view(image)
-        if frames is None:
+        if position == 0:
             frames = np.empty((len(wanted), *image.shape), np.uint8)  # (T, H, W, 3)
         frames[position] = image
     return frames

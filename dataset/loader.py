@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 from config.schema import FeederArgs
-from dataset.batch import Collate, Sample
+from dataset.batch import Batch, Collate, Sample
 from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
 from dataset.manifest import Clip, Manifest, ManifestError
@@ -170,20 +171,25 @@ def build_loader(
         pin_memory: whether batches are put into page-locked memory, from which a GPU copies faster.
 
     Raises:
+        ConfigError: the crop is larger than the frames.
         FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
+        VocabularyError: a label holds a gloss that the dictionary lacks.
     """
+    dataset: ClipDataset | FeatureDataset
+    collate: Callable[[Sequence[Any]], Batch]
+    lengths: Callable[[int], Sequence[int]]
     if feeder.datatype == "features":
         targets = encode_labels(vocabulary, manifest)
-        dataset = FeatureDataset(manifest, targets, feeder.features, spec, feeder.frame_interval)
+        folder = str(feeder.features)  # the configuration has made sure that there is one
+        dataset = FeatureDataset(manifest, targets, folder, spec, feeder.frame_interval)
         collate = collate_features
         lengths = _repeat_every_epoch([clip.num_frames for clip in manifest.clips])
     else:
         transform = Transform(feeder, manifest.frame_size, training)
         pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
         # Never in evaluation: a result that leaves a clip out, or counts one twice, is no result.
-        dataset = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable)
-        collate = Collate(spec)
-        lengths = dataset.lengths
+        clips = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable)
+        dataset, collate, lengths = clips, Collate(spec), clips.lengths
     order = EpochSampler(len(dataset), training, seed)
     if training and feeder.bucket:
         # The clips of all processes' batches together are of one length, since each step waits for the slowest one.

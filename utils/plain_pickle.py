@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-NUMPY_FUNCTIONS = np._core.multiarray if hasattr(np, "_core") else np.core.multiarray
+NUMPY_FUNCTIONS = import_module("numpy._core.multiarray" if hasattr(np, "_core") else "numpy.core.multiarray")
 """The module in which the installed numpy keeps the functions that pickles call."""
 
 PLAIN_NAMES: dict[str, Any] = {

@@ -94,9 +94,10 @@ def begin_worker(ignored: Iterable[signal.Signals]) -> None:
 
 
 def _end_with_main_process() -> None:
-    multiprocessing.parent_process().join()
-    # Not sys.exit, which would end this thread only.
-    os._exit(1)
+    main_process = multiprocessing.parent_process()
+    if main_process is not None:
+        main_process.join()
+        os._exit(1)  # sys.exit would end this thread only
 
 
 def _begin_fork_server() -> None:

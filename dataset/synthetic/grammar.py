@@ -110,7 +110,7 @@ def _draw_candidates(
 ) -> list[Sentence]:
     found: list[Sentence] = []
     for _ in range(ATTEMPTS):
-        sentence = _fill(rng, patterns[rng.integers(len(patterns))], lexicon)
+        sentence = _fill(rng, patterns[int(rng.integers(len(patterns)))], lexicon)
         if repeat:
             place = int(rng.integers(len(sentence)))
             sentence = (*sentence[: place + 1], *sentence[place:])
