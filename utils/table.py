@@ -7,18 +7,31 @@ from collections.abc import Sequence
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Columns of text, the first `left` of them flush left, the others flush right."""
-    widths = [max(_width(row[i]) for row in [header, *rows]) for i in range(len(header))]
-    lines = []
-    for row in [header, *rows]:
-        gaps = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-        pairs = enumerate(zip(gaps, row, strict=True))
-        cells = [cell + gap if column < left else gap + cell for column, (gap, cell) in pairs]
-        lines.append("  ".join(cells).rstrip(" "))
-    return "\n".join(lines)
+    """Format rows of text as a table.
+
+    Args:
+        header: the columns' titles.
+        rows: the cells of each row.
+        left: the number of columns that are flush left; those after them, numbers mostly, are flush right.
+    """
+    lines = [header, *rows]
+    widths = [max(_measure_width(line[column]) for line in lines) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            _pad(cell, width, flush_left=column < left)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip(" ")
+        for line in lines
+    )
 
 
-def _width(text: str) -> int:
-    """Columns that text takes on a terminal, where a Chinese character takes two and an accent none."""
+def _pad(text: str, width: int, flush_left: bool) -> str:
+    # By its width on the terminal, not by `str.ljust`, which counts characters.
+    gap = " " * (width - _measure_width(text))
+    return text + gap if flush_left else gap + text
+
+
+def _measure_width(text: str) -> int:
+    """Count the columns that text takes on a terminal, where a Chinese character takes two and an accent none."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return len(text) + wide - sum(unicodedata.combining(character) > 0 for character in text)
