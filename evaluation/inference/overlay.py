@@ -51,7 +51,7 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
     rate = min(video.rate, HIGHEST_RATE)
     shown = sample_at_rate(video.times, rate)
     frames = video.frames(shown.indices)
-    first = next(frames)
+    first = next(frames)  # alone, since a file is opened for pictures of one size
     height, width = _enlarge(first).shape[:2]
     band = Band(words, float(video.times[-1]), width, font)
     with atomic_path(path) as temporary:
