@@ -16,7 +16,7 @@ from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
 from modules.convolution import time_mask
 from modules.folding import fold_norms
-from modules.frame_chunks import clip_features
+from modules.frame_chunks import compute_clip_features
 from modules.output import SLROutput
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
@@ -113,7 +113,7 @@ class SLRModel(nn.Module):
     @property
     def temporal_dtype(self) -> torch.dtype:
         """The number format in which the layers after the backbone compute."""
-        return self.temporal_model.rnn.weight_ih_l0.dtype
+        return next(self.temporal_model.parameters()).dtype
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.conv2d.alpha.device.type, self.autocast, enabled=self.autocast != torch.float32)
@@ -143,7 +143,7 @@ class SLRModel(nn.Module):
         batch, total = video.shape[:2]
         features = []
         for clip, frames in zip(video, [total] * batch if padded is None else padded.tolist(), strict=True):
-            own = clip_features(self.conv2d, clip[:frames], self.normalise, self.frame_chunk)  # (frames, C)
+            own = compute_clip_features(self.conv2d, clip[:frames], self.normalise, self.frame_chunk)  # (frames, C)
             features.append(F.pad(own, (0, 0, 0, total - frames)))
         return torch.stack(features).transpose(1, 2)
 
@@ -215,11 +215,11 @@ def load_model(
     Raises:
         CheckpointError: the file cannot be read, is of another network, or was trained on other glosses.
     """
-    if not isinstance(source, Mapping):
-        source, name = load_checkpoint(source), source
-    check_glosses(source, name, glosses)
+    content = source if isinstance(source, Mapping) else load_checkpoint(source)
+    name = name if isinstance(source, Mapping) else source
+    check_glosses(content, name, glosses)
     model = build_model(args, len(glosses) + 1, pretrained=False)  # one class more: the blank
-    load_weights(model, source, name=str(name))
+    load_weights(model, content, name=str(name))
     return model
 
 

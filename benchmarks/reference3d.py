@@ -48,7 +48,7 @@ class Fusion3d(nn.Module):
         super().__init__()
 
         def branch(size: tuple[int, int, int]) -> nn.Sequential:
-            conv = nn.Conv3d(c, c, size, padding=tuple(k // 2 for k in size), groups=c, bias=False)
+            conv = nn.Conv3d(c, c, size, padding=(size[0] // 2, size[1] // 2, size[2] // 2), groups=c, bias=False)
             return nn.Sequential(conv, nn.BatchNorm3d(c), nn.ReLU())
 
         self.t_convs = nn.ModuleList(branch((k, 1, 1)) for k in (3, 5))

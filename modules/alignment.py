@@ -124,7 +124,7 @@ class FeatureAlignment(nn.Module):
             # Autocast is for the maps of frames: what reads them stays float32, like the network's temporal layers.
             with torch.autocast(features.device.type, enabled=False):
                 logits.append(self._classify(features.to(self.fc.weight.dtype), mask, classifier))
-        return tuple(logits)
+        return logits[0], logits[1], logits[2]
 
     def _classify(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
         """Features of a level's frames (B, C, T) -> logits (T', B, V)."""

@@ -22,9 +22,9 @@ def frozen_running_stats(modules: Iterable[nn.Module]) -> Iterator[None]:
     """
     norms = find_batch_norms(modules)
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
-    for norm in norms:
+    for norm, (_, count) in zip(norms, before, strict=True):
         # A momentum of zero leaves mean and variance; the counter has no such switch, so a copy of it counts on.
-        norm.momentum, norm.num_batches_tracked = 0.0, norm.num_batches_tracked.clone()
+        norm.momentum, norm.num_batches_tracked = 0.0, None if count is None else count.clone()
     try:
         yield
     finally:

@@ -74,4 +74,4 @@ class TimeConv(nn.Conv3d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, P) -> (B, O, T, P)."""
         weight = self.weight.squeeze(4)  # (O, C/groups, k, 1)
-        return F.conv2d(x, weight, self.bias, 1, (self.padding[0], 0), 1, self.groups)
+        return F.conv2d(x, weight, self.bias, 1, (self.kernel_size[0] // 2, 0), 1, self.groups)

@@ -8,8 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from modules.fusion import SpatioTemporalFusion
 from modules.recompute import run_layers
-from modules.resnet import ResNet, Stage
+from modules.resnet import ResNet
 
 CPU_VALUES = 2**22
 """Values of the first stage's maps in a chunk by default: few enough for a processor's cache to hold them."""
@@ -17,13 +18,13 @@ GPU_VALUES = 2**26
 """The same for other devices, which need many at a time to be busy."""
 
 
-def default_chunk(clip: Tensor, width: int) -> int:
+def choose_chunk(clip: Tensor, width: int) -> int:
     """The number of frames of a clip (T, 3, H, W) to compute at a time."""
     values = CPU_VALUES if clip.device.type == "cpu" else GPU_VALUES
     return max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
 
 
-def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:
+def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:
     """Compute the features of one clip's frames, the same as all at once; for evaluation without gradients.
 
     Between two fusions the maps of a few frames are computed at a time, and only what the next fusion reads is kept of
@@ -34,13 +35,13 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
         net: the backbone, in evaluation mode.
         clip: the frames (T, 3, H, W), as they were loaded.
         prepare: makes some of the frames what the network takes.
-        chunk: the number of frames at a time; 0: `default_chunk`.
+        chunk: the number of frames at a time; 0: `choose_chunk`.
 
     Returns:
         (T, C).
     """
-    chunk = chunk or default_chunk(clip, net.conv1.out_channels)
-    first, source = distinct_frames(clip)
+    chunk = chunk or choose_chunk(clip, net.conv1.out_channels)
+    first, source = find_distinct_frames(clip)
 
     def read_images(start: int, stop: int) -> Tensor:
         return prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
@@ -50,10 +51,12 @@ def clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor]
     layers: list[Callable[[Tensor], Tensor]] = [net.stem]
     for stage in net.stages:
         layers.append(stage.layer)
-        if stage.fusion is not None:
-            x = in_chunks(partial(_run_chunk, read, layers), total, chunk)  # (distinct or all frames, C, H, W)
-            read = partial(_fuse_chunk, x, source, stage, _weigh(x, source, stage, chunk))
-            total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
+        if stage.fusion is None or stage.alpha is None:
+            continue
+        x = in_chunks(partial(_run_chunk, read, layers), total, chunk)  # (distinct or all frames, C, H, W)
+        summary = _summarise(x, source, stage.fusion, chunk)
+        read = partial(_fuse_chunk, x, source, stage.fusion, stage.alpha, summary)
+        total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
     x = in_chunks(partial(_run_chunk, read, [*layers, average]), total, chunk)
     return x if source is None else x[source]
 
@@ -65,19 +68,22 @@ def _run_chunk(
     return run_layers(read(start, stop), *layers)
 
 
-def _weigh(x: Tensor, source: Tensor | None, stage: Stage, chunk: int) -> Tensor:
+def _summarise(x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, chunk: int) -> Tensor:
     """Compute what a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
     means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
-    return stage.fusion.clip_weights((means if source is None else means[source]).mean(0))
+    return fusion.summarise_clip((means if source is None else means[source]).mean(0))
 
 
-def _fuse_chunk(x: Tensor, source: Tensor | None, stage: Stage, weights: Tensor, start: int, stop: int) -> Tensor:
+def _fuse_chunk(
+    x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, alpha: Tensor, summary: Tensor,
+    start: int, stop: int,
+) -> Tensor:  # fmt: skip
     """Compute `x + alpha * fusion(x)` of some frames, whose maps are x[source[t]], or x[t] where `source` is None."""
     total = len(x) if source is None else len(source)
-    left, right = max(0, start - stage.fusion.reach), min(total, stop + stage.fusion.reach)
+    left, right = max(0, start - fusion.reach), min(total, stop + fusion.reach)
     around = x[left:right] if source is None else x[source[left:right]]
-    out = stage.fusion.forward_part(around, start - left, stop - start, weights)
-    return torch.addcmul(around[start - left : stop - left], stage.alpha, out)
+    out = fusion.forward_part(around, start - left, stop - start, summary)
+    return torch.addcmul(around[start - left : stop - left], alpha, out)
 
 
 def average(x: Tensor) -> Tensor:
@@ -85,7 +91,7 @@ def average(x: Tensor) -> Tensor:
     return x.mean((2, 3))
 
 
-def distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
+def find_distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
     """Find the frames (T, ...) that differ from the one before: their indices, and each frame's place among them.
 
     The places are None where all differ. Frames are compared with the one before alone, which padding repeats.
@@ -101,13 +107,11 @@ def in_chunks(compute: Callable[[int, int], Tensor], total: int, chunk: int) -> 
 
     They are written into one tensor as they come: to join them at the end would hold all of them twice.
     """
-    out = None
-    for start in range(0, total, chunk):
+    part = compute(0, min(chunk, total))
+    layout = torch.channels_last if part.ndim == 4 else torch.contiguous_format
+    out = torch.empty((total, *part.shape[1:]), dtype=part.dtype, device=part.device, memory_format=layout)
+    out[: len(part)] = part
+    for start in range(chunk, total, chunk):
         stop = min(start + chunk, total)
-        part = compute(start, stop)
-        if out is None:
-            shape = (total, *part.shape[1:])
-            layout = torch.channels_last if part.ndim == 4 else torch.contiguous_format
-            out = torch.empty(shape, dtype=part.dtype, device=part.device, memory_format=layout)
-        out[start:stop] = part
+        out[start:stop] = compute(start, stop)
     return out

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips
+
+SIZES = (3, 5)  # of the kernels, over time and over space
 
 
 class SpatioTemporalFusion(nn.Module):
@@ -28,7 +31,7 @@ class SpatioTemporalFusion(nn.Module):
             nn.Sequential(
                 TimeConv(channels, channels, k, channels, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
             )
-            for k in (3, 5)
+            for k in SIZES
         )
         self.s_convs = nn.ModuleList(
             nn.Sequential(
@@ -36,7 +39,7 @@ class SpatioTemporalFusion(nn.Module):
                 nn.BatchNorm2d(channels),
                 nn.ReLU(inplace=True),
             )
-            for k in (3, 5)
+            for k in SIZES
         )
         self.calibration = nn.Sequential(  # the published names count the pooling before it as layer 0
             OrderedDict(
@@ -64,7 +67,7 @@ class SpatioTemporalFusion(nn.Module):
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
         return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
 
-    def clip_weights(self, mean: Tensor) -> Tensor:
+    def summarise_clip(self, mean: Tensor) -> Tensor:
         """The weights of the branches, which `forward_part` needs: the mean of the clip's maps (C,) -> (1, 4, 1, 1)."""
         return self.calibration(mean[None, :, None, None])
 
@@ -76,7 +79,7 @@ class SpatioTemporalFusion(nn.Module):
                 where the clip begins or ends.
             before: the number of neighbours before the frames.
             frames: the number of frames, T.
-            weights: what `clip_weights` gives for the whole clip, (1, 4, 1, 1).
+            weights: what `summarise_clip` gives for the whole clip, (1, 4, 1, 1).
 
         Returns:
             (T, C, H, W).
@@ -99,7 +102,7 @@ class SpatioTemporalFusion(nn.Module):
     @property
     def reach(self) -> int:
         """The number of frames on either side that a frame's result depends on, apart from the branches' weights."""
-        return max(conv[0].padding[0] for conv in self.t_convs)
+        return max(SIZES) // 2
 
     @staticmethod
     def _clip_mean(inside: Tensor, mask: Tensor | None) -> Tensor:
@@ -112,6 +115,7 @@ class SpatioTemporalFusion(nn.Module):
     def _gate(self, x: Tensor, fused: Tensor) -> Tensor:
         """Compute `st_gate` of x and fused side by side, without joining them, which would copy both."""
         first, *rest = self.st_gate
+        first = cast(SpatialConv, first)
         for_x, for_fused = first.weight.squeeze(2).chunk(2, dim=1)
         out = F.conv2d(x, for_x, first.bias) + F.conv2d(fused, for_fused)  # (B*T, C/2, H, W)
         for layer in rest:

@@ -97,5 +97,6 @@ class SLRCriterion(nn.Module):
             lengths = output.lengths if self.mask_padding else None
             terms["Dist"] = distillation(output.conv_logits, output.sequence_logits, lengths)
         device = output.sequence_logits.device  # CTC may have been computed on the CPU
-        terms["total"] = sum(self.weights[name.rstrip("123")] * term.to(device) for name, term in terms.items())
+        weighted = [self.weights[name.rstrip("123")] * term.to(device) for name, term in terms.items()]
+        terms["total"] = sum(weighted, start=torch.zeros((), device=device))
         return terms

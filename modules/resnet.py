@@ -21,7 +21,7 @@ BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
 FUSIONS = {"stf": SpatioTemporalFusion}
 """Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
-the methods of `SpatioTemporalFusion`: `forward` for a batch; `clip_weights`, `forward_part` and `reach` for a few
+the methods of `SpatioTemporalFusion`: `forward` for a batch; `summarise_clip`, `forward_part` and `reach` for a few
 frames at a time."""
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-Length = TypeVar("Length")
+if TYPE_CHECKING:  # the arithmetic itself needs no PyTorch
+    from torch import Tensor
+
+Length = TypeVar("Length", int, "Tensor")
 
 CHAINS: dict[int, tuple[tuple[str, int], ...]] = {
     0: (("K", 3),),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from modules.folding import fold_norms
-from modules.frame_chunks import clip_features, default_chunk, distinct_frames, in_chunks
+from modules.frame_chunks import choose_chunk, compute_clip_features, find_distinct_frames, in_chunks
 from modules.resnet import ResNet
 
 
@@ -35,7 +35,7 @@ def test_a_few_frames_at_a_time_give_what_all_at_once_give(net, chunk):
     clip = still_clip()
     with torch.inference_mode():
         whole = net(clip, 1)[0][0].T  # (T, C)
-        parts = clip_features(net, clip, lambda frames: frames, chunk)
+        parts = compute_clip_features(net, clip, lambda frames: frames, chunk)
     assert whole.std() > 0.01
     assert (parts - whole).abs().max() < 1e-5 * whole.abs().max()
 
@@ -48,16 +48,16 @@ def test_equal_neighbours_are_computed_once(net):
         return frames
 
     with torch.inference_mode():
-        clip_features(net, still_clip(), prepare, 3)
+        compute_clip_features(net, still_clip(), prepare, 3)
     assert seen == [3, 3, 1]
 
 
 def test_distinct_frames_by_hand():
     clip = torch.tensor([5, 5, 7, 5, 5, 5])[:, None, None]
-    first, source = distinct_frames(clip)
+    first, source = find_distinct_frames(clip)
     assert first.tolist() == [0, 2, 3]
     assert source.tolist() == [0, 0, 1, 2, 2, 2]
-    first, source = distinct_frames(torch.tensor([1, 2, 1])[:, None])
+    first, source = find_distinct_frames(torch.tensor([1, 2, 1])[:, None])
     assert first.tolist() == [0, 1, 2]
     assert source is None
 
@@ -74,10 +74,10 @@ def test_chunks_are_joined_in_order():
 
 
 def test_larger_frames_make_smaller_chunks():
-    assert default_chunk(torch.empty(1, 3, 224, 224), 64) == 20
-    assert default_chunk(torch.empty(1, 3, 112, 112), 64) == 83
-    assert default_chunk(torch.empty(1, 3, 224, 224, device="meta"), 64) == 334
-    assert default_chunk(torch.empty(1, 3, 8000, 8000), 64) == 1
+    assert choose_chunk(torch.empty(1, 3, 224, 224), 64) == 20
+    assert choose_chunk(torch.empty(1, 3, 112, 112), 64) == 83
+    assert choose_chunk(torch.empty(1, 3, 224, 224, device="meta"), 64) == 334
+    assert choose_chunk(torch.empty(1, 3, 8000, 8000), 64) == 1
 
 
 def test_folded_backbone_has_no_norm_and_gives_the_same(net):
