@@ -2,7 +2,7 @@
 # make demo         after the quickstart: reads a test clip, draws where the network looked
 # make test         installs into .venv, then runs every test
 # make test-bare    the same as on a machine with nothing else: no fonts, no sclite, no compiler, an empty home
-# make lint         checks style
+# make lint         checks style and types
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,7 @@ test-bare: install
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
 
 install: $(VENV)/installed
 

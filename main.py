@@ -42,7 +42,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "optimizer_args.base_lr=1e-3. config/baseline.yaml explains them all.",
     )
     parser.add_argument("--config", metavar="FILE", default="config/baseline.yaml", help="YAML file (%(default)s)")
-    keys = {}
+    keys: dict[str, tuple[str, bool]] = {}
     for key, default in list_keys():
         names = dict.fromkeys(f"--{name}" for name in (key.replace("_", "-"), key))
         shown = HELP.get(key, argparse.SUPPRESS)

@@ -84,7 +84,7 @@ def measure(recogniser: Recogniser, frames: int, repeats: int, names: Sequence[s
     size = recogniser.config.feeder_args.input_size
     clip = make_random_clip(frames, size)
     reference = recogniser.network
-    rows = [("PyTorch", "", "", "", *format_times(measure_seconds(reference, clip, repeats)))]
+    rows: list[tuple[str, ...]] = [("PyTorch", "", "", "", *format_times(measure_seconds(reference, clip, repeats)))]
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             path = Path(folder) / f"network{FORMATS[name].suffix}"

@@ -21,17 +21,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import Dataset
 
 from config.load import load_config
 from config.schema import Config
 from dataset.batch import Sample
 from dataset.frames import list_frame_files, resize_frame
-from dataset.loader import ClipDataset, build_loader
+from dataset.loader import BatchLoader, ClipDataset, build_loader
 from dataset.manifest import Clip, Manifest
 from dataset.synthetic.generate import plan_corpus, render_clip
 from dataset.vocabulary import Vocabulary
@@ -50,7 +51,7 @@ PADDING = ("padding", "all", "edges", "for the longest", "all, of unsorted", "fo
 
 
 @dataclass(frozen=True)
-class NaiveDataset:
+class NaiveDataset(Dataset[Sample]):
     """The clips of the dataset `planned`, with every frame decoded, cropped and mirrored before some are chosen."""
 
     planned: ClipDataset
@@ -59,7 +60,7 @@ class NaiveDataset:
     def __getitem__(self, key: tuple[int, int]) -> Sample:
         plan, clip = self.planned.plan(*key), self.planned.manifest.clips[key[1]]
         paths = list_frame_files(self.planned.manifest.clip_folder(clip))
-        frames = [cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB) for path in paths]
+        frames = [cv2.cvtColor(cast(np.ndarray, cv2.imread(str(path))), cv2.COLOR_BGR2RGB) for path in paths]
         side = self.planned.transform.feeder.input_size
         crops = [frame[plan.top : plan.top + side, plan.left : plan.left + side] for frame in frames]
         video = np.array([crop[:, ::-1] for crop in crops] if plan.flip else crops)  # (T, side, side, 3)
@@ -110,7 +111,7 @@ def configure(**changes: object) -> Config:
     return load_config(None, {"num_worker": 0, **changes})[0]
 
 
-def build_training_loader(config: Config, manifest: Manifest) -> DataLoader:
+def build_training_loader(config: Config, manifest: Manifest) -> BatchLoader:
     """Build the loader of a training with this configuration."""
     spec = TemporalSpec(config.model_args.conv_type)
     return build_loader(
@@ -119,14 +120,14 @@ def build_training_loader(config: Config, manifest: Manifest) -> DataLoader:
     )  # fmt: skip
 
 
-def build_readers(manifest: Manifest) -> dict[str, DataLoader]:
+def build_readers(manifest: Manifest) -> dict[str, BatchLoader]:
     """Build the loaders of one corpus that are compared, by name; all draw the same."""
     folder, packed = (
         build_training_loader(configure(**{"feeder_args.datatype": datatype}), manifest)
         for datatype in ("video", "lmdb")
     )
     naive = {
-        name: DataLoader(
+        name: BatchLoader(
             NaiveDataset(folder.dataset, dtype), folder.batch_size, sampler=folder.sampler, collate_fn=collate_naively
         )
         for name, dtype in (("naive", np.uint8), ("naive float", np.float32))
@@ -134,17 +135,17 @@ def build_readers(manifest: Manifest) -> dict[str, DataLoader]:
     return {"folder": folder, "LMDB": packed, **naive}
 
 
-def read_batches(loader: DataLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
+def read_batches(loader: BatchLoader, epoch: int) -> Iterator[tuple[torch.Tensor, Sequence[int]]]:
     """Read video (B, T_pad, 3, H, W) and lengths (B,) of every batch of an epoch."""
     loader.sampler.epoch = epoch
     for batch in loader:
         yield batch if isinstance(batch, tuple) else (batch.video, batch.lengths.tolist())
 
 
-def check_equal(loaders: dict[str, DataLoader]) -> None:
+def check_equal(loaders: dict[str, BatchLoader]) -> None:
     """Read an epoch with each, which also fills the page cache; all must give the same pixels."""
     sums = {
-        name: [zlib.crc32(video.to(torch.uint8).numpy()) for video, _ in read_batches(loader, epoch=0)]
+        name: [zlib.crc32(video.to(torch.uint8).numpy().tobytes()) for video, _ in read_batches(loader, epoch=0)]
         for name, loader in loaders.items()
     }
     different = [name for name in sums if sums[name] != sums["folder"]]
@@ -152,7 +153,7 @@ def check_equal(loaders: dict[str, DataLoader]) -> None:
         raise RuntimeError(f"other pixels than from the folder: {', '.join(different)}")
 
 
-def time_turns(loaders: dict[str, DataLoader], epoch: int) -> Iterator[dict[str, float]]:
+def time_turns(loaders: dict[str, BatchLoader], epoch: int) -> Iterator[dict[str, float]]:
     """Measure, for each batch of an epoch, the seconds that each loader takes to read a frame of it, padding left out.
 
     They take turns batch by batch, each time another one first, so that other work on the machine hits all alike.

@@ -136,7 +136,7 @@ TRAINING = {
 MAKERS = {"recognition": build_recognition, "training": build_training_step}
 
 
-def median_seconds(works: dict[str, Work], repeats: int, device: str) -> dict[str, float]:
+def median_seconds(works: Mapping[str, Callable[[], object]], repeats: int, device: str) -> dict[str, float]:
     """Measure the median seconds of each work, taken in turn after one call that warms up.
 
     In turn, so that a machine that becomes slower on the way is unfair to none.

@@ -68,6 +68,14 @@ class Fusion3d(nn.Module):
 class ResNet3d(nn.Module):
     """The backbone."""
 
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
+    stf1: Fusion3d
+    stf2: Fusion3d
+    stf3: Fusion3d
+
     def __init__(self, backbone: str, width: int) -> None:
         super().__init__()
         self.alpha = nn.Parameter(torch.zeros(3))

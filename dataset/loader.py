@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -100,6 +100,20 @@ class ClipDataset(Dataset[Sample]):
         return self.pack.open_clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
 
 
+class BatchLoader(DataLoader[Any]):
+    """PyTorch's loader; only what is known of its parts is added.
+
+    Attributes:
+        dataset: a `ClipDataset`, or a `FeatureDataset`.
+        sampler: the order, whose position is set before each epoch.
+        batch_sampler: the same order, a batch at a time.
+    """
+
+    dataset: Any
+    batch_sampler: Iterable[list[tuple[int, int]]]
+    sampler: DistributedEpochSampler
+
+
 def encode_labels(vocabulary: Vocabulary, manifest: Manifest) -> list[tuple[int, ...]]:
     """Turn the labels of all clips into class ids.
 
@@ -152,7 +166,7 @@ def build_loader(
     num_workers: int = 0,
     skip_unreadable: bool = False,
     pin_memory: bool = False,
-) -> DataLoader:
+) -> BatchLoader:
     """Build the loader of a split's batches: shuffled and augmented in training, in order and whole in evaluation.
 
     The loader's `sampler.set_position` is to be called before each epoch of training. Features are shuffled, not
@@ -194,7 +208,7 @@ def build_loader(
     if training and feeder.bucket:
         # The clips of all processes' batches together are of one length, since each step waits for the slowest one.
         order = BucketSampler(lengths, len(dataset), batch_size * world_size(), seed)
-    return DataLoader(
+    return BatchLoader(
         dataset,
         batch_size=batch_size,
         sampler=DistributedEpochSampler(order, batch_size, rank(), world_size(), training),

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -70,10 +71,12 @@ class Exported:
 
 def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
     """Write ONNX, with the older of PyTorch's exporters: the newer one unrolls the LSTM, and one length alone works."""
-    names = {"input_names": [INPUT], "output_names": [OUTPUT]}
     lengths = {INPUT: {1: "frames"}, OUTPUT: {0: "steps"}}
     model = ClipNetwork(network.model)
-    torch.onnx.export(model, (example,), str(path), dynamo=False, dynamic_axes=lengths, opset_version=OPSET, **names)
+    torch.onnx.export(
+        model, (example,), str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=lengths,
+        opset_version=OPSET,
+    )  # fmt: skip
     written = onnx.load(str(path))
     onnx.helper.set_model_props(written, dict(notes))
     onnx.save(written, str(path))
@@ -229,7 +232,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 
-    def add(name: str, **options: object) -> None:
+    def add(name: str, **options: Any) -> None:
         parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), dest=name, **options)
 
     add("model_path", type=Path, required=True, metavar="FILE", help="checkpoint")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 import torch
 from tqdm import tqdm
@@ -74,7 +75,7 @@ def check_features(feeder: FeederArgs, model: SLRModel, frame_size: int) -> None
         frame_size: the size of the prepared frames, in pixels.
     """
     if feeder.datatype == "features":
-        build_feature_source(feeder, model, frame_size).check_folder(feeder.features)
+        build_feature_source(feeder, model, frame_size).check_folder(cast(str, feeder.features))
 
 
 def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -> FeatureSource:

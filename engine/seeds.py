@@ -107,7 +107,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", required=True, metavar="N", help="random seeds")
     parser.add_argument("--work-dir", "--work_dir", type=Path, default=Path("work_dir/seeds"), metavar="DIR",
                         help="folder of all runs (%(default)s)")  # fmt: skip
-    args, args.rest = parser.parse_known_args(arguments)
+    args, rest = parser.parse_known_args(arguments)
+    args.rest = rest
     if len(set(args.seeds)) < len(args.seeds):
         parser.error(f"--seeds names one twice: {args.seeds}")
     return args

@@ -14,6 +14,12 @@ from torch import Tensor, nn
 class SyncBatchNorm(nn.BatchNorm2d):
     """BatchNorm with the mean and variance of all processes' values; any number of dimensions after (N, C)."""
 
+    # None in a BatchNorm that keeps no running statistics, which no network here has.
+    num_batches_tracked: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, ...) -> the same."""
         if not self.training:

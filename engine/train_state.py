@@ -87,7 +87,9 @@ class TrainState:
     def finish_epoch(self, record: EpochRecord, is_best: bool) -> TrainState:
         """The state when the epoch under way is finished, with what became of it."""
         state = replace(self, epoch=record.epoch, progress=EpochProgress(), history=(*self.history, record))
-        return replace(state, best_wer=record.wer, best_epoch=record.epoch) if is_best else state
+        if not is_best or record.wer is None:
+            return state
+        return replace(state, best_wer=record.wer, best_epoch=record.epoch)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -116,9 +116,11 @@ class TrainingStep:
         terms: dict[str, Tensor] = {}
         for number, batch in enumerate(batches, start=1):
             # Processes exchange their gradients once a step, with the last batch.
-            waits = isinstance(self.network, DistributedDataParallel) and number < len(batches)
+            waiting: AbstractContextManager[None] = nullcontext()
+            if isinstance(self.network, DistributedDataParallel) and number < len(batches):
+                waiting = self.network.no_sync()
             part = len(batch.ids) / clips  # the loss is a mean over a batch, and the last batch may be smaller
-            with explain_out_of_memory([batch]), self.network.no_sync() if waits else nullcontext():
+            with explain_out_of_memory([batch]), waiting:
                 terms_of_batch = self._loss(batch)
                 self.scaler.scale(part * terms_of_batch["total"]).backward()
             for name, term in terms_of_batch.items():
@@ -134,8 +136,8 @@ class TrainingStep:
 
     def _gradient_norm(self) -> Tensor:
         """The L2 norm of all gradients, which are then scaled down to `max_norm`."""
-        weights = [weight for weight in self.network.parameters() if weight.grad is not None]
-        norm = nn.utils.get_total_norm([weight.grad for weight in weights])
+        weights = list(self.network.parameters())
+        norm = nn.utils.get_total_norm([weight.grad for weight in weights if weight.grad is not None])
         if self.max_norm:
             nn.utils.clip_grads_with_norm_(weights, self.max_norm, norm)
         return norm

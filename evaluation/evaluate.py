@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch.utils.data import DataLoader
-
 from config.schema import Config, Rules
-from dataset.loader import build_loader
+from dataset.loader import BatchLoader, build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.words import merge_repeats
@@ -37,7 +35,7 @@ class EvaluationData:
     """
 
     split: str
-    loader: DataLoader
+    loader: BatchLoader
     references: tuple[Reference, ...]
     training_glosses: frozenset[str]
 

@@ -20,7 +20,7 @@ from utils.files import atomic_path
 from utils.plain_pickle import PLAIN_NAMES
 from utils.text import shorten
 
-PLAIN_TYPES = [
+PLAIN_TYPES: list[Any] = [
     *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
     # PyTorch also asks for the class of each number format: of random states, and of numbers such as a WER.
     *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},

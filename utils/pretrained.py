@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import torchvision
-from torch import Tensor, nn
+from torch import Tensor
 
 from utils.checkpoint import CheckpointError, load_checkpoint
 
@@ -16,7 +17,7 @@ WEIGHTS = {
 }
 
 
-def load_pretrained(backbone: nn.Module, name: str, source: str) -> None:
+def load_pretrained(backbone: Any, name: str, source: str) -> None:
     """Put ImageNet weights into a `ResNet`; its fusions keep what they have.
 
     Args:

@@ -18,10 +18,11 @@ def seed_everything(seed: int) -> None:
 
 def get_random_states(device: torch.device) -> dict[str, Any]:
     """The states of all random generators in use, as tensors and plain numbers, which load without unpickling code."""
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    of_numpy = np.random.get_state(legacy=False)
+    keys, position = of_numpy["state"]["key"].tolist(), of_numpy["state"]["pos"]
     states: dict[str, Any] = {
         "python": random.getstate(),
-        "numpy": (name, keys.tolist(), position, has_gauss, cached),
+        "numpy": (of_numpy["bit_generator"], keys, position, of_numpy["has_gauss"], of_numpy["gauss"]),
         "torch": torch.get_rng_state(),
     }
     if device.type == "cuda":

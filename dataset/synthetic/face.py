@@ -105,5 +105,5 @@ class Head:
                 self.canvas.fill_polygon(self.place(*lock), hair)
         elif style == "fringe":
             for side in (-1, 1):
-                lock = self.place((side * 22, -16), (side * 28, -8), (side * 30, 16), (side * 24, 24))
-                self.canvas.fill_polygon(lock, hair)
+                lock = [(side * 22, -16), (side * 28, -8), (side * 30, 16), (side * 24, 24)]
+                self.canvas.fill_polygon(self.place(*lock), hair)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,6 +20,16 @@ LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a lo
 PAPER, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
 
 Gloss = tuple[str, tuple[int, int]]
+
+
+class Pictures(Protocol):
+    """Pictures (H, W, 3) uint8 RGB in a row, in a list or made one by one."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,7 @@ class ContactSheet:
     scale: tuple[np.ndarray, str]
     font: Font
 
-    def draw(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    def draw(self, pictures: Pictures) -> np.ndarray:
         """Draw the page (H, W, 3) uint8 RGB from all T pictures (H, W, 3) uint8 RGB of the clip."""
         middles = range(EVERY // 2, len(pictures) + EVERY // 2, EVERY)
         tiles = [_shrink_to_tile(pictures[min(middle, len(pictures) - 1)]) for middle in middles]

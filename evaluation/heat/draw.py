@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from evaluation.ctm import CtmWord
-from evaluation.heat.contact_sheet import ContactSheet
+from evaluation.heat.contact_sheet import ContactSheet, Pictures
 from evaluation.heat.heat_map import HeatMap
 from evaluation.heat.shown_clip import Region, ShownClip
 from evaluation.inference.formats import TranscriptError
@@ -46,7 +46,7 @@ def lay_heat_over(picture: np.ndarray, heat: np.ndarray, region: Region) -> np.n
 
 
 @dataclass(frozen=True)
-class HeatedPictures(Sequence[np.ndarray]):
+class HeatedPictures:
     """The T pictures of a clip under its heat.
 
     Each is drawn when it is asked for, since all at once would take as much memory again as the pictures themselves.
@@ -60,6 +60,9 @@ class HeatedPictures(Sequence[np.ndarray]):
 
     def __getitem__(self, number: Any) -> Any:  # an integer only: nobody asks for a slice
         return lay_heat_over(self.clip.pictures[number], self.heat_map.heat[number], self.clip.region)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[number] for number in range(len(self)))
 
 
 def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]:
@@ -109,7 +112,7 @@ def save_image(image: np.ndarray, path: Path) -> None:
             raise OSError(f"cannot write {path}")
 
 
-def save_video(images: Sequence[np.ndarray], rate: float, heat_map: HeatMap, font: Font, path: Path) -> None:
+def save_video(images: Pictures, rate: float, heat_map: HeatMap, font: Font, path: Path) -> None:
     """Write pictures (H, W, 3) uint8 RGB with even sides as mp4, whole or not at all, a band of glosses below them.
 
     Raises:

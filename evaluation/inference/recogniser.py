@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,9 @@ from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import select_device, select_dtype
 from utils.temporal import TemporalSpec
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32."""
 
 PUBLISHED_FRAME_SIZE = 256  # the side of the frames that published networks saw; their checkpoints do not say it
 
@@ -63,8 +66,11 @@ class Recognition:
         return tuple(word.gloss for word in self.words)
 
 
+AnyNetwork = TypeVar("AnyNetwork", bound=Network)
+
+
 @dataclass(frozen=True)
-class Recogniser:
+class Recogniser(Generic[AnyNetwork]):
     """Reads clips one by one, with the transform, decoder and rules of the evaluation.
 
     Attributes:
@@ -74,7 +80,7 @@ class Recogniser:
         frame_size: the side in pixels at which frames are read before the crop.
     """
 
-    network: Callable[[np.ndarray], np.ndarray]
+    network: AnyNetwork
     config: Config
     vocabulary: Vocabulary
     frame_size: int
@@ -86,7 +92,7 @@ class Recogniser:
         device: str = "auto",
         config: Config | None = None,
         vocabulary: Vocabulary | None = None,
-    ) -> Recogniser:
+    ) -> Recogniser[TorchNetwork]:
         """Load the network in a checkpoint, with all it needs.
 
         Args:
@@ -108,7 +114,7 @@ class Recogniser:
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
         model = model.to(select_device(device)).eval()
-        return cls(
+        return Recogniser(
             TorchNetwork(model, config.precision), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE)
         )
 
