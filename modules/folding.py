@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -27,8 +27,9 @@ def fold_norms(model: Network) -> Network:
         before = None
         for name, part in list(module.named_children()):
             if isinstance(part, NORMS) and isinstance(before, CONVOLUTIONS):
+                mean, variance = cast(Tensor, part.running_mean), cast(Tensor, part.running_var)  # all norms keep them
                 before.weight, before.bias = fuse_conv_bn_weights(
-                    before.weight, before.bias, part.running_mean, part.running_var, part.eps, part.weight, part.bias
+                    before.weight, before.bias, mean, variance, part.eps, part.weight, part.bias
                 )
                 setattr(module, name, nn.Identity())  # the module still calls it by this name
             before = part

@@ -177,7 +177,7 @@ class ResNet(nn.Module):
 
     def compile_stages(self) -> None:
         """For recognition: compile stem and stages when they first run; fusions are computed as they are."""
-        self.stem = torch.compile(self.stem)
+        self.stem = torch.compile(self.stem)  # type: ignore[method-assign]  # this network's hides the class's
         for stage in self.stages:
             stage.layer.compile()
 

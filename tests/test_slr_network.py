@@ -4,6 +4,7 @@ import torch
 from config.schema import ModelArgs
 from slr_network import SLRModel, build_model, for_recognition, fuse_for_inference
 from tests.helpers.needs import needs_compiler
+from tests.helpers.network import enliven, tiny_network
 from utils.temporal import TemporalSpec
 
 SIZE = 64
@@ -11,15 +12,7 @@ SIZE = 64
 
 def small(**changes) -> SLRModel:
     torch.manual_seed(0)
-    settings = {"backbone": "resnet18", "width": 16, "hidden_size": 32, "dropout": 0.0} | changes
-    model = SLRModel(7, **settings)
-    with torch.no_grad():  # fusion and lift pooling start as identities; make them count
-        for name, parameter in model.named_parameters():
-            if name.endswith("alpha") or ".weight1." in name or ".weight2." in name or "predictor" in name:
-                parameter.uniform_(-0.5, 0.5)
-            if "updater" in name:
-                parameter.uniform_(-0.5, 0.5)
-    return model
+    return enliven(tiny_network(7, **{"hidden_size": 32, "dropout": 0.0} | changes))
 
 
 def batch_of(lengths: list[int], size: int = SIZE, conv_type: int = 2) -> torch.Tensor:

@@ -5,18 +5,16 @@ import pytest
 import torch
 
 from benchmarks.export import enliven, measure, measure_seconds
-from config.load import load_config
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import build_model
+from tests.helpers.config import tiny_config
 
 
 @pytest.fixture(scope="module")
 def recogniser() -> Recogniser:
     torch.manual_seed(0)
-    settings = {"c2d_type": "resnet18", "width": 16, "hidden_size": 32}
-    overrides = {f"model_args.{key}": value for key, value in settings.items()}
-    config = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64} | overrides)[0]
+    config = tiny_config(**{"model_args.hidden_size": 32})
     model = build_model(config.model_args, 5, pretrained=False)
     enliven(model, 64)
     return Recogniser(TorchNetwork(model.eval()), config, Vocabulary(["A", "B", "C", "D"]), 72)

@@ -7,8 +7,8 @@ from benchmarks import network
 from benchmarks.export import enliven
 from benchmarks.network import parse_args
 from benchmarks.reference3d import Reference3d
-from slr_network import SLRModel
 from tests.helpers.needs import needs_compiler
+from tests.helpers.network import tiny_network
 
 SMALL = ["--size=64", "--width=16", "--backbone=resnet18", "--hidden_size=32", "--threads=1", "--repeats=1"]
 
@@ -17,7 +17,7 @@ SMALL = ["--size=64", "--width=16", "--backbone=resnet18", "--hidden_size=32", "
 @pytest.mark.parametrize("training", [True, False])
 def test_the_reference_is_the_network(share_heads, training):
     torch.manual_seed(0)
-    model = SLRModel(7, "resnet18", 32, share_heads=share_heads, width=16, dropout=0.0)
+    model = tiny_network(7, hidden_size=32, share_heads=share_heads, dropout=0.0)
     enliven(model, 64)
     model.double().train(training)
     reference = Reference3d(model, "resnet18").double().train(training)

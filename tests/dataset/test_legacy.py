@@ -1,6 +1,5 @@
 """Files of earlier systems: their content is read, and no code of theirs is run."""
 
-import os
 import pickle
 import random
 from collections import Counter
@@ -10,17 +9,8 @@ import pytest
 
 from dataset.legacy import PlainType, load_dictionary, load_legacy_npy
 from dataset.vocabulary import Vocabulary, VocabularyError
+from tests.helpers.pickles import CreatesFile
 from utils.errors import InputError
-
-
-class CreatesFile:
-    """A pickle of this creates a file when it is read."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
 
 
 def write(path, content, protocol=3, numpy_1=False):

@@ -27,7 +27,8 @@ SETTINGS = {
     "num_epoch": 10,
     "eval_interval": 10,
     "log_interval": 1,
-    "optimizer_args.base_lr": 1e-4,
+    "optimizer_args.optimizer": "SGD",  # Adam makes whole steps of the sign of gradients that are nothing but rounding
+    "optimizer_args.base_lr": 1e-6,
     "optimizer_args.step": [40, 60],
     "feeder_args.min_frames": 32,
     "feeder_args.max_frames": 32,  # all clips equally long: processes pad their own clips only

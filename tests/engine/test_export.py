@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 import torch
 
-from config.load import load_config, to_dict
+from config.load import to_dict
 from dataset.vocabulary import Vocabulary
 from engine import export as module
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
@@ -29,16 +29,12 @@ from engine.export import (
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
+from tests.helpers.config import tiny_config
+from tests.helpers.network import enliven
 from utils.checkpoint import CheckpointError, save_checkpoint
 
 GLOSSES = ["ABEND", "ÜBER", "我"]
-TINY = {
-    "dataset": "phoenix2014",
-    "feeder_args.input_size": 64,
-    "model_args.c2d_type": "resnet18",
-    "model_args.width": 16,
-    "model_args.hidden_size": 32,
-}
+HIDDEN = {"model_args.hidden_size": 32}
 needs_newer = pytest.mark.skipif(torch.__version__ < OLDEST, reason=f"torch.export needs PyTorch {OLDEST}")
 NAMES = [pytest.param(name, marks=needs_newer) if name == "torch_export" else name for name in FORMATS]
 VARIANTS = [
@@ -51,12 +47,9 @@ VARIANTS = [
 def tiny_model(**settings) -> SLRModel:
     """A network in which every part counts: at the start, fusion and lift pooling are identities."""
     torch.manual_seed(0)
-    config = load_config(None, TINY | settings)[0]
-    model = build_model(config.model_args, len(GLOSSES) + 1, pretrained=False)
+    config = tiny_config(**HIDDEN | settings)
+    model = enliven(build_model(config.model_args, len(GLOSSES) + 1, pretrained=False))
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
-                parameter.uniform_(-0.5, 0.5)
         for name, buffer in model.named_buffers():
             if name.endswith("running_var"):
                 buffer.uniform_(0.5, 1.5)
@@ -64,7 +57,7 @@ def tiny_model(**settings) -> SLRModel:
 
 
 def tiny_recogniser(**settings) -> Recogniser:
-    config = load_config(None, TINY | settings)[0]
+    config = tiny_config(**HIDDEN | settings)
     return Recogniser(TorchNetwork(tiny_model(**settings)), config, Vocabulary(GLOSSES), 72)
 
 
@@ -73,7 +66,7 @@ def checkpoint(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
     content = {
         "model_state_dict": tiny_model().state_dict(),
-        "config": to_dict(load_config(None, TINY)[0]),
+        "config": to_dict(tiny_config(**HIDDEN)),
         "glosses": GLOSSES,
         "frame_size": 72,
     }
@@ -218,7 +211,7 @@ def test_what_differs_from_pytorch_is_not_written(checkpoint, tmp_path, monkeypa
 
 def test_published_weights_with_configuration_and_dictionary(tmp_path):
     torch.save({"model_state_dict": tiny_model().state_dict()}, tmp_path / "published.pt")
-    (tmp_path / "config.yaml").write_text(json.dumps(to_dict(load_config(None, TINY)[0])))
+    (tmp_path / "config.yaml").write_text(json.dumps(to_dict(tiny_config(**HIDDEN))))
     np.save(tmp_path / "gloss_dict.npy", {gloss: [i, 1] for i, gloss in enumerate(GLOSSES, start=1)})
     arguments = ["--model_path", tmp_path / "published.pt", "--format", "onnx"]
     assert "holds no configuration" in refused(*arguments)

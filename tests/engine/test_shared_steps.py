@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from engine.distributed import wrap_ddp
 from engine.training_step import NonFiniteLossError, TrainingStep
-from slr_network import SLRModel
+from tests.helpers.network import tiny_network
 from tests.helpers.processes import in_two
 from tests.helpers.training import Slope, batch, criterion
 from utils.log import LOGGER
@@ -62,7 +62,7 @@ def test_the_process_whose_loss_is_not_finite_is_the_one_whose_clips_are_named(t
 
 def with_and_without_checkpoints(rank: int) -> list[dict]:
     torch.manual_seed(0)
-    model = SLRModel(5, backbone="resnet18", width=16, hidden_size=8, dropout=0.0)
+    model = tiny_network(hidden_size=8, dropout=0.0)
     shared = wrap_ddp(model, CPU, sync_batchnorm=True).train()
     start = copy.deepcopy(shared.state_dict())
     clips = torch.randint(256, (2, 2, 44, 3, 64, 64), dtype=torch.uint8)[rank]  # other clips in each process

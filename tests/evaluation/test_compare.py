@@ -1,7 +1,6 @@
 """Two runs held against each other, and the command line that does it."""
 
 import json
-from html.parser import HTMLParser
 
 import pytest
 
@@ -11,6 +10,7 @@ from evaluation.reporting.report import write_report
 from evaluation.reporting.report_json import read_report
 from tests.helpers.commands import run_python
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation
+from tests.helpers.pages import Page
 from utils.errors import InputError
 
 BETTER = {"one": "A B C", "two": "A", "three": "B C Y D", "four": "D D", "five": "B E B"}
@@ -152,25 +152,12 @@ def test_other_references_cannot_be_compared(runs, tmp_path, changed, message):
         compare_reports(read_report(runs[0]), read_report(tmp_path / "c"))
 
 
-class Page(HTMLParser):
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.ids, self.attributes = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag == "li":
-            self.ids.append(dict(attributes)["data-id"])
-
-
 def test_the_page_shows_both_under_the_reference_and_loads_nothing(runs, tmp_path, capsys):
     run(*runs, "--html", tmp_path / "page.html")
     assert capsys.readouterr().out.endswith(f"page: {tmp_path / 'page.html'}\n")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     page = Page(text)
-    assert page.ids == ["one", "four", "five", "two", "three"]
+    assert page.sentences == ["one", "four", "five", "two", "three"]
     assert '<div><b>B</b><s class="S"><i>S</i>X</s><s>B</s></div>' in text
     assert "\u22127.69 <small>points" in text
     assert "not the seeds" in text

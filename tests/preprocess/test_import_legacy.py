@@ -1,6 +1,5 @@
 """Files as earlier systems wrote them, converted."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from dataset.manifest import Manifest
 from preprocess.import_legacy import main, parse_args
 from tests.helpers import corpora as tiny
+from tests.helpers.pickles import CreatesFile
 
 CLIPS = {"train": ("t1", "t2", "t3"), "dev": ("d1",), "test": ("e1", "e2")}
 
@@ -85,14 +85,9 @@ def test_problems_are_named(legacy, capsys):
     assert "there is no file" in capsys.readouterr().err
 
 
-class Evil:
-    def __reduce__(self):
-        return os.mkdir, ("evil",)
-
-
 def test_code_in_the_files_is_not_run(legacy, capsys, monkeypatch):
     monkeypatch.chdir(legacy)
-    np.save(legacy / "train_info.npy", {0: Evil(), "prefix": "."})
+    np.save(legacy / "train_info.npy", {0: CreatesFile("evil"), "prefix": "."})
     assert convert(legacy) == 1
     assert "is refused, and nothing in it was run" in capsys.readouterr().err
     assert not Path("evil").exists()

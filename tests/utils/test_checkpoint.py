@@ -1,5 +1,4 @@
 import errno
-import os
 import pickle
 import random
 import re
@@ -10,13 +9,9 @@ import pytest
 import torch
 import torchvision
 
-from slr_network import SLRModel
+from tests.helpers.network import tiny_network
+from tests.helpers.pickles import CreatesFile
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
-
-
-def small(**changes) -> SLRModel:
-    settings = {"num_classes": 5, "backbone": "resnet18", "width": 16, "hidden_size": 16} | changes
-    return SLRModel(**settings)
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
@@ -70,16 +65,6 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):
         save_checkpoint(path, {"epoch": 2})
     assert load_checkpoint(path) == {"epoch": 1}
     assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
-
-
-class CreatesFile:
-    """A pickle of this creates a file when it is read."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
 
 
 def write_zip(content, path):
@@ -188,7 +173,7 @@ def test_missing_truncated_and_foreign_files(tmp_path):
 
 
 def test_weights_from_a_file_of_ours_and_from_a_bare_state_dict(tmp_path):
-    source, target = small(), small()
+    source, target = tiny_network(), tiny_network()
     save_checkpoint(tmp_path / "a.pt", {"model_state_dict": source.state_dict(), "glosses": ["A"]})
     load_weights(target, tmp_path / "a.pt")
     assert all(
@@ -199,7 +184,7 @@ def test_weights_from_a_file_of_ours_and_from_a_bare_state_dict(tmp_path):
 
 
 def test_one_and_three_alignment_attentions():
-    three, one = small(share_heads=False), small(share_heads=True)
+    three, one = tiny_network(share_heads=False), tiny_network(share_heads=True)
     weights = three.state_dict()
     with pytest.raises(CheckpointError, match=r"unexpected: .*HFEAM\.stse2"):
         load_weights(one, weights)
@@ -208,16 +193,16 @@ def test_one_and_three_alignment_attentions():
             weights[name] = weights["HFEAM.stse1." + name.split(".", 2)[2]]
     load_weights(one, weights)
     assert torch.equal(one.HFEAM.stse1.fc[0].weight, three.HFEAM.stse1.fc[0].weight)
-    load_weights(small(share_heads=True), one.state_dict())
+    load_weights(tiny_network(share_heads=True), one.state_dict())
 
 
 def test_what_does_not_fit_is_listed():
-    weights = small().state_dict()
+    weights = tiny_network().state_dict()
     del weights["conv2d.alpha"]
     weights["stranger"] = torch.zeros(1)
     weights["classifier.weight"] = torch.zeros(16, 9)
     with pytest.raises(CheckpointError) as error:
-        load_weights(small(), weights)
+        load_weights(tiny_network(), weights)
     text = str(error.value)
     assert "missing: conv2d.alpha" in text
     assert "unexpected: stranger" in text
@@ -246,7 +231,7 @@ def test_what_does_not_fit_is_listed():
 )
 def test_a_mismatch_says_what_it_probably_is(theirs, ours, said):
     with pytest.raises(CheckpointError) as error:
-        load_weights(small(**ours), small(**theirs).state_dict())
+        load_weights(tiny_network(**ours), tiny_network(**theirs).state_dict())
     guess = str(error.value).splitlines()[1]
     assert guess.startswith("  probably another")
     assert guess.count("another") == len(said)
@@ -256,16 +241,16 @@ def test_a_mismatch_says_what_it_probably_is(theirs, ours, said):
 
 def test_weights_of_other_networks_are_called_that():
     with pytest.raises(CheckpointError, match=r"image network, as torchvision offers them"):
-        load_weights(small(), torchvision.models.resnet18().state_dict())
+        load_weights(tiny_network(), torchvision.models.resnet18().state_dict())
     with pytest.raises(CheckpointError, match=r"another kind of network: 1 of \d+ names"):
-        load_weights(small(), {"conv2d.conv1.weight": torch.zeros(16, 3, 1, 7, 7), "gru.weight": torch.zeros(2)})
+        load_weights(tiny_network(), {"conv2d.conv1.weight": torch.zeros(16, 3, 1, 7, 7), "gru.weight": torch.zeros(2)})
 
 
 def test_what_is_ignored_is_no_reason():
-    weights = small(num_classes=9).state_dict()
+    weights = tiny_network(num_classes=9).state_dict()
     del weights["conv2d.alpha"]
     with pytest.raises(CheckpointError) as error:
-        load_weights(small(), weights, ignore=["classifier.weight"])
+        load_weights(tiny_network(), weights, ignore=["classifier.weight"])
     assert "missing: conv2d.alpha" in str(error.value)
     assert "probably" not in str(error.value)
 
@@ -273,11 +258,11 @@ def test_what_is_ignored_is_no_reason():
 @pytest.mark.parametrize("content", [{}, {"epoch": 3}, {"model_state_dict": [1]}, {"model_state_dict": {"a": 1}}])
 def test_a_file_without_weights(content):
     with pytest.raises(CheckpointError, match="the weights: no tensor is there"):
-        load_weights(small(), content)
+        load_weights(tiny_network(), content)
 
 
 def test_ignored_weights_keep_what_they_have():
-    target, other = small(), small()
+    target, other = tiny_network(), tiny_network()
     before = target.classifier.weight.clone()
     weights = other.state_dict() | {"classifier.weight": torch.zeros(16, 9)}
     load_weights(target, weights, ignore=["classifier.weight"])

@@ -1,19 +1,19 @@
 """`python -m utils.inspect_checkpoint`."""
 
 import json
-import os
 import pickle
 
 import numpy as np
 import pytest
 import torch
 
-from slr_network import SLRModel
+from tests.helpers.network import tiny_network
 from tests.helpers.paths import PARITY
+from tests.helpers.pickles import CreatesFile
 from utils.checkpoint import save_checkpoint
 from utils.inspect_checkpoint import inspect_checkpoint, main, parse_args
 
-WEIGHTS = SLRModel(5, backbone="resnet18", width=16, hidden_size=32, share_heads=True).state_dict()
+WEIGHTS = tiny_network(hidden_size=32, share_heads=True).state_dict()
 
 
 def said(path) -> dict[str, str]:
@@ -98,8 +98,7 @@ def test_a_published_checkpoint(tmp_path, backbone):
     ],
 )
 def test_a_bare_state_dict_and_what_its_weights_tell(tmp_path, changes, key, value):
-    settings = {"backbone": "resnet18", "width": 16, "hidden_size": 16} | changes
-    torch.save(SLRModel(5, **settings).state_dict(), tmp_path / "weights.pt")
+    torch.save(tiny_network(**changes).state_dict(), tmp_path / "weights.pt")
     lines = said(tmp_path / "weights.pt")
     assert lines["kind"] == "a bare state dict"
     assert lines[key] == value
@@ -125,14 +124,6 @@ def test_the_command_prints_it_and_on_request_every_weight(tmp_path, capsys):
         ["conv2d.alpha", "(3,)", "float32"]
     ]
     assert len([line for line in listed if "float32" in line or "int64" in line]) == len(WEIGHTS) + 1
-
-
-class CreatesFile:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
 
 
 def test_files_that_cannot_be_read_end_with_one_message(tmp_path):

@@ -13,6 +13,7 @@ from evaluation.heat.gradcam import contrast, evaluation_mode, gradcam, gradcam_
 from evaluation.heat.request import LAYERS, METHODS, HeatRequest
 from evaluation.inference.reading import ReadingError
 from slr_network import SLRModel
+from tests.helpers.network import tiny_network
 
 FRAMES, SIDE = 9, 64
 
@@ -20,7 +21,7 @@ FRAMES, SIDE = 9, 64
 @pytest.fixture(scope="module")
 def model() -> SLRModel:
     torch.manual_seed(0)
-    network = SLRModel(7, "resnet18", hidden_size=16, width=16)
+    network = tiny_network(7)
     with torch.no_grad():
         network.conv2d.alpha.copy_(torch.tensor([0.5, -0.4, 0.3]))
     return network

@@ -1,7 +1,6 @@
 """The page of a report: it shows what the report holds, and loads nothing."""
 
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
@@ -9,26 +8,9 @@ from evaluation.ctm import CtmEntry
 from evaluation.normalise import RULE_SETS
 from evaluation.reporting.report_html import CONVENTIONS, render_report
 from tests.helpers.evaluation import CONFIG, evaluation, make_report, words
+from tests.helpers.pages import Page
 
 HOSTILE = '<script>alert("1")</script>'
-
-
-class Page(HTMLParser):
-    """Attributes by element, the ids of sentences, and all text."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.attributes, self.sentences, self.tags, self.text = [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.attributes += attributes
-        if tag == "li":
-            self.sentences.append(dict(attributes)["data-id"])
-
-    def handle_data(self, data):
-        self.text.append(data)
 
 
 def test_the_page_holds_every_sentence_once_worst_first_and_its_rate():
