@@ -53,12 +53,12 @@ def compute_again(function: Callable[..., Tensor], *args: Any) -> Tensor:
             random state is not kept for the second time.
         args: its arguments.
     """
+    if torch.compiler.is_compiling() or not torch.is_grad_enabled():  # a compiler decides itself what to keep
+        return function(*args)
     parts = (getattr(function, "__self__", function), *args)
     modules = [part for part in parts if isinstance(part, nn.Module)]
-    # In evaluation gradients are asked for by heat maps alone, whose hooks must not run twice. A compiler decides
-    # itself what to keep.
-    training = torch.is_grad_enabled() and any(module.training for module in modules)
-    if not training or torch.compiler.is_compiling():
+    # In evaluation gradients are asked for by heat maps alone, whose hooks must not run twice.
+    if not any(module.training for module in modules):
         return function(*args)
     return checkpoint(
         function,

@@ -26,7 +26,7 @@ frames at a time."""
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left): (N, C, H, W) -> (N, C', H/stride, W/stride).
+    """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5 left).
 
     Args:
         in_channels: C.
@@ -49,6 +49,7 @@ class BasicBlock(nn.Module):
         self.recompute = recompute
 
     def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) -> (N, C', H/stride, W/stride)."""
         identity = x
 
         out = self.conv1(x)
