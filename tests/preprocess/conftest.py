@@ -12,7 +12,9 @@ from tests.helpers.diagnosis import SIZE, Diagnosis, parse, sound
 
 
 @pytest.fixture
-def diagnose(capsys, tmp_path):
+def diagnose(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # sentences are wrapped alike, whatever terminal the tests run in
+
     def run(dataset: str, root: Path, folder: Path | None = None, *options: str) -> Diagnosis:
         fixed = ["--dataset", dataset, "--dataset-root", str(root), "--prepared", str(folder or tmp_path / "out")]
         capsys.readouterr()
