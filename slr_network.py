@@ -133,12 +133,12 @@ class SLRModel(nn.Module):
             return video.transpose(1, 2), []
         # With gradients or levels all frames are needed at once; else a chunk at a time keeps the memory flat.
         if not (self.training or with_levels or torch.is_grad_enabled()):
-            return self._stream(video, padded if self.mask_padding else None), []
+            return self._compute_in_chunks(video, padded if self.mask_padding else None), []
         x = self.normalise(video.flatten(0, 1)).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
         features, levels = self.conv2d(x, video.shape[0], mask)
         return features, levels if with_levels else []
 
-    def _stream(self, video: Tensor, padded: Tensor | None) -> Tensor:
+    def _compute_in_chunks(self, video: Tensor, padded: Tensor | None) -> Tensor:
         """Compute features (B, C, T) clip by clip and chunk by chunk; zeros past each clip's end."""
         batch, total = video.shape[:2]
         features = []

@@ -60,7 +60,17 @@ class Checkpoints:
             path.unlink()
 
 
-def find_best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
+def is_best(wer: float, state: TrainState) -> bool:
+    """Whether an epoch is the best so far: it has the lowest WER on dev. Of two with the same the earlier one stays.
+
+    Args:
+        wer: the WER of the sequence head on dev after the epoch, in percent.
+        state: how far the training had come before this epoch, with its best WER.
+    """
+    return wer < state.best_wer
+
+
+def locate_best_checkpoint(folder: Path, resumed: str | None, state: TrainState) -> Path:
     """The checkpoint of the best epoch.
 
     A run that was resumed into another folder may have got no better than the older one: then it is the older one's

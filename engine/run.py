@@ -13,7 +13,7 @@ from config.load import ConfigError, to_dict
 from config.schema import Config
 from dataset.manifest import available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
-from engine.checkpoints import find_best_checkpoint
+from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
 from engine.provenance import add_start, collect_provenance
@@ -70,7 +70,7 @@ def train(config: Config, notes: Sequence[str], device: torch.device) -> list[Ev
     done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
     LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
-    weights = find_best_checkpoint(folder, config.load_checkpoints, state)
+    weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
     evaluations = evaluate_checkpoint(config, weights, folder, device)
     report_results(config, evaluations, trainer.state.history, weights, folder)

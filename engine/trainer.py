@@ -15,7 +15,7 @@ from config.schema import Config
 from dataset.loader import build_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
-from engine.checkpoints import BEST, LAST, Checkpoints
+from engine.checkpoints import BEST, LAST, Checkpoints, is_best
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
@@ -202,7 +202,7 @@ class Trainer:
 
     def _finish_epoch(self, record: EpochRecord, result: EvaluationResult | None) -> None:
         """Save what came out of an epoch, then write it down."""
-        best = result is not None and result.wer < self.state.best_wer
+        best = result is not None and is_best(result.wer, self.state)
         if result:
             text = f"{format_result_line(result)}{'  (best so far)' if best else ''}"
             record = replace(record, wer=result.wer, conv_wer=result.results["conv"].wer, dev=text)

@@ -1,4 +1,4 @@
-"""STF, the multi-scale spatio-temporal fusion of MSTFNet."""
+"""The fusions that may follow a stage of the backbone. The one there is: STF, MSTFNet's spatio-temporal fusion."""
 
 from __future__ import annotations
 
@@ -121,3 +121,9 @@ class SpatioTemporalFusion(nn.Module):
         for layer in rest:
             out = layer(out)
         return out
+
+
+FUSIONS = {"stf": SpatioTemporalFusion}
+"""Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
+the methods of `SpatioTemporalFusion`: `forward` for a batch; `summarise_clip`, `forward_part` and `reach` for a few
+frames at a time."""

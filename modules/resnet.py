@@ -13,16 +13,11 @@ from torch import Tensor, nn
 
 from modules.batch_norm import find_batch_norms
 from modules.convolution import SpatialConv
-from modules.fusion import SpatioTemporalFusion
+from modules.fusion import FUSIONS, SpatioTemporalFusion
 from modules.recompute import Recompute
 from modules.stages import FUSION, STAGES, name_fusions
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
-
-FUSIONS = {"stf": SpatioTemporalFusion}
-"""Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
-the methods of `SpatioTemporalFusion`: `forward` for a batch; `summarise_clip`, `forward_part` and `reach` for a few
-frames at a time."""
 
 
 class BasicBlock(nn.Module):

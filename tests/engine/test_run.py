@@ -3,7 +3,7 @@ from dataclasses import asdict
 import pytest
 
 from config.load import load_config
-from engine.checkpoints import find_best_checkpoint
+from engine.checkpoints import is_best, locate_best_checkpoint
 from engine.resume import list_changed_settings
 from engine.run_folder import check_run_folder
 from engine.train_state import TrainState
@@ -22,13 +22,13 @@ def test_the_best_checkpoint_after_resuming_into_another_folder(tmp_path):
     save(old / "epoch_10.pt", 30.0, 9)
     save(new / "last.pt", 30.0, 9)
     state = TrainState(epoch=12, best_wer=30.0, best_epoch=9)
-    assert find_best_checkpoint(new, resumed, state) == new / "last.pt"
+    assert locate_best_checkpoint(new, resumed, state) == new / "last.pt"
     save(old / "best.pt", 20.0, 50)  # of later epochs of the older run: not this run's best
-    assert find_best_checkpoint(new, resumed, state) == new / "last.pt"
+    assert locate_best_checkpoint(new, resumed, state) == new / "last.pt"
     save(old / "best.pt", 30.0, 9)
-    assert find_best_checkpoint(new, resumed, state) == old / "best.pt"
+    assert locate_best_checkpoint(new, resumed, state) == old / "best.pt"
     save(new / "best.pt", 25.0, 12)
-    assert find_best_checkpoint(new, resumed, TrainState(epoch=12, best_wer=25.0, best_epoch=12)) == new / "best.pt"
+    assert locate_best_checkpoint(new, resumed, TrainState(epoch=12, best_wer=25.0, best_epoch=12)) == new / "best.pt"
 
 
 def test_weights_are_not_moved_away_from_under_a_run(tmp_path):
@@ -51,3 +51,9 @@ def test_the_state_of_another_version_is_taken_as_far_as_it_is_known():
     record = EpochRecord(1, 2.0, 1e-3, 60.0, 30.0, 31.0)
     state = TrainState(epoch=1, history=(record,))
     assert TrainState.from_dict(asdict(state)) == state
+
+
+def test_the_best_epoch_has_the_lowest_wer_and_the_earlier_of_two_stays():
+    state = TrainState(epoch=3, best_wer=25.0, best_epoch=2)
+    assert [is_best(wer, state) for wer in (24.9, 25.0, 25.1)] == [True, False, False]
+    assert is_best(130.0, TrainState())  # the first evaluation, whatever it gives
