@@ -73,6 +73,7 @@ class SLRModel(nn.Module):
         self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
         self.classifier = build_classifier(hidden_size, num_classes, weight_norm)
         self.temporal_model = BiLSTM(hidden_size, hidden_size, dropout)
+        # HFAM, by the name that it has in published weights.
         self.HFEAM = FeatureAlignment(width, hidden_size, conv_type, share_heads, dropout)
 
     def forward(self, video: Tensor, lengths: Tensor, with_scales: bool | None = None) -> SLROutput:
@@ -182,7 +183,7 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
         pretrained: whether the backbone starts from `args.pretrained`; False where all weights are loaded anyway.
 
     Raises:
-        CheckpointError: the pretrained weights cannot be had, or do not fit.
+        CheckpointError: the pretrained weights cannot be downloaded or read, or do not fit.
     """
     model = SLRModel(
         num_classes,

@@ -1,4 +1,4 @@
-"""Read the glosses of a video, a folder of images or a folder of either, with a trained network.
+"""Read the glosses of a video, a folder of images, or a folder of several such clips, with a trained network.
 
 python test_one_video.py --model_path work_dir/quickstart/best.pt --video_path clip.mp4
 python test_one_video.py --model_path best.pt --video_path clips/ --save "out/{name}.eaf" all.ctm

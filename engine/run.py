@@ -68,7 +68,7 @@ def train(config: Config, notes: Sequence[str], device: torch.device) -> list[Ev
     folder = start_run(config, notes, device)
     state = trainer.train()
     done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
-    LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.saving)
+    LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.seconds_saving)
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
@@ -82,12 +82,13 @@ def test(config: Config, notes: Sequence[str], device: torch.device) -> list[Eva
     weights = require_weights(config)
     folder = start_run(config, notes, device)
     evaluations = evaluate_checkpoint(config, weights, folder, device)
-    report_results(config, evaluations, load_history(weights), weights, folder)
+    history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
+    report_results(config, evaluations, history, weights, folder)
     return evaluations
 
 
 def extract(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
-    """Write what the backbone of given weights says of every frame; evaluates nothing."""
+    """Write the backbone's features of every frame to files; nothing is evaluated."""
     weights = require_weights(config)
     folder = start_run(config, notes, device)
     LOGGER.info("features:  %s", extract_features(config, weights, folder, device))

@@ -37,7 +37,7 @@ from utils.seed import get_random_states, seed_everything
 
 
 class Trainer:
-    """One training run; of several processes each has one of these, and the first writes the files.
+    """One training run. Of several processes each has a trainer of its own, and only the first writes files.
 
     Args:
         config: the run's configuration.
@@ -45,7 +45,7 @@ class Trainer:
 
     Attributes:
         state: how far the training has come.
-        saving: the time that this process spent on writing checkpoints, in seconds.
+        seconds_saving: the time that this process spent on writing checkpoints.
 
     Raises:
         InputError: what the run needs is missing or does not fit; nothing has been written then.
@@ -97,7 +97,7 @@ class Trainer:
         self.checkpoints = Checkpoints(self.folder, config.keep)
         self.curves = Curves(self.folder, self.state.step, config.log_interval)
         self.interruption = Interruption()
-        self.saving = 0.0
+        self.seconds_saving = 0.0
         self._started = time.monotonic()  # set again when the training begins
 
     def train(self) -> TrainState:
@@ -121,19 +121,20 @@ class Trainer:
         return self.state
 
     def _log_start(self) -> None:
-        config, count = self.config, ranks.world_size()
+        config, count, clips = self.config, ranks.world_size(), len(self.clips.clips)
         weights = sum(p.numel() for p in self.model.parameters()) / 1e6
-        clips, glosses = len(self.clips.clips), len(self.vocabulary)
-        LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, glosses, weights)
+        LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, len(self.vocabulary), weights)
         effective = config.batch_size * config.accumulate * count
         factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
         LOGGER.info("%d clips a step of the optimiser (%s), %d steps an epoch", effective, factors, self.steps)
         if self.left_out:
             LOGGER.info("%d training clips are too short for their label and left out", self.left_out)
         if config.load_checkpoints:
-            done, state = self.state.progress.steps, self.state
-            within = f" and {done} of {self.steps} steps of the next" if done else ""
-            best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})" if state.best_epoch else "unscored"
+            state = self.state
+            within = f" and {state.progress.steps} of {self.steps} steps of the next" if state.progress.steps else ""
+            best = "not evaluated yet"
+            if state.best_epoch:
+                best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})"
             LOGGER.info("resuming %s after epoch %d%s, %s", config.load_checkpoints, state.epoch, within, best)
         for change in self.changed:
             LOGGER.info("warning: changed since then, as --allow-changes allows: %s", change)
@@ -219,8 +220,8 @@ class Trainer:
         if result:
             self.curves.add_evaluation(self.state.step, result, self.model, self.dev, self.vocabulary)
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
-            weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
             if ranks.rank() == 0:
+                weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
                 write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
 
     def _save(self, *names: str) -> None:
@@ -246,4 +247,4 @@ class Trainer:
             self.checkpoints.save(content, names)
         # All wait for the first one: torchrun would kill it while it writes, if another one stopped before.
         ranks.all_gather(None)
-        self.saving += time.monotonic() - begun
+        self.seconds_saving += time.monotonic() - begun

@@ -1,7 +1,7 @@
 """The backbone: a ResNet of basic blocks, run on every frame, with fusions that see a frame's neighbours.
 
 Names and steps are those of torchvision's models/resnet.py. Three things differ: kernels are stored as 3-D ones, a
-fusion follows some stages, and `recompute` decides which maps training keeps.
+fusion follows some stages, and `recompute` decides which maps (activations) stay in memory for the backward pass.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class ResNet(nn.Module):
         width: channels of the first stage; the last has 8 times as many. The published network has 64.
 
     Attributes:
-        recompute: which maps training keeps; its `level` may be changed at any time.
+        recompute: which maps stay in memory for the backward pass; its `level` may be changed at any time.
         fusions: each stage that a fusion follows -> the name of that fusion.
         frozen_norms: whether BatchNorm keeps, in training too, what it was loaded with.
     """
@@ -173,7 +173,7 @@ class ResNet(nn.Module):
 
     def compile_stages(self) -> None:
         """For recognition: compile stem and stages when they first run; fusions are computed as they are."""
-        self.stem = torch.compile(self.stem)  # type: ignore[method-assign]  # this network's hides the class's
+        self.stem = torch.compile(self.stem)  # type: ignore[method-assign]  # hides the method
         for stage in self.stages:
             stage.layer.compile()
 

@@ -22,16 +22,16 @@ from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
 from utils.text import plural
 from utils.workers import available_cores
 
-MEND = "correct this, then run the doctor again"
+FIX_AND_RERUN = "correct this, then run the doctor again"
 
 
 @dataclass(frozen=True)
-class Patient:
+class CorpusToExamine:
     """A corpus to examine.
 
     Attributes:
         dataset: the corpus's name, a key of `CORPORA`.
-        root: the folder of the corpus as released; a prepared one with resized frames does without.
+        root: the folder of the corpus as released; it is not needed once frames were resized in preparation.
         folder: the folder that preparation writes or wrote to.
         full: whether to decode all frames instead of a sample.
         workers: the number of processes for that.
@@ -88,80 +88,80 @@ class Patient:
         return options
 
 
-def examine(patient: Patient) -> list[CheckResult]:
+def examine(target: CorpusToExamine) -> list[CheckResult]:
     """Do all checks of a corpus as released and, if preparation has begun, of what it wrote.
 
     Whatever the state of the corpus, this raises nothing: what can't be examined becomes a result with an error.
     """
-    return run_check("corpus", lambda: _examine(patient), MEND)
+    return run_check("corpus", lambda: _examine(target), FIX_AND_RERUN)
 
 
-def _examine(patient: Patient) -> list[CheckResult]:
-    if not prepared_corpus.is_prepared(patient.folder):
-        return _examine_released(patient, [])
-    manifests, loading = prepared_corpus.load_manifests(patient.dataset, patient.folder)
-    after = [loading, *run_check("prepared", lambda: _examine_prepared(patient, manifests), MEND)]
-    before = run_check("corpus", lambda: _examine_released(patient, manifests), MEND)
-    inside = prepared_corpus.has_frames_inside(manifests)
-    if inside and not _count_verdicts(after, Verdict.ERROR):  # nothing of the corpus is needed any more
+def _examine(target: CorpusToExamine) -> list[CheckResult]:
+    if not prepared_corpus.is_prepared(target.folder):
+        return _examine_released(target, [])
+    manifests, loading = prepared_corpus.load_manifests(target.dataset, target.folder)
+    after = [loading, *run_check("prepared", lambda: _examine_prepared(target, manifests), FIX_AND_RERUN)]
+    before = run_check("corpus", lambda: _examine_released(target, manifests), FIX_AND_RERUN)
+    resized = prepared_corpus.has_frames_inside(manifests)
+    if resized and not _count_verdicts(after, Verdict.ERROR):  # nothing of the corpus is needed any more
         before = [replace(r, verdict=Verdict.WARNING) if r.verdict is Verdict.ERROR else r for r in before]
     return before + after
 
 
-def _examine_released(patient: Patient, manifests: Sequence[Manifest]) -> list[CheckResult]:
-    inside = prepared_corpus.has_frames_inside(manifests)
-    if inside and not patient.root.exists():
-        what = f"no corpus at {patient.root}; training needs only what was prepared from it"
+def _examine_released(target: CorpusToExamine, manifests: Sequence[Manifest]) -> list[CheckResult]:
+    resized = prepared_corpus.has_frames_inside(manifests)
+    if resized and not target.root.exists():
+        what = f"no corpus at {target.root}; training needs only what was prepared from it"
         return [CheckResult(released_corpus.ROOT, Verdict.NOT_EXAMINED, what)]
-    corpus, reading = released_corpus.try_reading(patient.dataset, patient.root, patient.labels, patient.seed)
+    corpus, reading = released_corpus.try_reading(target.dataset, target.root, target.labels, target.seed)
     if corpus is None:
         return [reading, *released_corpus.list_unexamined(prepared=bool(manifests))]
-    results = [reading, *released_corpus.examine_texts(patient.dataset, corpus)]
+    results = [reading, *released_corpus.examine_texts(target.dataset, corpus)]
     states: ClipStates = {}
-    if inside or not manifests:  # Otherwise the manifests name the same frames, which are examined as prepared ones.
+    if resized or not manifests:  # Otherwise the manifests name the same frames, which are examined as prepared ones.
         frames, states = released_corpus.examine_frames(
-            patient.dataset, patient.root, corpus, patient.full, patient.workers
+            target.dataset, target.root, corpus, target.full, target.workers
         )
         results += frames
     if manifests:
         return [*results, prepared_corpus.check_same_corpus(corpus, manifests, states)]
-    return results + released_corpus.examine_before_preparation(patient.dataset, corpus, states, patient.folder)
+    return results + released_corpus.examine_before_preparation(target.dataset, corpus, states, target.folder)
 
 
-def _examine_prepared(patient: Patient, manifests: Sequence[Manifest]) -> list[CheckResult]:
+def _examine_prepared(target: CorpusToExamine, manifests: Sequence[Manifest]) -> list[CheckResult]:
     if not manifests:
         return prepared_corpus.list_unexamined()
-    frames = prepared_corpus.examine_frames(manifests, patient.folder, patient.full, patient.workers)
-    return frames + prepared_corpus.examine_texts(patient.dataset, patient.folder, manifests)
+    frames = prepared_corpus.examine_frames(manifests, target.folder, target.full, target.workers)
+    return frames + prepared_corpus.examine_texts(target.dataset, target.folder, manifests)
 
 
-def format_diagnosis(patient: Patient, results: Sequence[CheckResult]) -> str:
+def format_diagnosis(target: CorpusToExamine, results: Sequence[CheckResult]) -> str:
     """Format what was examined, the table of results, and the verdict on the whole in the last line."""
     parts = {result.check.partition(":")[0] for result in results if result.verdict is not Verdict.NOT_EXAMINED}
     released = "examined" if "corpus" in parts else "not examined"
     prepared = "examined" if "prepared" in parts else "not examined, preparation has not begun"
-    pixels = "all pixels decoded" if patient.full else "a sample of the pixels decoded; --full decodes all"
+    pixels = "all pixels decoded" if target.full else "a sample of the pixels decoded; --full decodes all"
     lines = [
-        f"{patient.dataset} as released, {patient.root}: {released}",
-        f"{patient.dataset} as prepared, {patient.folder}: {prepared}",
+        f"{target.dataset} as released, {target.root}: {released}",
+        f"{target.dataset} as prepared, {target.folder}: {prepared}",
         f"({pixels})",
         "",
         format_results(results),
         "",
     ]
     if any(prepared_corpus.AGAIN in result.remedy for result in results):
-        lines.append(f"To prepare again: python -m preprocess.prepare {patient.prepare_options}")
-    return "\n".join([*lines, _format_overall(patient, results, "prepared" in parts)])
+        lines.append(f"To prepare again: python -m preprocess.prepare {target.prepare_options}")
+    return "\n".join([*lines, _format_overall(target, results, "prepared" in parts)])
 
 
-def _format_overall(patient: Patient, results: Sequence[CheckResult], is_prepared: bool) -> str:
+def _format_overall(target: CorpusToExamine, results: Sequence[CheckResult], is_prepared: bool) -> str:
     errors, warnings = _count_verdicts(results, Verdict.ERROR), _count_verdicts(results, Verdict.WARNING)
     found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}:"
     if errors:
         return f"{found} training would fail"
     if is_prepared:
-        return f"{found} ready to train: python main.py --config config/baseline.yaml {patient.train_options}"
-    return f"{found} ready to prepare: python -m preprocess.prepare {patient.prepare_options}"
+        return f"{found} ready to train: python main.py --config config/baseline.yaml {target.train_options}"
+    return f"{found} ready to prepare: python -m preprocess.prepare {target.prepare_options}"
 
 
 def _count_verdicts(results: Sequence[CheckResult], verdict: Verdict) -> int:
@@ -198,15 +198,17 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Examine the corpus and print what was found; returns the exit status, 1 if there is an error."""
-    patient = Patient(args.dataset, args.dataset_root, args.prepared, args.full, args.workers, args.labels, args.seed)
+    target = CorpusToExamine(
+        args.dataset, args.dataset_root, args.prepared, args.full, args.workers, args.labels, args.seed
+    )
     try:
-        results = examine(patient)
+        results = examine(target)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     # File names may hold what the terminal's encoding can't show, and printing that would raise an error.
     encoding = sys.stdout.encoding or "utf-8"
-    print(format_diagnosis(patient, results).encode(encoding, "backslashreplace").decode(encoding))
+    print(format_diagnosis(target, results).encode(encoding, "backslashreplace").decode(encoding))
     return int(_count_verdicts(results, Verdict.ERROR) > 0)
 
 

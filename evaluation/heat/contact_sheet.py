@@ -17,7 +17,7 @@ COLUMNS, LEAST = 10, 5  # rows have at most so many pictures, and room for so ma
 EVERY = 4  # frames a picture, as many as an output step of the default network has; the one in their middle is shown
 GAP, MARGIN, BAND = 4, 14, 32  # pixels: between pictures, around the page, and below a row for its glosses
 LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a long gloss may be shrunk to
-PAPER, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
+BACKGROUND, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
 
 Gloss = tuple[str, tuple[int, int]]
 
@@ -56,7 +56,9 @@ class ContactSheet:
         columns = max(-(-len(tiles) // rows), LEAST)
         height, width = tiles[0].shape[:2]
         head = MARGIN + (LETTERS + 8) * (len(self.title) + 1)
-        image = Image.new("RGB", (2 * MARGIN + columns * (width + GAP), head + rows * (height + BAND) + MARGIN), PAPER)
+        image = Image.new(
+            "RGB", (2 * MARGIN + columns * (width + GAP), head + rows * (height + BAND) + MARGIN), BACKGROUND
+        )
         pen = ImageDraw.Draw(image)
         self._draw_head(pen, image)
         places = [divmod(number, columns) for number in range(len(tiles))]

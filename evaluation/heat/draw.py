@@ -15,7 +15,7 @@ from evaluation.heat.contact_sheet import ContactSheet, Pictures
 from evaluation.heat.heat_map import HeatMap
 from evaluation.heat.shown_clip import Region, ShownClip
 from evaluation.inference.formats import TranscriptError
-from evaluation.inference.overlay import CODEC, HIGHEST_RATE, NARROWEST, PAPER, Band, open_writer
+from evaluation.inference.overlay import BACKGROUND, CODEC, HIGHEST_RATE, NARROWEST, Band, open_writer
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 
@@ -138,4 +138,4 @@ def _pad_sides(image: np.ndarray, width: int) -> np.ndarray:
     """Put a picture in the middle of a wider one, so that the glosses below have room."""
     left = (width - image.shape[1]) // 2
     right = width - image.shape[1] - left
-    return cv2.copyMakeBorder(image, 0, 0, left, right, cv2.BORDER_CONSTANT, value=PAPER)
+    return cv2.copyMakeBorder(image, 0, 0, left, right, cv2.BORDER_CONSTANT, value=BACKGROUND)

@@ -107,7 +107,7 @@ WRITERS: dict[str, Callable[[Transcript, Path], Path | None]] = {
     ".vtt": save_vtt,
     ".eaf": save_eaf,
 }
-"""By suffix, the writers of files that hold one clip; each returns where an older file went that it kept."""
+"""By suffix, the writers of files that hold one clip; each returns the new name of an older file, if it kept one."""
 
 CTM = ".ctm"
 """Suffix of the one format whose files may hold many clips."""

@@ -9,7 +9,7 @@ from dataset.video import Video
 from evaluation.inference.reading import Reading
 
 RATE_TOLERANCE = 0.02
-"""Share by which a frame rate may differ from that of the training without a warning: 24.9 for 25 may, 24 may not."""
+"""Share by which a frame rate may differ from that of the training: 24.9 instead of 25 gives no warning, 24 does."""
 
 
 def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
@@ -53,7 +53,7 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
         notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
     rate = reading.rate or video.rate
     if abs(rate / trained - 1) > RATE_TOLERANCE:
-        remedy = "resamples" if video.rate > trained else "repeats frames until times are right"
+        remedy = "resamples" if video.rate > trained else "repeats frames to reach that rate"
         notes.append(
             f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as at "
             f"the {trained:g} of the training; --fps {trained:g} {remedy}"

@@ -23,7 +23,7 @@ SUFFIX, CODEC = ".mp4", "mp4v"
 NARROWEST = 480  # pixels: narrower videos are enlarged, or letters would be too small to read
 HIGHEST_RATE = 120.0  # frames a second: more than most screens show would only make the file larger
 SAME_MOMENT = 1e-6  # seconds: times of frames and words are sums of fractions, and equal ones differ by less
-PAPER, LINE, TO_COME, OVER = (24, 24, 28), (58, 58, 66), (120, 120, 128), (175, 175, 183)  # darkest first
+BACKGROUND, LINE, TO_COME, PAST = (24, 24, 28), (58, 58, 66), (120, 120, 128), (175, 175, 183)  # darkest first
 INK, ACCENT = (255, 255, 255), (255, 196, 61)
 
 
@@ -78,7 +78,7 @@ def open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWrit
 
 
 def _chain_same_size(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Give the first frame and the rest; FrameError if one is of another size, which OpenCV would leave out unsaid."""
+    """Give the first frame and the rest; FrameError for one of another size, which OpenCV would drop in silence."""
     yield first
     for frame in rest:
         if frame.shape != first.shape:
@@ -147,7 +147,7 @@ class Band:
 
     def draw(self, moment: float) -> np.ndarray:
         """The band (height, width, 3) uint8 RGB at `moment`."""
-        image = Image.new("RGB", (self.width, self.height), PAPER)
+        image = Image.new("RGB", (self.width, self.height), BACKGROUND)
         pen = ImageDraw.Draw(image)
         begun = sum(word.start <= moment + SAME_MOMENT for word in self.words)  # words that have begun
         last = self.words[begun - 1] if begun else None
@@ -157,7 +157,7 @@ class Band:
             pen.text(middle, last.gloss, fill=ACCENT, font=self.large[last.gloss], anchor="mm")
             if last.confidence is not None:
                 right = (self.width - self.unit / 2, middle[1])
-                pen.text(right, f"{last.confidence:.0%}", fill=OVER, font=self.small, anchor="rm")
+                pen.text(right, f"{last.confidence:.0%}", fill=PAST, font=self.small, anchor="rm")
         self._draw_sentence(pen, begun, signed)
         self._draw_time_line(pen, moment)
         return np.asarray(image)
@@ -172,7 +172,7 @@ class Band:
         for word in reversed(self.words[: begun - signed]):
             if left < 0:
                 break
-            pen.text((left, y), word.gloss, fill=OVER, font=self.small, anchor="rm")
+            pen.text((left, y), word.gloss, fill=PAST, font=self.small, anchor="rm")
             left -= self.small.getlength(word.gloss) + gap
         for word in self.words[begun:]:
             if right > self.width:
@@ -186,6 +186,6 @@ class Band:
         scale = self.width / self.duration
         pen.rectangle((0, top, self.width, bottom), fill=LINE)
         for word in self.words:
-            pen.rectangle((word.start * scale + 1, top, (word.start + word.duration) * scale - 1, bottom), fill=OVER)
+            pen.rectangle((word.start * scale + 1, top, (word.start + word.duration) * scale - 1, bottom), fill=PAST)
         needle = moment * scale
         pen.rectangle((needle - 1, top - 0.15 * self.unit, needle + 1, self.height), fill=ACCENT)

@@ -69,8 +69,8 @@ def read_clips(
         allow_truncated: whether a file that is cut short is read as far as it goes.
 
     Returns:
-        why a clip could not be read or a file not be written, by the name of either. All others were, also those before
-        an interruption.
+        the error messages, by the name of the clip that could not be read or of the file that could not be written. All
+        others were read and written, also those before an interruption.
     """
     failures: dict[str, str] = {}
     transcripts: list[Transcript] = []

@@ -98,12 +98,12 @@ class Recogniser(Generic[AnyNetwork]):
         Args:
             path: a checkpoint of this project, which holds configuration and glosses, or a published one.
             device: the device's name, as for `select_device`.
-            config: the configuration of a checkpoint that holds none; one that does goes by its own.
+            config: the configuration, for a checkpoint that holds none; one that holds a configuration uses its own.
             vocabulary: the glosses of a checkpoint that holds none.
 
         Raises:
-            CheckpointError: it cannot be read, it lacks what was not given either, it was trained on other glosses than
-                were given, or its weights do not fit.
+            CheckpointError: it cannot be read, it holds no configuration or glosses and none were given, it was trained
+                on other glosses than those given, or its weights do not fit.
         """
         content = load_checkpoint(path)
         if "config" in content:
@@ -129,7 +129,7 @@ class Recogniser(Generic[AnyNetwork]):
 
     def crop(self, frames: np.ndarray) -> np.ndarray:
         """Crop frames (T, H, W, 3) uint8 RGB of any size to what the network sees of them: (T', 3, S, S) uint8."""
-        plan = self.transform.plan(len(frames), np.random.default_rng())  # draws nothing in evaluation
+        plan = self.transform.plan(len(frames), np.random.default_rng())  # evaluation uses no random numbers
         # First to the size of prepared frames, even where `image_scale` changes it again: frames of the training were
         # resized twice as well, and resizing once gives other pixels.
         prepared = (resize_frame(frames[index], self.frame_size) for index in plan.indices)

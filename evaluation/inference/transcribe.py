@@ -76,9 +76,9 @@ def recognise_windows(
     parts = zip(spans, cut_windows(frames, spans), strict=True)
     # Repeats are merged once the windows are stitched: merged before, a word that goes on past the edge of a window
     # would keep only the part that this window saw.
-    spelling = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
+    without_merging = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
     for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
-        yield convert_times(spelling.recognise(part), recogniser.config.frame_rate, sampling, first, end)
+        yield convert_times(without_merging.recognise(part), recogniser.config.frame_rate, sampling, first, end)
 
 
 def convert_times(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:

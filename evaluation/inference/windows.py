@@ -1,10 +1,10 @@
 """Clips of any length, read in overlapping windows whose results are stitched.
 
-A network that was trained on sentences reads a gloss the better the more of its surroundings it sees. So of the glosses
-in the overlap of two windows each is kept from the window in which it lies farther from the edge, which is the earlier
-window up to the middle of the overlap and the later one after it. A gloss that both windows read there, though with
-slightly other times, counts once; what an edge cut through lies close to that edge, so it is taken from the other
-window, and what was misread of it is dropped.
+A network that was trained on sentences reads a gloss better when it sees more of the sentence around it. Where two
+windows overlap, each gloss is therefore taken from the window in which it lies farther from the edge: from the earlier
+window up to the middle of the overlap, and from the later one after it. A gloss that both windows read, with slightly
+other times, counts once. A gloss that the edge of a window cuts lies close to that edge, so it is taken from the other
+window, and what the first window misread of it is dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OVERLAP = 3
 half an overlap or more from the edge: 60 frames, over two seconds, in windows of 360. A larger overlap costs time:
 with a third, half of all frames are read twice already. Above one half more than two windows would overlap."""
 
-SAME = 0.24
+SAME_GLOSS_SECONDS = 0.24
 """Seconds between two readings of a gloss that count as one: six frames, twice the error of a boundary."""
 
 Span = tuple[int, int]
@@ -98,7 +98,10 @@ def _join(left: Sequence[CtmWord], right: Sequence[CtmWord], middle: float) -> l
 def _pair_readings(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
     """Find the readings of one gloss in two windows: the same gloss at about the same time, the nearest first."""
     candidates = [
-        (abs(_centre(a) - _centre(b)), a, b) for a in left for b in right if a.gloss == b.gloss and _gap(a, b) < SAME
+        (abs(_centre(a) - _centre(b)), a, b)
+        for a in left
+        for b in right
+        if a.gloss == b.gloss and _gap(a, b) < SAME_GLOSS_SECONDS
     ]
     pairs: list[tuple[CtmWord, CtmWord]] = []
     taken: set[int] = set()

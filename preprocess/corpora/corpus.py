@@ -211,6 +211,7 @@ def check_unique(splits: Mapping[str, Sequence[Recording]]) -> None:
 def collect_glosses(splits: Iterable[Sequence[Recording]]) -> tuple[str, ...]:
     """Collect the glosses of all splits, sorted by code point: the dictionary of the papers.
 
-    Not of train alone: a published network has an output for each gloss of any split, in this order.
+    From all splits, not from train alone, because published networks have an output for each of these glosses, in this
+    order.
     """
     return tuple(sorted({gloss for split in splits for recording in split for gloss in recording.glosses}))
