@@ -10,6 +10,7 @@ from modules.losses import SLRCriterion
 from slr_network import SLRModel
 from tests.data.parity.reference_weights import fill, tensor_values, video
 from tests.helpers.paths import PARITY
+from tests.helpers.processes import two_threads
 from utils.checkpoint import load_weights
 
 CLASSES = 40
@@ -91,19 +92,10 @@ def test_training(name, seed, padded, real, mask_padding, labels):
     assert relative(model.conv2d.bn1.running_var.numpy(), expected["bn1_running_var"]) < 1e-9
 
 
-@pytest.fixture
-def two_threads():
-    """Sums in float32 of one thread over all maps of a batch are 2e-5 off, those of two threads half as many terms."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-def test_training_losses_in_float32(two_threads):
+def test_training_losses_in_float32():
     expected = np.load(PARITY / "expected_train_resnet18_b2.npz")
     model = network("resnet18", 3, True, dropout=0.0).train()
-    with torch.no_grad():
+    with torch.no_grad(), two_threads():
         output = model(clips([32, 32], 3), torch.tensor([20, 20]))
     criterion = SLRCriterion({"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0})
     terms = criterion(output, torch.tensor([3, 7, 7, 21, 39, 5]), torch.tensor([2, 4]))
