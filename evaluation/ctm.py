@@ -69,13 +69,7 @@ def fold_case(text: str) -> str:
 
 def check_gloss(gloss: str, first_of_reference: bool = False) -> None:
     """Raise FormatError if sclite would not take `gloss` as the one plain word it is."""
-    problem = _find_gloss_problem(gloss, first_of_reference)
-    if problem:
-        raise FormatError(f"the gloss {gloss[:60]!r} {problem}; rename it in the data or map it before scoring")
-
-
-def _find_gloss_problem(gloss: str, first_of_reference: bool) -> str | None:
-    checks = (
+    for failed, problem in (
         (not gloss, "is empty"),
         (_NOT_IN_A_WORD.search(gloss) is not None, "contains white space or a zero byte"),
         (gloss == "@", "is sclite's word for nothing"),
@@ -84,8 +78,9 @@ def _find_gloss_problem(gloss: str, first_of_reference: bool) -> str | None:
         (fold_case(gloss) in SCLITE_KEYWORDS, "is a keyword of sclite"),
         (first_of_reference and gloss.startswith("<"), "starts a reference with '<', which sclite takes for a label"),
         (len(gloss.encode("utf-8", "surrogatepass")) > MAX_GLOSS_BYTES, f"is longer than {MAX_GLOSS_BYTES} bytes"),
-    )
-    return next((problem for failed, problem in checks if failed), None)
+    ):
+        if failed:
+            raise FormatError(f"the gloss {gloss[:60]!r} {problem}; rename it in the data or map it before scoring")
 
 
 def _check_id(name: str) -> None:
@@ -233,11 +228,6 @@ def _format_word(name: str, word: CtmWord) -> str:
     start, duration = _parse_number(word.start, "start"), _parse_number(word.duration, "duration")
     confidence = "" if word.confidence is None else f" {_parse_number(word.confidence, 'confidence'):.4f}"
     return f"{name} {CHANNEL} {start:.3f} {duration:.3f} {word.gloss}{confidence}\n"
-
-
-def locate_references(prepared: str | Path, dataset: str, split: str) -> Path:
-    """Locate the file that holds the references of a split, as preparation writes it."""
-    return Path(prepared) / f"{dataset}-groundtruth-{split}.stm"
 
 
 def write_stm(path: str | Path, references: Iterable[Reference]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from config.schema import Config, Rules
 from dataset.loader import BatchLoader, build_loader
-from dataset.manifest import Manifest, ManifestError, load_manifest
+from dataset.manifest import Manifest, ManifestError, load_manifest, locate_references
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.words import merge_repeats
-from evaluation.ctm import CtmEntry, Reference, locate_references, read_stm, write_ctm
+from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.normalise import normalise

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataset.manifest import SPLITS, Clip, Manifest
+from dataset.manifest import SPLITS, Clip, Manifest, locate_references
 from dataset.vocabulary import DICTIONARY, Vocabulary, VocabularyError
-from evaluation.ctm import FormatError, Reference, locate_references, write_stm
+from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus

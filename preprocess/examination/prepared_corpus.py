@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset.manifest import SPLITS, Manifest
+from dataset.manifest import SPLITS, Manifest, locate_references
 from dataset.vocabulary import DICTIONARY, Vocabulary
-from evaluation.ctm import locate_references, read_stm
+from evaluation.ctm import read_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus
 from preprocess.corpora.registry import get_reference_rules
