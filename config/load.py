@@ -71,9 +71,10 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
         as `load_config`.
     """
     dataset = given.get("dataset", Config.dataset)
-    corpus_file = FOLDER / f"{dataset}.yaml"
+    renames: list[str] = []
     if dataset in list_corpora():
-        given = merge_sections(read_yaml(corpus_file), given)
+        of_corpus = rename_keys(read_yaml(FOLDER / f"{dataset}.yaml"), renames, mistakes)
+        given = merge_sections(of_corpus, given)
     elif not {"prepared", "normalise"} <= given.keys():
         known = ", ".join(sorted(list_corpora()))
         mistakes.append(
@@ -88,7 +89,7 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
     if mistakes:
         head = f"{plural(len(mistakes), 'mistake')} in the configuration{where}:"
         raise ConfigError("\n  ".join([head, *mistakes]))
-    return config, notes
+    return config, renames + notes
 
 
 def list_corpora() -> list[str]:
@@ -195,9 +196,15 @@ def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str])
             choices = ", ".join(map(str, values.values()))
             mistakes.append(f"{old}: {value!r} is not allowed; it is called {new} today: choose one of {choices}")
             continue
-        value = values[value] if values else value
-        notes.append(f"{old} is called {new} today, and read as {new}: {value}")
-        renamed = merge_sections(nest_overrides({new: value}, mistakes), renamed)
+        branch: Any = values[value] if values else value
+        note = f"{old} is called {new} today, and read as {new}: {branch}"
+        for part in reversed(new.split(".")):
+            branch = {part: branch}
+        merged = merge_sections(branch, renamed)
+        if merged == renamed:  # what stands under the name of today counts
+            note = f"{old} is called {new} today, and ignored, since {new} is given too"
+        notes.append(note)
+        renamed = merged
     return renamed
 
 

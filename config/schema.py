@@ -98,7 +98,7 @@ class ModelArgs:
 
     c2d_type: Literal["resnet18", "resnet34"] = "resnet34"  # the backbone
     pretrained: str = "imagenet"
-    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64  # the alignment attention reduces it 16 times
+    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64  # HFAM splits 2 * width channels into 32 groups
     hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024  # the BiLSTM's two directions share it evenly
     conv_type: Literal[0, 1, 2] = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
     weight_norm: bool = True

@@ -208,6 +208,7 @@ _PNG_START, _JPEG_START, _JPEG_SCAN = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\
 
 
 def is_frame_file(path: Path) -> bool:
+    """Whether a file is an image by its name; hidden files, which other programs leave behind, are none."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 

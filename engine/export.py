@@ -13,8 +13,8 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -24,6 +24,7 @@ from config.load import load_config
 from dataset.legacy import load_dictionary
 from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
+from evaluation.inference.options import add_option
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
@@ -231,10 +232,7 @@ def main(args: argparse.Namespace) -> None:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-
-    def add(name: str, **options: Any) -> None:
-        parser.add_argument(*dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")), dest=name, **options)
-
+    add = partial(add_option, parser)
     add("model_path", type=Path, required=True, metavar="FILE", help="checkpoint")
     add("format", choices=list(FORMATS), required=True, help="what to write")
     add("out", type=Path, metavar="FILE", help="where to (default: beside the checkpoint)")

@@ -12,7 +12,7 @@ from modules.output import SLROutput
 
 TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist")
 TEMPERATURE = 8.0
-"""It softens what the distillation compares, and its gradients by its square, which the loss is multiplied by."""
+"""It softens both distributions. That divides the gradients by its square, so the loss is multiplied by the square."""
 
 
 def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:

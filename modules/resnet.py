@@ -1,7 +1,8 @@
 """The backbone: a ResNet of basic blocks, run on every frame, with fusions that see a frame's neighbours.
 
-Names and steps are those of torchvision's models/resnet.py. Three things differ: kernels are stored as 3-D ones, a
-fusion follows some stages, and `recompute` decides which maps (activations) stay in memory for the backward pass.
+Names and steps are those of torchvision's models/resnet.py. What differs: there is no classifier `fc`, kernels are
+stored as 3-D ones, the stem pools before its ReLU (the result is the same), a fusion follows some stages, and
+`recompute` decides which maps (activations) stay in memory for the backward pass.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ ROOMS = {
     "preprocess/examination",
     "utils",
 }
-WITHOUT_TORCH = ("evaluation.inference.options", "evaluation.inference.reading", "evaluation.heat.request")
+WITHOUT_TORCH = (
+    "evaluation.inference.options", "evaluation.inference.reading", "evaluation.heat.request",
+    "main", "test_one_video", "generate_cam", "evaluation.compare", "evaluation.wer",
+)  # fmt: skip
 """What the commands import before they know whether there is anything to do: PyTorch takes seconds to load."""
 FLOORS = 8  # of imports in evaluation and its rooms
 LINES, LINES_OF_TESTS = 250, 360  # tests are tables, which are read entry by entry

@@ -1,4 +1,4 @@
-"""The base of all errors that come from input, not from the program; and telling want of memory from other errors."""
+"""The base of all errors that come from input, not from the program; and how to tell that memory ran out."""
 
 from __future__ import annotations
 

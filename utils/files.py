@@ -21,8 +21,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # In the folder of `path`, since only within one file system a rename is done at once. The name is cut because file
-    # systems allow 255 bytes, and hidden so that no reader of the folder takes a half-written file for a whole one.
+    # In the folder of `path`, since a rename is done at once only within one file system. The name is cut, because file
+    # systems allow few characters (often 255 bytes), and hidden, so that no reader of the folder takes a half-written
+    # file for a whole one.
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)

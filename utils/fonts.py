@@ -8,12 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
-from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
-
-OWN = str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
-"""Comes with matplotlib, so it is on every machine: Latin, Greek, Cyrillic, Arabic and more, but no Chinese."""
 
 USUAL = (
     "NotoSansCJK-Regular.ttc",
@@ -58,7 +53,8 @@ class Font:
 def find_font(text: str) -> Font:
     """The first font found that has every character of `text`, else the one that lacks the fewest."""
     characters = sorted({character for character in text if not character.isspace()})
-    best = Font(OWN, _missing(OWN, characters))
+    own = get_own_font()
+    best = Font(own, _missing(own, characters))
     for name in _other_fonts(characters):
         if not best.missing:
             break
@@ -74,6 +70,17 @@ def find_font(text: str) -> Font:
     return best
 
 
+def get_own_font() -> str:
+    """The path of the font that comes with matplotlib, and so is on every machine.
+
+    It has Latin, Greek, Cyrillic, Arabic and more, but no Chinese.
+    """
+    # Imported late, like all of matplotlib here: the commands import this file before they answer --help.
+    import matplotlib  # noqa: PLC0415
+
+    return str(Path(matplotlib.get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+
+
 def _other_fonts(characters: Iterable[str]) -> Iterator[str]:
     """The usual fonts, then what fontconfig knows, which is asked last since it takes a process of its own."""
     yield from USUAL
@@ -85,5 +92,7 @@ def _other_fonts(characters: Iterable[str]) -> Iterator[str]:
 
 
 def _missing(file: str, characters: Iterable[str]) -> str:
+    from matplotlib.ft2font import FT2Font  # noqa: PLC0415
+
     charmap = FT2Font(file).get_charmap()
     return "".join(character for character in characters if ord(character) not in charmap)

@@ -119,7 +119,7 @@ class Renderer:
         return np.array(boxes) / OVERSAMPLE
 
     def _make_canvas(self, image: np.ndarray, face: np.ndarray) -> Canvas:
-        """Make `image` a canvas to draw this signer on, at the place of the frame of `face`."""
+        """Make `image` a canvas to draw this signer on, placed as in the frame that `face` belongs to."""
         scale = self._signer.scale * self._conditions.scale * OVERSAMPLE
         neck = np.array(NECK) + self._signer.offset + self._conditions.offset + face[:2]
         return Canvas(image, neck * OVERSAMPLE, scale)

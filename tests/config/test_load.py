@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from config.load import ConfigError, list_corpora, list_keys, load_config, parse_stored_config, to_dict, to_yaml
-from config.schema import RENAMED_KEYS, Config
+from config.schema import RENAMED_KEYS, Config, RenamedKey
 
 FOLDER = Path(__file__).parents[2] / "config"
 CORPORA = ["phoenix2014", "phoenix2014-SI5", "phoenix2014-T", "CSL-Daily", "CSL", "custom"]
@@ -219,7 +219,25 @@ def test_of_two_names_of_a_key_the_command_line_and_the_name_of_today_count(tmp_
     file.write_text("recompute: none\n")
     assert load_config(file, {"checkpoint_stages": "true"})[0].recompute == "stages"
     file.write_text("checkpoint_stages: true\nrecompute: none\n")
-    assert load_config(file, {})[0].recompute == "none"
+    config, notes = load_config(file, {})
+    assert config.recompute == "none"
+    assert notes == ["checkpoint_stages is called recompute today, and ignored, since recompute is given too"]
+
+
+def test_a_corpus_file_may_hold_a_key_of_an_earlier_version(tmp_path, monkeypatch):
+    monkeypatch.setattr("config.load.FOLDER", tmp_path)
+    (tmp_path / "mine.yaml").write_text("prepared: here\nnormalise: none\ncheckpoint_stages: true\n")
+    config, notes = load_config(None, {"dataset": "mine"})
+    assert config.recompute == "stages"
+    assert notes == ["checkpoint_stages is called recompute today, and read as recompute: stages"]
+    assert parse_stored_config({"dataset": "mine"}, "old.pt").recompute == "stages"
+
+
+def test_a_renamed_key_keeps_its_value_as_it_was_given(tmp_path, monkeypatch):
+    monkeypatch.setitem(RENAMED_KEYS, "model_args.c2d_weights", RenamedKey("model_args.pretrained", {}))
+    file = tmp_path / "old.yaml"
+    file.write_text("model_args: {c2d_weights: 'off'}\n")
+    assert load_config(file, {})[0].model_args.pretrained == "off"  # not what YAML makes of it, which is no text
 
 
 def test_a_renamed_key_with_a_value_it_never_had_is_a_mistake():

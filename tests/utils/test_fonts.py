@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from utils import fonts
-from utils.fonts import OWN, Font, find_font
+from utils.fonts import Font, find_font, get_own_font
 
 
 @pytest.fixture
@@ -15,13 +15,13 @@ def bare(monkeypatch):
 
 
 def test_ascii_can_always_be_written(bare):
-    assert find_font("MORGEN-2") == Font(OWN, "")
-    assert find_font("") == Font(OWN, "")
+    assert find_font("MORGEN-2") == Font(get_own_font(), "")
+    assert find_font("") == Font(get_own_font(), "")
     assert find_font("").at(20.5).getlength("MORGEN") > 40
 
 
 def test_what_no_font_has_is_named_once(bare):
-    assert find_font("你好 A 你") == Font(OWN, "你好")
+    assert find_font("你好 A 你") == Font(get_own_font(), "你好")
     assert find_font("你好 A 你").warning.startswith("no font here has all of 你好; install one")
     assert find_font("A").warning == ""
 
@@ -49,5 +49,5 @@ def test_fontconfig_is_asked_for_fonts_with_these_characters(monkeypatch):
     monkeypatch.setattr(fonts, "USUAL", ())
     monkeypatch.setattr(fonts.shutil, "which", lambda name: f"/bin/{name}")
     monkeypatch.setattr(subprocess, "run", run)
-    assert find_font("你a") == Font(OWN, "你")
+    assert find_font("你a") == Font(get_own_font(), "你")
     assert asked == [["/bin/fc-list", ":charset=61 4f60", "--format", "%{file}\n"]]

@@ -10,7 +10,7 @@ from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
 from evaluation.inference.formats import TranscriptError
 from evaluation.inference.overlay import write_overlay
-from utils.fonts import OWN, Font
+from utils.fonts import Font, get_own_font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
 
@@ -96,7 +96,7 @@ def test_nothing_recognised_and_a_single_frame(tmp_path):
 
 
 def test_characters_without_a_font_are_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.inference.overlay.find_font", lambda text: Font(OWN, "下雨"))
+    monkeypatch.setattr("evaluation.inference.overlay.find_font", lambda text: Font(get_own_font(), "下雨"))
     warning = write_overlay(film(tmp_path / "clip.mp4", 3), WORDS, tmp_path / "out.mp4")
     assert warning.startswith("no font here has all of 下雨; install one")
     assert (tmp_path / "out.mp4").is_file()
