@@ -234,7 +234,7 @@ def fuse_for_inference(model: SLRModel, dtype: torch.dtype = torch.float32) -> S
     return fused
 
 
-def for_recognition(model: SLRModel, precision: str, frame_chunk: int = 0, compiled: bool = False) -> SLRModel:
+def for_recognition(model: SLRModel, precision: str, *, frame_chunk: int = 0, compiled: bool = False) -> SLRModel:
     """Copy a network by `fuse_for_inference` as a configuration wants it, on the device of `model`.
 
     Args:

@@ -40,7 +40,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
     model = load_model(weights, config.model_args, vocabulary.glosses).to(device)
-    network = for_recognition(model, config.precision, config.frame_chunk, config.compile)
+    network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     out = folder / "features"
     # features.json goes first and comes last, so that an extraction that was interrupted never looks complete.
     (out / FeatureSource.FILE).unlink(missing_ok=True)

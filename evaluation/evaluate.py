@@ -123,7 +123,7 @@ def evaluate(
     """
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    network = for_recognition(model, config.precision, config.frame_chunk, config.compile)
+    network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, data.split)
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}

@@ -28,7 +28,17 @@ def config(**changes):
 
 
 @pytest.fixture
-def evaluated(monkeypatch, tmp_path):
+def asked() -> list:
+    """What `for_recognition` is given beside the network, of each call."""
+    return []
+
+
+@pytest.fixture
+def evaluated(monkeypatch, tmp_path, asked):
+    def prepare(model, *given, **named):
+        asked.append((given, named))
+        return model
+
     def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label):
         assert frame_seconds == pytest.approx(3 / 25)
         spelt = [
@@ -38,7 +48,7 @@ def evaluated(monkeypatch, tmp_path):
         return dict.fromkeys(HEADS, spelt)
 
     monkeypatch.setattr(module, "recognise_clips", entries)
-    monkeypatch.setattr(module, "for_recognition", lambda model, *_: model)
+    monkeypatch.setattr(module, "for_recognition", prepare)
     data = EvaluationData("dev", None, REFERENCES, frozenset())
     return lambda **changes: evaluate(config(**changes), None, data, None, tmp_path)
 
@@ -69,6 +79,11 @@ def test_repeats_are_kept_where_the_configuration_says_so(evaluated):
         (True, (4, 0, 1, 1)),
     ]
     assert read_ctm(result.files["conv"])[0].glosses == ("ABEND", "ABEND", "BALD", "BALD")
+
+
+def test_the_network_computes_as_the_configuration_says(evaluated, asked):
+    evaluated(precision="bf16", frame_chunk=7, compile=True)
+    assert asked == [(("bf16",), {"frame_chunk": 7, "compiled": True})]
 
 
 def test_further_rule_sets_are_reported_beside(evaluated):
