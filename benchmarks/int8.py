@@ -125,7 +125,14 @@ def load_training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]
     manifest = load_manifest(config.prepared, config.dataset, "train")
     spec = TemporalSpec(config.model_args.conv_type)
     clips = build_loader(
-        manifest, recogniser.vocabulary, config.feeder_args, spec, batch_size=1, training=False
+        manifest,
+        recogniser.vocabulary,
+        config.feeder_args,
+        spec,
+        batch_size=1,
+        training=False,
+        seed=config.random_seed,
+        num_workers=0,
     ).dataset
     places = np.linspace(0, len(clips) - 1, min(number, len(clips)))
     return [clips[0, int(index)].video for index in places]

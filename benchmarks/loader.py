@@ -116,7 +116,7 @@ def build_training_loader(config: Config, manifest: Manifest) -> BatchLoader:
     spec = TemporalSpec(config.model_args.conv_type)
     return build_loader(
         manifest, VOCABULARY, config.feeder_args, spec, batch_size=config.batch_size, training=True,
-        seed=config.random_seed,
+        seed=config.random_seed, num_workers=config.num_worker,
     )  # fmt: skip
 
 

@@ -162,8 +162,8 @@ def build_loader(
     *,
     batch_size: int,
     training: bool,
-    seed: int = 0,
-    num_workers: int = 0,
+    seed: int,
+    num_workers: int,
     skip_unreadable: bool = False,
     pin_memory: bool = False,
 ) -> BatchLoader:

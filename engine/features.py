@@ -56,6 +56,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
             model.spec,
             batch_size=config.test_batch_size,
             training=False,
+            seed=config.random_seed,
             num_workers=config.num_worker,
         )
         _extract_split(network, loader, out, split, device)

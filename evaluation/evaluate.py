@@ -84,6 +84,7 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
         TemporalSpec(config.model_args.conv_type),
         batch_size=config.test_batch_size,
         training=False,
+        seed=config.random_seed,
         num_workers=config.num_worker,
     )
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)

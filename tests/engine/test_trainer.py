@@ -1,0 +1,37 @@
+"""What a trainer makes of its configuration, before the first step."""
+
+from __future__ import annotations
+
+import torch
+
+from dataset import loader
+from engine.trainer import Trainer
+from tests.helpers.config import tiny_config
+
+
+def test_loaders_and_network_are_as_the_configuration_says(prepared, tmp_path, monkeypatch):
+    # No batch is read, so the server from which workers are forked need not start.
+    monkeypatch.setattr(loader, "make_loader_context", lambda _: None)
+    config = tiny_config(
+        prepared,
+        tmp_path / "run",
+        random_seed=9,
+        batch_size=3,
+        test_batch_size=1,
+        num_worker=1,
+        on_bad_clip="skip",
+        recompute="stages",
+    )
+    trainer = Trainer(config, torch.device("cpu"))
+    train, dev = trainer.loader, trainer.dev.loader
+    assert (train.batch_size, dev.batch_size) == (3, 1)
+    assert (train.sampler.batch_size, train.sampler.training, dev.sampler.training) == (3, True, False)
+    assert (train.sampler.order.seed, train.dataset.seed) == (9, 9)
+    assert (train.num_workers, dev.num_workers) == (1, 1)
+    assert (train.dataset.replace_unreadable, dev.dataset.replace_unreadable) == (True, False)
+    assert trainer.model.conv2d.recompute.level == "stages"
+
+
+def test_an_unreadable_clip_stops_a_training_unless_the_configuration_says_otherwise(prepared, tmp_path):
+    trainer = Trainer(tiny_config(prepared, tmp_path / "run"), torch.device("cpu"))
+    assert not trainer.loader.dataset.replace_unreadable
