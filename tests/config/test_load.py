@@ -31,6 +31,10 @@ def test_baseline_is_the_published_recipe():
     assert (weights.SeqCTC, weights.ConvCTC, weights.AuxCTC, weights.Dist) == (1.0, 1.0, 1.0, 25.0)
 
 
+def test_training_computes_within_blocks_again_unless_told_otherwise():
+    assert Config().recompute == "blocks"
+
+
 def test_baseline_lines_that_readmes_point_to():
     lines = (FOLDER / "baseline.yaml").read_text().splitlines()
     assert lines[0].startswith("# python main.py --config ./config/baseline.yaml")
