@@ -24,7 +24,8 @@ class SyncBatchNorm(nn.BatchNorm2d):
         """(N, C, ...) -> the same."""
         if not self.training:
             return super().forward(x)
-        dtype, x = x.dtype, x.float()  # sums over many values would lose digits in half precision
+        dtype = x.dtype
+        x = x.to(torch.promote_types(dtype, torch.float32))  # sums would lose digits in half precision
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         local = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])  # (C + 1,)

@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from engine.distributed import wrap_ddp
 from engine.training_step import NonFiniteLossError, TrainingStep
-from tests.helpers.network import tiny_network
+from tests.helpers.network import enliven, tiny_network
 from tests.helpers.processes import in_two
 from tests.helpers.training import Slope, batch, criterion
 from utils.log import LOGGER
@@ -58,6 +58,30 @@ def test_the_process_whose_loss_is_not_finite_is_the_one_whose_clips_are_named(t
         1 - 0.1 * 2 * (1 + 3) / 2
     )  # of the second step, the mean of both processes' clips
     assert first["seen"] == 1  # of the second step alone
+
+
+def learnt_in_float64(rank: int | None = None) -> dict[str, torch.Tensor]:
+    """Gradients and running statistics of a step on four clips, or on the two of one of two processes."""
+    torch.manual_seed(0)
+    model = enliven(tiny_network(hidden_size=8, dropout=0.0)).double().train()
+    clips = torch.randint(256, (4, 28, 3, 64, 64), dtype=torch.uint8)
+    if rank is not None:
+        clips = clips[2 * rank : 2 * rank + 2]
+    output = wrap_ddp(model, CPU, sync_batchnorm=True)(clips, torch.full((len(clips),), 16))
+    heads = (output.sequence_logits, output.conv_logits, *output.scale_logits)
+    torch.stack([logits.square().mean() for logits in heads]).sum().backward()
+    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    return gradients | dict(model.named_buffers())
+
+
+def test_two_processes_learn_what_one_learns_from_all_clips(tmp_path):
+    """In float64, where the order of sums, which differs with the number of processes and threads, counts little."""
+    expected = learnt_in_float64()
+    for found in in_two(learnt_in_float64, tmp_path):
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-12, msg=name)
+    assert expected["conv2d.conv1.weight"].abs().max() > 1e-4
 
 
 def with_and_without_checkpoints(rank: int) -> list[dict]:
