@@ -80,7 +80,7 @@ def test_types_and_encodings_are_limited_too(tmp_path):
         with pytest.raises(InputError, match="is refused"):
             load_legacy_npy(path)
     path.write_bytes(header + b"cnumpy\nndarray\n(I9\ntR.")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"damaged or no \.npy file: .*not callable"):
         load_legacy_npy(path)
 
 
@@ -107,7 +107,8 @@ def test_a_damaged_file_is_never_more_than_an_error_of_ours(tmp_path):
         path.write_bytes(damaged)
         try:
             load_legacy_npy(path)
-        except InputError:
+        except InputError as error:
+            assert type(error) is InputError
             refused += 1
     assert refused > 100
 

@@ -98,7 +98,7 @@ def test_a_corpus_that_is_not_prepared(tmp_path):
     with pytest.raises(ManifestError, match=r"ln -s WHERE_IT_LIES .*missing.*`python -m preprocess\.prepare"):
         load_vocabulary(config)
     linked = configure(tmp_path / "nowhere", dataset_root=str(tmp_path))
-    with pytest.raises(ManifestError) as error:
+    with pytest.raises(ManifestError, match=r"is not prepared: .*python -m preprocess\.prepare") as error:
         load_vocabulary(linked)
     assert "ln -s" not in str(error.value)
 

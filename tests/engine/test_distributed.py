@@ -162,10 +162,11 @@ def test_the_device_of_each_process(monkeypatch):
     assert ranks.local_rank() == 1
 
 
-def test_devices_that_cannot_be_used_together(prepared, tmp_path, monkeypatch):
+def test_devices_that_cannot_be_used_together(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("processes were started"))
     for devices, said in (("0,0", "device 0 was asked for"), ("cpu,gpu", "'gpu' means nothing")):
-        words = tiny_words(prepared, tmp_path / "run", **SETTINGS | {"device": devices})
+        # Devices are refused before the corpus, which is not there, is looked for.
+        words = tiny_words(tmp_path / "nowhere", tmp_path / "run", **SETTINGS | {"device": devices})
         with pytest.raises(SystemExit, match=said):
             main.main(main.parse_args(words))
 
