@@ -21,7 +21,7 @@ ALLOWED = {
     "evaluation": {"modules", *BELOW_EVALUATION},
     "engine": {"evaluation", "modules", *BELOW_EVALUATION},
     "preprocess": {"evaluation", "dataset", "config", "utils"},
-    "main": {"engine", "preprocess", "config", "utils"},
+    "main": {"engine", "config", "utils"},
     "test_one_video": {"evaluation", "preprocess", "dataset", "config", "utils"},
     "generate_cam": {"evaluation", "preprocess", "dataset", "config", "utils"},
     "benchmarks": {"main", *BELOW_COMMANDS},
@@ -31,6 +31,8 @@ ONLY = {
     ("modules", "utils"): {"utils.temporal"},  # the network knows nothing of glosses, files or losses
     ("evaluation", "modules"): {"modules.stages"},  # the names of the layers, which a command line lists
     ("preprocess", "evaluation"): {"evaluation.normalise", "evaluation.ctm"},  # rules and file format of references
+    ("test_one_video", "preprocess"): {"preprocess.corpora.registry"},  # the names that --language takes
+    ("generate_cam", "preprocess"): {"preprocess.corpora.registry"},
 }
 """All that the first may import of the second."""
 ROOMS = {
