@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 
-class CreatesFile:
-    """A pickle of this creates a file when it is read."""
+class CreatesFolder:
+    """A pickle of this creates a folder when it is read, without a shell or a program, which may be missing."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __reduce__(self):
-        return os.system, (f"touch {self.path}",)
+        return os.mkdir, (str(self.path),)

@@ -8,7 +8,7 @@ import pytest
 from dataset.manifest import Manifest
 from preprocess.import_legacy import main, parse_args
 from tests.helpers import corpora as tiny
-from tests.helpers.pickles import CreatesFile
+from tests.helpers.pickles import CreatesFolder
 
 CLIPS = {"train": ("t1", "t2", "t3"), "dev": ("d1",), "test": ("e1", "e2")}
 
@@ -87,7 +87,7 @@ def test_problems_are_named(legacy, capsys):
 
 def test_code_in_the_files_is_not_run(legacy, capsys, monkeypatch):
     monkeypatch.chdir(legacy)
-    np.save(legacy / "train_info.npy", {0: CreatesFile("evil"), "prefix": "."})
+    np.save(legacy / "train_info.npy", {0: CreatesFolder("evil"), "prefix": "."})
     assert convert(legacy) == 1
     assert "is refused, and nothing in it was run" in capsys.readouterr().err
     assert not Path("evil").exists()

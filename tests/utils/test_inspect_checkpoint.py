@@ -9,7 +9,7 @@ import torch
 
 from tests.helpers.network import tiny_network
 from tests.helpers.paths import PARITY
-from tests.helpers.pickles import CreatesFile
+from tests.helpers.pickles import CreatesFolder
 from utils.checkpoint import save_checkpoint
 from utils.inspect_checkpoint import inspect_checkpoint, main, parse_args
 
@@ -132,9 +132,9 @@ def test_files_that_cannot_be_read_end_with_one_message(tmp_path):
             main(parse_args([str(tmp_path / name)]))
         return str(stop.value)
 
-    torch.save({"model_state_dict": CreatesFile(tmp_path / "created")}, tmp_path / "evil.pt")
-    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(CreatesFile(tmp_path / "created")))
-    assert "evil.pt is refused, and nothing in it was run: it asks for posix.system" in refused("evil.pt")
+    torch.save({"model_state_dict": CreatesFolder(tmp_path / "created")}, tmp_path / "evil.pt")
+    (tmp_path / "evil.pkl").write_bytes(pickle.dumps(CreatesFolder(tmp_path / "created")))
+    assert "evil.pt is refused, and nothing in it was run: it asks for posix.mkdir" in refused("evil.pt")
     assert "evil.pkl is refused, and nothing in it was run" in refused("evil.pkl")
     assert not (tmp_path / "created").exists()
     torch.save(WEIGHTS, tmp_path / "whole.pt")
