@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
+HAS_COMPILER = shutil.which(os.environ.get("CXX", "g++")) is not None
 needs_compiler = pytest.mark.skipif(
-    shutil.which(os.environ.get("CXX", "g++")) is None,
+    not HAS_COMPILER,
     reason="torch.compile needs a C++ compiler, and there is no g++ (nor $CXX)",
 )
