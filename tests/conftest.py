@@ -17,6 +17,9 @@ import torch
 from filelock import FileLock
 from hypothesis import settings
 
+# Before they are imported: where an assertion of theirs fails, pytest then shows the values, as for one of a test.
+pytest.register_assert_rewrite("tests.helpers")
+
 from config.load import to_dict
 from dataset.synthetic.generate import generate
 from dataset.vocabulary import Vocabulary
