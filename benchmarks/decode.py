@@ -24,7 +24,7 @@ KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
 HEADER = ("ms a sequence", "one core", "batch", "speed-up", "confidences", "plain Python", "ratio")
 
 
-def draw_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
+def sample_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
     """Posteriors (1, T', V) float32 as a CTC network gives them: a gloss every few steps, held for one to three.
 
     Args:
@@ -95,7 +95,7 @@ def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
         RuntimeError: the two searches do not agree about the best sequence of every example.
     """
     decoder = BeamDecoder(args.beam)
-    singles = [draw_posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
+    singles = [sample_posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
     batch, lengths = np.concatenate(singles), [args.steps for _ in singles]
     found = decoder(batch, lengths)
     # A fast search that finds something else would be no gain, so this is checked before anything is timed.
@@ -123,7 +123,7 @@ def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
 
 def main(args: argparse.Namespace) -> None:
     """Print what is measured and the table."""
-    first = measure_median_ms(lambda: BeamDecoder(args.beam)(draw_posteriors("peaky", 2, 4, 0), [2]), 1)
+    first = measure_median_ms(lambda: BeamDecoder(args.beam)(sample_posteriors("peaky", 2, 4, 0), [2]), 1)
     print(f"first call {first / 1e3:.1f} s: compiles, or loads what an earlier run compiled")
     top = BeamDecoder().cutoff_top_n
     print(f"{args.steps} steps of {args.classes} classes, beam {args.beam}, {top} classes a step")

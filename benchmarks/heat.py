@@ -23,9 +23,9 @@ from dataset.synthetic.generate import plan_clip, plan_corpus, render_clip
 from dataset.synthetic.layouts import SyntheticClip
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, draw_conditions
-from evaluation.ctc.forced_alignment import Span
+from evaluation.ctc.forced_alignment import StepSpan
 from evaluation.heat.gradcam import trace_layer
-from evaluation.heat.heat_map import align_glosses, combine_heat
+from evaluation.heat.heat_map import combine_heat, find_gloss_spans
 from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
@@ -52,7 +52,7 @@ class KnownClip:
     video: np.ndarray
     hands: np.ndarray
     tokens: tuple[int, ...]
-    spans: list[Span]
+    spans: list[StepSpan]
 
 
 def find_hand_boxes(clip: SyntheticClip, seed: int) -> np.ndarray:
@@ -87,7 +87,7 @@ def render_known_clip(recogniser: Recogniser, clip: SyntheticClip, seed: int) ->
     boxes = find_hand_boxes(clip, seed)[list(plan.indices)] / (WIDTH, HEIGHT, WIDTH, HEIGHT) * plan.size
     boxes -= (plan.left, plan.top, plan.left, plan.top)
     posteriors = torch.from_numpy(recogniser.network(video)).softmax(-1).numpy()
-    spans = align_glosses(posteriors, recogniser.vocabulary, clip.sentence)
+    spans = find_gloss_spans(posteriors, recogniser.vocabulary, clip.sentence)
     tokens = tuple(recogniser.vocabulary.encode(clip.sentence))
     return KnownClip(video, rasterise_boxes(boxes, video.shape[-1]), tokens, spans)
 

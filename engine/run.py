@@ -26,7 +26,7 @@ from evaluation.decode import make_decoder
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
-from evaluation.reporting.report import format_summary, write_report
+from evaluation.reporting.report import format_results_table, write_report
 from evaluation.sclite import score_with_sclite
 from slr_network import load_model
 from utils import ranks
@@ -166,7 +166,7 @@ def report_results(
     folder: Path,
 ) -> None:
     """Log the table of the evaluations and write the report; of several processes the first does."""
-    LOGGER.info("\n%s", format_summary(evaluations))
+    LOGGER.info("\n%s", format_results_table(evaluations))
     if ranks.rank() == 0:
         page = write_report(folder, evaluations, to_dict(config), history, str(weights))
         LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from config.load import ConfigError, read_yaml, to_dict, to_yaml
+from config.load import ConfigError, parse_stored_config, read_yaml, to_dict, to_yaml
 from config.schema import Config
 from engine.checkpoints import BEST, LAST
 from evaluation.reporting.history import EpochRecord
@@ -72,10 +72,11 @@ def holds_other_settings(path: Path, config: Config) -> bool:
     if not path.is_file():
         return False
     try:
-        held = read_yaml(path)
+        # As a stored configuration: one that an earlier version wrote has keys by older names, and lacks later ones.
+        held = to_dict(parse_stored_config(read_yaml(path), path))
     except ConfigError:  # someone's notes, or half a file: kept as well
         return True
-    return any(held.get(key) != value for key, value in to_dict(config).items() if key not in STARTING)
+    return any(held[key] != value for key, value in to_dict(config).items() if key not in STARTING)
 
 
 def write_history(folder: Path, history: Sequence[EpochRecord]) -> None:

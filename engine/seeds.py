@@ -84,7 +84,7 @@ def run_to_its_end(command: Sequence[str]) -> None:
         raise subprocess.CalledProcessError(status, command)
 
 
-def format_summary(found: Mapping[int, Mapping[str, float]]) -> str:
+def format_seed_summary(found: Mapping[int, Mapping[str, float]]) -> str:
     """A table of the WER by seed and split, with mean and standard deviation (of a sample).
 
     Args:
@@ -127,7 +127,7 @@ def main(args: argparse.Namespace) -> None:
         )
         sys.exit(stop.status)
     write_json(args.work_dir / "seeds.json", found)
-    print(format_summary(found))
+    print(format_seed_summary(found))
     print(f"\n{args.work_dir / 'seeds.json'}")
 
 

@@ -212,7 +212,7 @@ def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, Tensor
     The gradient is that of all of them: those whose own loss is not finite are named, or all if only the gradient is.
     """
     named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
-    own = f"{named} on {', '.join(map(list_clips, batches))}"
+    own = f"{named} on {', '.join(map(describe_batch, batches))}"
     of_all = ranks.all_gather((isfinite(terms["total"]), own))
     guilty = [said for finite, said in of_all if not finite] or [said for _, said in of_all]
     return (
@@ -231,12 +231,12 @@ def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
             raise
         frames = max(batch.video.shape[1] for batch in batches)
         raise InputError(
-            f"memory ran out on {', '.join(map(list_clips, batches))}, {frames} frames each with padding; lower "
+            f"memory ran out on {', '.join(map(describe_batch, batches))}, {frames} frames each with padding; lower "
             "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set recompute=stages"
         ) from error
 
 
-def list_clips(batch: Batch) -> str:
+def describe_batch(batch: Batch) -> str:
     """The clips of a batch with their sizes, for a message."""
     sizes = zip(batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True)
     return ", ".join(f"{clip} ({frames} frames, {glosses} glosses)" for clip, frames, glosses in sizes)

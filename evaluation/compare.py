@@ -72,7 +72,9 @@ def _format_split(split: SplitComparison) -> list[str]:
     lines = [
         format_table([split.name, *RESULT_COLUMNS, "sentences"], [_build_row("A", split.a), _build_row("B", split.b)])
     ]
-    lines += [f"NOT SCORED ALIKE, {line}: the rates cannot be compared as they are" for line in split.settings]
+    lines += [
+        f"NOT SCORED IN THE SAME WAY, {line}: the rates cannot be compared as they are" for line in split.settings
+    ]
     lines += [format_difference(split.difference), ""]
     signers = [
         [name, _format_rate(a), _format_rate(b), _format_points(a, b), str(a.reference_length)]
@@ -148,7 +150,7 @@ def render_comparison(runs: Sequence[tuple[str, Report]], splits: Sequence[Split
 
 
 def _build_split_view(split: SplitComparison) -> dict[str, Any]:
-    """A split, with what its part of the page shows besides."""
+    """A split, with the other values that its part of the page needs."""
     signers = [
         (name, result_to_dict(a), result_to_dict(b), _format_points(a, b)) for name, a, b in split.split_by_signer()
     ]
@@ -163,7 +165,7 @@ def _build_split_view(split: SplitComparison) -> dict[str, Any]:
 
 
 def _build_pair_view(pair: SentencePair) -> dict[str, Any]:
-    """A sentence in both runs, with what its part of the page shows besides."""
+    """A sentence in both runs, with the other values that its part of the page needs."""
     alignments = [pair.a.alignment, pair.b.alignment]
     return {
         "pair": pair,

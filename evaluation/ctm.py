@@ -207,7 +207,7 @@ def write_ctm(path: str | Path, entries: Iterable[tuple[str, Sequence[CtmWord | 
     """Write (id, words) to a CTM file, whole or not at all; a word is (gloss, start, duration[, confidence]).
 
     A sentence without words has no line: sclite then counts its reference as deleted. `[EMPTY]`, which other systems
-    write there, would count as a word, and so as an error more.
+    write there, would count as one more word, and so as an error.
 
     Raises:
         FormatError: a value that sclite would misread, or an id given twice; names the sentence.

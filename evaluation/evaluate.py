@@ -10,6 +10,7 @@ from config.schema import Config, Rules
 from dataset.loader import BatchLoader, build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest, locate_references
 from dataset.vocabulary import Vocabulary
+from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
@@ -117,8 +118,7 @@ def evaluate(
         folder: the run's folder.
 
     Raises:
-        ManifestError: not every clip was recognised once.
-        RecognitionError: the network's output is not finite.
+        RecognitionError: not every clip was recognised once, or the network's output is not finite.
         FormatError: a gloss that CTM files cannot hold.
         InputError: sclite was asked for and failed.
     """
@@ -132,7 +132,7 @@ def evaluate(
     for head, suffix in zip(HEADS, ("", "-conv"), strict=True):
         entries[head] = merge_all_repeats(spelt[head]) if config.merge_repeats else tuple(spelt[head])
         files[head] = folder / f"output-hypothesis-{data.split}{suffix}.ctm"
-        if ranks.rank() == 0:  # all processes have all entries; two that write the same file would spoil it
+        if ranks.rank() == 0:  # all processes have all entries, so one writes them
             write_ctm(files[head], entries[head])
         hypotheses[head] = normalise_entries(entries[head], config.normalise)
         results[head] = score_with_tool(data.references, hypotheses[head], config.evaluate_tool, config.sclite_path)
@@ -185,14 +185,14 @@ def gather_entries(
         the entries of all clips in the order of the references, by head.
 
     Raises:
-        ManifestError: a clip was recognised twice, or not at all.
+        RecognitionError: a clip was recognised twice, or not at all.
     """
     gathered = {}
     for head in HEADS:
         entries = [entry for part in parts for entry in part[head]]
         by_id = {entry.id: entry for entry in entries}
         if len(entries) != len(references) or by_id.keys() != {reference.id for reference in references}:
-            raise ManifestError(f"{len(entries)} hypotheses of {len(by_id)} clips for {len(references)} references")
+            raise RecognitionError(f"{len(entries)} hypotheses of {len(by_id)} clips for {len(references)} references")
         gathered[head] = [by_id[reference.id] for reference in references]
     return gathered
 

@@ -233,6 +233,7 @@ def map_clips(work: Callable[[Item], Result], clips: Sequence[Item], workers: in
         PreparationError: a worker died.
     """
     killed = PreparationError(
-        "a worker process was killed, most likely for want of memory: run the same command again with fewer --workers"
+        "a worker process was killed, most likely because memory ran out: run the same command again with fewer "
+        "--workers"
     )
     return map_in_workers(work, clips, workers, killed)

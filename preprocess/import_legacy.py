@@ -21,7 +21,7 @@ from preprocess.corpora.phoenix import MULTISIGNER, locate_clip
 from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
 from preprocess.prepare import remove_earlier_files, write_references
-from preprocess.summary import format_summary
+from preprocess.summary import format_corpus_summary
 from utils.errors import InputError
 from utils.text import shorten
 
@@ -74,7 +74,7 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
     remove_earlier_files(output, dataset)
     vocabulary.save(output / DICTIONARY)
     manifests = [_write_split(dataset, split, members, counts, output, frame_size) for split, members in splits.items()]
-    return format_summary(vocabulary, manifests, _compare_with_stated(counts, stated))
+    return format_corpus_summary(vocabulary, manifests, _compare_with_stated(counts, stated))
 
 
 def _compare_with_stated(counts: Mapping[str, int], stated: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpu
 from preprocess.images import ClipToResize, count_clip_frames, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
-from preprocess.summary import format_summary
+from preprocess.summary import format_corpus_summary
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ def main(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted; run the same command again: finished clips are kept", file=sys.stderr)
         return 130
-    print(format_summary(prepared.vocabulary, prepared.manifests, prepared.notes))
+    print(format_corpus_summary(prepared.vocabulary, prepared.manifests, prepared.notes))
     resized = f", {prepared.resized} clips resized now" if args.process_image else ""
     print(f"\nWritten to {prepared.output}{resized}")
     if packed:

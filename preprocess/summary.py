@@ -13,7 +13,7 @@ COLUMNS = ("split", "clips", "frames", "glosses", "signers", "min", "mean", "max
 MOST_REMARKS = 20
 
 
-def format_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes: Sequence[str]) -> str:
+def format_corpus_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest], notes: Sequence[str]) -> str:
     """Format a table of the splits (min, mean and max are frames a clip), and what is notable about them.
 
     Args:

@@ -165,12 +165,12 @@ def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequenc
     only_there, only_here = sorted(set(held) - set(glosses)), sorted(set(glosses) - set(held))
     raise CheckpointError(
         f"{path} was trained on another dictionary: {len(held)} glosses there, {len(glosses)} in the prepared corpus"
-        f"{format_difference('there alone', only_there)}{format_difference('here alone', only_here)}; use the prepared "
-        "folder that it was trained on, or prepare the corpus again"
+        f"{format_extra_glosses('there alone', only_there)}{format_extra_glosses('here alone', only_here)}; use the "
+        "prepared folder that it was trained on, or prepare the corpus again"
     )
 
 
-def format_difference(label: str, glosses: Sequence[str]) -> str:
+def format_extra_glosses(label: str, glosses: Sequence[str]) -> str:
     """ "; label: A, B, ..." or nothing."""
     return f"; {label}: {shorten(glosses)}" if glosses else ""
 

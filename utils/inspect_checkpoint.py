@@ -37,7 +37,7 @@ def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
     lines += describe_network(weights)
     lines += describe_vocabulary(content)
     frame_size = content.get("frame_size")
-    lines.append(("frames", f"{frame_size}x{frame_size} before the crop" if frame_size else "size not said"))
+    lines.append(("frames", f"{frame_size}x{frame_size} before the crop" if frame_size else "size not recorded"))
     types = Counter(str(w.dtype).removeprefix("torch.") for w in weights.values())
     numbers = sum(w.numel() for w in weights.values())
     by_type = ", ".join(f"{count} {name}" for name, count in types.most_common())
@@ -58,10 +58,14 @@ def describe_kind(content: Mapping[str, Any]) -> str:
 def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Corpus, epoch and best WER, as far as the file says."""
     state, config = (content[key] if isinstance(content.get(key), Mapping) else {} for key in ("train_state", "config"))
-    wer = f"{state['best_wer']:.2f} % on dev, in epoch {state['best_epoch']}" if state.get("best_epoch") else "not said"
+    wer = (
+        f"{state['best_wer']:.2f} % on dev, in epoch {state['best_epoch']}"
+        if state.get("best_epoch")
+        else "not recorded"
+    )
     return [
-        ("corpus", str(config.get("dataset", "not said"))),
-        ("epoch", str(state.get("epoch", content.get("epoch", "not said")))),
+        ("corpus", str(config.get("dataset", "not recorded"))),
+        ("epoch", str(state.get("epoch", content.get("epoch", "not recorded")))),
         ("best WER", wer),
     ]
 

@@ -155,8 +155,8 @@ def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[in
 def _write_clips(clips: Sequence[SyntheticClip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
     write = partial(_write_clip, layout=layout, root=root, seed=seed)
     killed = InputError(
-        "a worker process was killed, most likely for want of memory: remove the folder, which is incomplete, and try "
-        "again with fewer --workers"
+        "a worker process was killed, most likely because memory ran out: remove the folder, which is incomplete, and "
+        "try again with fewer --workers"
     )
     written = map_in_workers(write, clips, workers, killed)
     return list(tqdm(written, total=len(clips), desc="rendering", unit="clip"))

@@ -22,7 +22,7 @@ def compute_confidences(sequences: Sequence[Sequence[int]], scores: Sequence[flo
         scores: (K,) -log p of each sequence.
 
     Returns:
-        the confidence of each token of each sequence, in (0, 1].
+        the confidence of each token of each sequence, in [0, 1].
 
     Raises:
         ValueError: another number of scores than of sequences, or scores that are not finite.

@@ -31,7 +31,7 @@ class CtcdecodeDecoder(BeamOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        # Imported here already, so that a missing package is said when the run starts and not after its first epoch.
+        # Imported here already, so that a missing package is reported at the start and not after an epoch.
         _import_search()
 
     def __call__(self, posteriors: Any, lengths: Any) -> list[list[Hypothesis]]:

@@ -12,11 +12,11 @@ from evaluation.ctc.posteriors import SMALLEST_PROBABILITY, take_logarithm
 BLANK_SHARE = 0.2
 """A step that CTC spent on the blank is still a gloss's if the gloss has this share of what the blank left over."""
 
-Span = tuple[int, int]
+StepSpan = tuple[int, int]
 """The first output step of a token, and its last + 1."""
 
 
-def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -> list[Span]:
+def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -> list[StepSpan]:
     """The output steps (first, last + 1) of each token, in order and without overlap.
 
     The most probable path that spells `tokens` (Viterbi on the trellis of Graves et al., "Connectionist temporal

@@ -31,8 +31,8 @@ def check_finite(values: np.ndarray, clips: str) -> None:
     """
     if not np.isfinite(values).all():
         raise RecognitionError(
-            f"the network gives values that are not finite for {clips}: its weights are spoilt, as by a learning rate "
-            "that is too high; go back to an earlier checkpoint"
+            f"the network gives values that are not finite for {clips}: its weights are damaged, for example "
+            "by a learning rate that is too high; go back to an earlier checkpoint"
         )
 
 
@@ -72,7 +72,7 @@ def cut_sequences(posteriors: Any, lengths: Any, blank: int) -> list[np.ndarray]
 
 
 def _to_array(values: Any) -> np.ndarray:
-    # By its method and not by isinstance: decoding arrays does not need torch.
+    # By its method and not by isinstance: this file serves arrays as well, and does without torch.
     if hasattr(values, "detach"):
         values = values.detach()
         values = values.float() if values.is_floating_point() else values  # numpy has no bfloat16

@@ -19,7 +19,7 @@ GAP, MARGIN, BAND = 4, 14, 32  # pixels: between pictures, around the page, and 
 LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a long gloss may be shrunk to
 BACKGROUND, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
 
-Gloss = tuple[str, tuple[int, int]]
+GlossSpan = tuple[str, tuple[int, int]]
 
 
 class Pictures(Protocol):
@@ -44,7 +44,7 @@ class ContactSheet:
     """
 
     title: Sequence[str]
-    glosses: Sequence[Gloss]
+    glosses: Sequence[GlossSpan]
     scale: tuple[np.ndarray, str]
     font: Font
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataset.video import Video, list_clips, open_video
-from evaluation.heat.clip import find_corpus_clip, load_shown_clip
 from evaluation.heat.draw import FRAMES, SHEET, VIDEO, save_pictures
 from evaluation.heat.heat_map import compute_heat_map
+from evaluation.heat.load_clip import find_corpus_clip, load_shown_clip
 from evaluation.heat.request import ClipChoice, HeatRequest
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser

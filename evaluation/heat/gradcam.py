@@ -4,7 +4,7 @@ Grad-CAM and its kin weigh the maps of a layer by the gradient of a score. Here 
 its output steps, and every frame has maps of its own, so that sums over space are taken frame by frame. Of the methods
 
 * `gradcam` (Selvaraju et al. 2017, equations 1 and 2) gives a channel one weight for the whole frame. In the early
-  layers, the only ones whose maps are fine enough to tell a hand from a head, this says little of where.
+  layers, the only ones whose maps are fine enough to tell a hand from a head, this hardly says where in the frame.
 * `gradcam++` (Chattopadhay et al. 2018, with the weights of equation 19) likewise, from positive gradients alone.
 * `contrast` keeps the gradient where it is, as HiResCAM does (Draelos & Carin 2020), and multiplies it by how far the
   map is from its mean over the clip: to first order, what the score would lose if the place looked as it does on

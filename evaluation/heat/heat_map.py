@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from dataset.vocabulary import Vocabulary
-from evaluation.ctc.forced_alignment import Span, force_align
+from evaluation.ctc.forced_alignment import StepSpan, force_align
 from evaluation.heat.gradcam import LayerTrace, trace_layer
 from evaluation.heat.request import REFERENCE, HeatRequest
 from evaluation.heat.shown_clip import ShownClip
@@ -34,7 +34,7 @@ class HeatMap:
     """
 
     heat: np.ndarray
-    glosses: tuple[tuple[str, Span], ...]
+    glosses: tuple[tuple[str, StepSpan], ...]
     recognised: tuple[str, ...]
     title: str
 
@@ -60,7 +60,7 @@ def compute_heat_map(recogniser: Recogniser, clip: ShownClip, request: HeatReque
     shown = clip.signed if request.target == REFERENCE and clip.signed is not None else recognised
     if not shown and request.gloss is None:
         raise ReadingError("the network read no gloss in this clip: name one (--target gloss:NAME)")
-    spans = align_glosses(posteriors, recogniser.vocabulary, shown)
+    spans = find_gloss_spans(posteriors, recogniser.vocabulary, shown)
     frames, stride = len(trace.maps), model.spec.stride
     if request.gloss is None:
         heat = combine_heat(trace, recogniser.vocabulary.encode(shown), spans, stride, request.method)
@@ -93,7 +93,7 @@ def check_target(vocabulary: Vocabulary, clip: ShownClip, request: HeatRequest) 
             raise ReadingError(f"{gloss!r} is not among the {len(vocabulary)} glosses of {vocabulary.source}{hint}")
 
 
-def align_glosses(posteriors: np.ndarray, vocabulary: Vocabulary, glosses: Sequence[str]) -> list[Span]:
+def find_gloss_spans(posteriors: np.ndarray, vocabulary: Vocabulary, glosses: Sequence[str]) -> list[StepSpan]:
     """Find the output steps (first, last + 1) of each gloss in posteriors (T', V).
 
     Raises:
@@ -107,8 +107,8 @@ def align_glosses(posteriors: np.ndarray, vocabulary: Vocabulary, glosses: Seque
 
 
 def locate_gloss(
-    posteriors: np.ndarray, vocabulary: Vocabulary, gloss: str, glosses: Sequence[str], spans: Sequence[Span]
-) -> tuple[int, list[Span]]:
+    posteriors: np.ndarray, vocabulary: Vocabulary, gloss: str, glosses: Sequence[str], spans: Sequence[StepSpan]
+) -> tuple[int, list[StepSpan]]:
     """Find the class of a gloss and the steps at which it was read, else the one step where it is most probable.
 
     Args:
@@ -125,7 +125,7 @@ def locate_gloss(
 
 
 def combine_heat(
-    trace: LayerTrace, tokens: Sequence[int], spans: Sequence[Span], stride: int, method: str
+    trace: LayerTrace, tokens: Sequence[int], spans: Sequence[StepSpan], stride: int, method: str
 ) -> np.ndarray:
     """Combine the heat of a sequence: each frame has that of the token in it, or of the one nearest to it.
 

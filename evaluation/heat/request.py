@@ -11,7 +11,7 @@ from utils.text import did_you_mean
 
 METHODS = ("contrast", "gradcam", "gradcam++")
 """See `evaluation.heat.gradcam`. The first is the default: the others give a channel one weight for the whole frame,
-which in the early layers, the only ones fine enough to tell a hand from a head, says little of where."""
+which in the early layers, the only ones fine enough to tell a hand from a head, hardly says where in the frame."""
 
 HYPOTHESIS, REFERENCE, GLOSS = "hypothesis", "reference", "gloss:"
 

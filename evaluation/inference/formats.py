@@ -53,7 +53,7 @@ def save_ctm(transcripts: Sequence[Transcript], path: str | Path) -> Path | None
 
 
 def check_ctm_ids(names: Iterable[str]) -> None:
-    """Raise TranscriptError if two clips would have one name in a CTM file."""
+    """Raise TranscriptError if two clips would get the same name in a CTM file."""
     taken: dict[str, str] = {}
     for name in names:
         other = taken.setdefault(_make_ctm_id(name), name)

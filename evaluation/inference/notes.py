@@ -13,7 +13,7 @@ RATE_TOLERANCE = 0.02
 
 
 def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
-    """Say what became of the pictures.
+    """Say how the pictures were cropped and resized.
 
     Args:
         shape: the pictures' shape (H, W, 3).
@@ -32,7 +32,7 @@ def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
 
 
 def describe_frames(video: Video, reading: Reading, trained: float, sampled: int, windows: int) -> list[str]:
-    """Say what became of the frames, and warn of what the network was not trained for.
+    """Say which frames were read, and warn where they differ from those of the training.
 
     Args:
         video: the video that the frames are from.

@@ -38,7 +38,7 @@ class Outputs:
 
         Raises:
             TranscriptError: a suffix names no format, many clips would go to one file, a clip would be overwritten,
-                an overlay would be read as a clip the next time, or two clips would have one name in a CTM file.
+                an overlay would be read as a clip the next time, or two clips would get the same name in a CTM file.
         """
         for file in self.save:
             check_format(file)

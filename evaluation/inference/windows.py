@@ -18,17 +18,18 @@ from evaluation.ctm import CtmWord
 from evaluation.inference.reading import ReadingError
 
 OVERLAP = 3
-"""Windows share this part of their length: one third. A gloss in the overlap is taken from the window in which it lies
-half an overlap or more from the edge: 60 frames, over two seconds, in windows of 360. A larger overlap costs time:
-with a third, half of all frames are read twice already. Above one half more than two windows would overlap."""
+"""Windows share one part in `OVERLAP` of their length: a third. A gloss in the overlap is taken from the window in
+which it lies half an overlap or more from the edge: 60 frames, over two seconds, in windows of 360. A larger overlap
+costs time: with a third, half of all frames are read twice already. Above one half more than two windows would
+overlap."""
 
 SAME_GLOSS_SECONDS = 0.24
 """Seconds between two readings of a gloss that count as one: six frames, twice the error of a boundary."""
 
-Span = tuple[int, int]
+FrameSpan = tuple[int, int]
 
 
-def plan_windows(frames: int, length: int, grid: int = 1) -> list[Span]:
+def plan_windows(frames: int, length: int, grid: int = 1) -> list[FrameSpan]:
     """The frames (first, last + 1) of the windows that cover a clip.
 
     Args:
@@ -50,7 +51,7 @@ def plan_windows(frames: int, length: int, grid: int = 1) -> list[Span]:
     return [(start, min(start + length, frames)) for start in starts]
 
 
-def cut_windows(frames: Iterable[np.ndarray], spans: Sequence[Span]) -> Iterator[np.ndarray]:
+def cut_windows(frames: Iterable[np.ndarray], spans: Sequence[FrameSpan]) -> Iterator[np.ndarray]:
     """Gather the frames (N, H, W, 3) of each window from frames that come one by one.
 
     No more than one window is in memory at a time, so that a film of any length can be read.

@@ -53,7 +53,7 @@ def format_result_line(result: EvaluationResult) -> str:
     return f"{result.split} WER {wer} (S {s}, D {d}, I {i} of {total})  {head}"
 
 
-def format_summary(results: Sequence[EvaluationResult]) -> str:
+def format_results_table(results: Sequence[EvaluationResult]) -> str:
     """A table of splits, of other ways to score each where they count otherwise, and of its signers; then the files."""
     rows = [row for result in results for row in _list_rows(result)]
     lines = [format_table(["split", *RESULT_COLUMNS, "95 % interval"], rows), ""]

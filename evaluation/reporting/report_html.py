@@ -63,7 +63,7 @@ def describe_scoring(split: Mapping[str, Any]) -> str:
 
 
 def _build_split_view(name: str, split: Mapping[str, Any]) -> dict[str, Any]:
-    """A split, with what its part of the page shows besides."""
+    """A split, with the other values that its part of the page needs."""
     views = [_build_sentence_view(sentence) for sentence in split["sentences"]]
     rates = [row["wer"] or 0.0 for row in split["signers"].values()]
     return {
@@ -81,7 +81,7 @@ def _build_split_view(name: str, split: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _build_sentence_view(sentence: Mapping[str, Any]) -> dict[str, Any]:
-    """A sentence, with what its part of the page shows besides."""
+    """A sentence, with the other values that its part of the page needs."""
     errors = sentence["S"] + sentence["D"] + sentence["I"]
     length = sentence["C"] + sentence["S"] + sentence["D"]
     alignment = [tuple(column) for column in sentence["alignment"]]
@@ -95,7 +95,7 @@ def _build_sentence_view(sentence: Mapping[str, Any]) -> dict[str, Any]:
         "data": sentence,
         "errors": errors,
         "length": length,
-        "rate": _compute_rate(errors, length),
+        "rate": _compute_error_share(errors, length),
         "note_names": ("seconds", "confidence")[: max(map(len, notes), default=0)],
         "columns": list(zip(columns, notes, strict=True)),
         "words": words,
@@ -103,7 +103,7 @@ def _build_sentence_view(sentence: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _compute_rate(errors: int, length: int) -> float:
+def _compute_error_share(errors: int, length: int) -> float:
     """Errors in percent of the reference glosses; infinite where something was read and nothing signed."""
     if length:
         return 100.0 * errors / length

@@ -90,7 +90,7 @@ def test_what_is_missing_is_named_with_its_remedy(recognised_run, tmp_path):
 @pytest.mark.parametrize("kind", list(decode.KINDS))
 def test_the_decoders_that_are_timed_agree(kind):
     for seed in range(3):
-        rows = decode.draw_posteriors(kind, 12, 30, seed)
+        rows = decode.sample_posteriors(kind, 12, 30, seed)
         assert rows.shape == (1, 12, 30)
         assert rows.dtype == np.float32
         found = BeamDecoder(6, cutoff_top_n=8)(rows, [12])[0]
@@ -98,7 +98,7 @@ def test_the_decoders_that_are_timed_agree(kind):
 
 
 def test_posteriors_get_less_and_less_sure():
-    sureness = [decode.draw_posteriors(kind, 60, 300, 0).max(axis=2).mean() for kind in decode.KINDS]
+    sureness = [decode.sample_posteriors(kind, 60, 300, 0).max(axis=2).mean() for kind in decode.KINDS]
     assert sureness[0] > 0.9 > sureness[1] > 0.5 > sureness[2]
     assert sureness[2] < 0.1
 

@@ -12,9 +12,9 @@ import torch.distributed as dist
 from torch import nn
 
 import main
-from dataset.manifest import ManifestError
 from engine.distributed import select_local_device, split_device_names
 from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
+from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import gather_entries
 from tests.helpers.commands import run_python
@@ -176,5 +176,5 @@ def test_hypotheses_of_several_processes_come_in_the_order_of_the_references():
     parts = [{head: [CtmEntry(name, ()) for name in names] for head in ("sequence", "conv")} for names in ("ca", "b")]
     assert [entry.id for entry in gather_entries(parts, references)["sequence"]] == ["a", "b", "c"]
     for wrong in (parts[:1], [*parts, parts[1]]):
-        with pytest.raises(ManifestError, match="hypotheses of"):
+        with pytest.raises(RecognitionError, match="hypotheses of"):
             gather_entries(wrong, references)

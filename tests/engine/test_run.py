@@ -1,11 +1,11 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
-from config.load import load_config
+from config.load import load_config, to_yaml
 from engine.checkpoints import is_best, locate_best_checkpoint
 from engine.resume import list_changed_settings
-from engine.run_folder import check_run_folder
+from engine.run_folder import check_run_folder, holds_other_settings
 from engine.train_state import TrainState
 from evaluation.reporting.history import EpochRecord
 from utils.checkpoint import save_checkpoint
@@ -57,3 +57,12 @@ def test_the_best_epoch_has_the_lowest_wer_and_the_earlier_of_two_stays():
     state = TrainState(epoch=3, best_wer=25.0, best_epoch=2)
     assert [is_best(wer, state) for wer in (24.9, 25.0, 25.1)] == [True, False, False]
     assert is_best(130.0, TrainState())  # the first evaluation, whatever it gives
+
+
+def test_the_configuration_of_an_earlier_version_is_not_taken_for_another_one(tmp_path):
+    config = load_config(None, {"work_dir": str(tmp_path / "run")})[0]
+    held = tmp_path / "config.yaml"
+    held.write_text(to_yaml(config).replace("recompute: blocks", "checkpoint_stages: false"))
+    assert "checkpoint_stages" in held.read_text()
+    assert not holds_other_settings(held, config)
+    assert holds_other_settings(held, replace(config, recompute="stages"))

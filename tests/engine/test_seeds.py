@@ -30,11 +30,11 @@ time.sleep(60)
 
 
 def test_the_spread_between_seeds():
-    text = seeds.format_summary({0: {"dev": 10.0, "test": 20.0}, 1: {"dev": 14.0, "test": 20.0}})
+    text = seeds.format_seed_summary({0: {"dev": 10.0, "test": 20.0}, 1: {"dev": 14.0, "test": 20.0}})
     rows = [line.split() for line in text.splitlines()]
     assert rows[0] == ["seed", "WER", "dev", "WER", "test"]
     assert rows[-2:] == [["mean", "12.00", "20.00"], ["standard", "deviation", "2.83", "0.00"]]
-    assert "deviation" not in seeds.format_summary({0: {"dev": 10.0}})
+    assert "deviation" not in seeds.format_seed_summary({0: {"dev": 10.0}})
 
 
 def test_runs_with_two_seeds_and_what_is_there_already_is_kept(prepared, tmp_path, capfd):

@@ -74,7 +74,7 @@ def test_the_text_says_what_a_person_needs(runs, capsys):
     assert "B - A: -7.69 points of WER, 95 % interval" in text
     assert "p = 1; fewer errors in 2 sentences, more in 1, as many in 2" in text
     assert text.count("not the seeds") == 1
-    assert "NOT SCORED ALIKE" not in text
+    assert "NOT SCORED IN THE SAME WAY" not in text
 
 
 def test_runs_scored_differently_are_said_to_be(runs, tmp_path, capsys):
@@ -86,7 +86,7 @@ def test_runs_scored_differently_are_said_to_be(runs, tmp_path, capsys):
         "normalisation: A phoenix2014, B none",
         "equal neighbours merged: A yes, B no",
     ):
-        assert f"NOT SCORED ALIKE, {line}" in text
+        assert f"NOT SCORED IN THE SAME WAY, {line}" in text
         assert line in (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "scorer" not in text  # both count the same, which making a report checks
 

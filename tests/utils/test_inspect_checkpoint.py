@@ -67,9 +67,9 @@ def test_a_published_checkpoint(tmp_path, backbone):
     lines = said(tmp_path / "dev_17.10_epoch39_model.pt")
     expected = {
         "kind": "a checkpoint as this family of repositories publishes them",
-        "corpus": "not said",
+        "corpus": "not recorded",
         "epoch": "39",
-        "best WER": "not said",
+        "best WER": "not recorded",
         "backbone": backbone,
         "width": "64",
         "hidden size": "1024",
@@ -78,7 +78,7 @@ def test_a_published_checkpoint(tmp_path, backbone):
         "share heads": "true",
         "classes": "1296",
         "glosses": "none: the dictionary must be given with --dict",
-        "frames": "size not said",
+        "frames": "size not recorded",
         "also holds": "rng_state (numpy)",
     }
     assert {key: lines[key] for key in expected} == expected

@@ -4,7 +4,7 @@ import json
 
 from evaluation.ctm import Reference
 from evaluation.evaluation_result import Scoring
-from evaluation.reporting.report import format_result_line, format_summary, write_report
+from evaluation.reporting.report import format_result_line, format_results_table, write_report
 from evaluation.reporting.report_html import render_report
 from evaluation.wer import score_hypotheses
 from tests.helpers.evaluation import CONFIG, HISTORY, SENTENCES, evaluation, make_report
@@ -28,7 +28,7 @@ def test_summary_shows_interval_signers_and_conventions_that_count_otherwise():
     perfect = score_hypotheses(references, {reference.id: reference.glosses for reference in references})
     same = evaluation().results["sequence"]
     others = (Scoring("phoenix2014", False, perfect), Scoring("phoenix2014-T", True, same))
-    lines = [line.rstrip() for line in format_summary([evaluation(others=others)]).splitlines()]
+    lines = [line.rstrip() for line in format_results_table([evaluation(others=others)]).splitlines()]
     low, high = make_report()["splits"]["dev"]["interval"]
     assert lines[0].split() == ["split", "WER", "S", "D", "I", "glosses", "95", "%", "interval"]
     assert lines[1].split() == f"dev 38.46 % 2 2 1 13 {low:.1f} to {high:.1f} %".split()
