@@ -62,7 +62,8 @@ def convert_sync_batchnorm(model: nn.Module, device: torch.device) -> nn.Module:
         for name, child in module._modules.items():
             if isinstance(child, nn.modules.batchnorm._BatchNorm):
                 if child not in synced:
-                    synced[child] = SyncBatchNorm(child.num_features, child.eps, child.momentum).to(device)
+                    layer = SyncBatchNorm(child.num_features, child.eps, child.momentum)
+                    synced[child] = layer.to(device, child.weight.dtype)
                     synced[child].load_state_dict(child.state_dict())
                     synced[child].weight, synced[child].bias = child.weight, child.bias  # frozen ones stay frozen
                 setattr(module, name, synced[child])

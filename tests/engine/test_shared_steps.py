@@ -67,7 +67,8 @@ def learnt_in_float64(rank: int | None = None) -> dict[str, torch.Tensor]:
     clips = torch.randint(256, (4, 28, 3, 64, 64), dtype=torch.uint8)
     if rank is not None:
         clips = clips[2 * rank : 2 * rank + 2]
-    output = wrap_ddp(model, CPU, sync_batchnorm=True)(clips, torch.full((len(clips),), 16))
+    network = wrap_ddp(model, CPU, sync_batchnorm=True)  # kept until the backward pass, in which it shares gradients
+    output = network(clips, torch.full((len(clips),), 16))
     heads = (output.sequence_logits, output.conv_logits, *output.scale_logits)
     torch.stack([logits.square().mean() for logits in heads]).sum().backward()
     gradients = {name: weight.grad for name, weight in model.named_parameters()}
