@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -14,8 +13,8 @@ from evaluation.ctm import CtmWord
 from evaluation.heat.contact_sheet import ContactSheet, Pictures
 from evaluation.heat.heat_map import HeatMap
 from evaluation.heat.shown_clip import Region, ShownClip
-from evaluation.inference.formats import TranscriptError
 from evaluation.inference.overlay import BACKGROUND, CODEC, HIGHEST_RATE, NARROWEST, Band, open_writer
+from evaluation.inference.transcript import TranscriptError
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 
@@ -58,7 +57,7 @@ class HeatedPictures:
     def __len__(self) -> int:
         return len(self.clip.pictures)
 
-    def __getitem__(self, number: Any) -> Any:  # an integer only: nobody asks for a slice
+    def __getitem__(self, number: int, /) -> np.ndarray:
         return lay_heat_over(self.clip.pictures[number], self.heat_map.heat[number], self.clip.region)
 
     def __iter__(self) -> Iterator[np.ndarray]:

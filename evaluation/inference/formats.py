@@ -12,13 +12,8 @@ from pathlib import Path
 
 from evaluation.ctm import CtmEntry, write_ctm
 from evaluation.inference.elan import NUMBERED, save_eaf
-from evaluation.inference.transcript import Transcript, round_to_milliseconds
-from utils.errors import InputError
+from evaluation.inference.transcript import Transcript, TranscriptError, round_to_milliseconds
 from utils.files import set_aside, write_json, write_text
-
-
-class TranscriptError(InputError, ValueError):
-    """A transcript, or the video with its glosses, cannot be saved under this name."""
 
 
 def save_transcript(transcript: Transcript, path: str | Path) -> Path | None:
@@ -39,7 +34,8 @@ def save_transcript(transcript: Transcript, path: str | Path) -> Path | None:
 
 
 def save_ctm(transcripts: Sequence[Transcript], path: str | Path) -> Path | None:
-    """Write transcripts to one CTM file, as `save_transcript` does; an older one with other clips than these is kept.
+    """Write transcripts to one CTM file, as `save_transcript` does; an older file with other clips is kept under a
+    new name.
 
     Returns:
         the older file's new name; None if there was none, or all its clips are in this one.

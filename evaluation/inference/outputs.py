@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.video import Video
-from evaluation.inference.formats import CTM, TranscriptError, check_ctm_ids, check_format, save_transcript
+from evaluation.inference.formats import CTM, check_ctm_ids, check_format, save_transcript
 from evaluation.inference.overlay import SUFFIX, write_overlay
-from evaluation.inference.transcript import Transcript
+from evaluation.inference.transcript import Transcript, TranscriptError
 
 NAME = "{name}"
 """Stands for the name of the clip in the name of a file."""
@@ -105,7 +105,7 @@ class Outputs:
         """Raise TranscriptError if what is written would be taken for a clip of `source` the next time.
 
         An overlay is a video, so it would be in a folder of videos. Where the clips are folders of images, any new
-        folder beside them would be.
+        folder beside them would be taken for one.
         """
         folder = Path(file).parent.resolve()
         among_folders = source not in read and all(path.is_dir() for path in read)

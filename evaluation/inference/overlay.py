@@ -15,7 +15,7 @@ from dataset.frames import FrameError
 from dataset.sampling import sample_at_rate
 from dataset.video import Video
 from evaluation.ctm import CtmWord
-from evaluation.inference.formats import TranscriptError
+from evaluation.inference.transcript import TranscriptError
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 

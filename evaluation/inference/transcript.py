@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.ctm import CtmWord
+from utils.errors import InputError
+
+
+class TranscriptError(InputError, ValueError):
+    """A transcript, or the video with its glosses, cannot be saved under this name."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 from pympi.Elan import Eaf
 
 from evaluation.ctm import CtmWord, FormatError, read_ctm
-from evaluation.inference.formats import FORMATS, TranscriptError, check_format, save_ctm, save_transcript
-from evaluation.inference.transcript import Guess, Transcript
+from evaluation.inference.formats import FORMATS, check_format, save_ctm, save_transcript
+from evaluation.inference.transcript import Guess, Transcript, TranscriptError
 
 WORDS = (
     CtmWord("MORGEN", 0.2, 0.44, 0.98),

@@ -8,8 +8,8 @@ import pytest
 from dataset.frames import FrameError
 from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
-from evaluation.inference.formats import TranscriptError
 from evaluation.inference.overlay import write_overlay
+from evaluation.inference.transcript import TranscriptError
 from utils.fonts import Font, get_own_font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
