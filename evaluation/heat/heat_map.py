@@ -11,11 +11,10 @@ import numpy as np
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.forced_alignment import StepSpan, force_align
 from evaluation.heat.gradcam import LayerTrace, trace_layer
-from evaluation.heat.request import REFERENCE, HeatRequest
+from evaluation.heat.request import REFERENCE, HeatRequest, suggest_names
 from evaluation.heat.shown_clip import ShownClip
 from evaluation.inference.reading import ReadingError
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
-from utils.text import did_you_mean
 
 BRIGHTEST = 99.5
 """Percentile of the heat above zero that is shown as hot: a few outstanding places must not make all else cold."""
@@ -26,8 +25,8 @@ class HeatMap:
     """What the network saw in a clip of T frames.
 
     Attributes:
-        heat: (T, h, w) from 0, cold, to 1, on one scale a gloss for the whole clip: frames without evidence for their
-            gloss are cold.
+        heat: (T, h, w) from 0, cold, to 1, each gloss on one scale over the whole clip: frames without evidence for
+            their gloss are cold.
         glosses: each gloss with the frames (first, last + 1) in which it is signed, in order.
         recognised: the glosses that the network read.
         title: whose heat it is, in a few words.
@@ -89,7 +88,7 @@ def check_target(vocabulary: Vocabulary, clip: ShownClip, request: HeatRequest) 
         wanted = [request.gloss]
     for gloss in wanted:
         if gloss not in vocabulary:
-            hint = did_you_mean(gloss, vocabulary.glosses, most=3, cutoff=0.4)
+            hint = suggest_names(gloss, vocabulary.glosses)
             raise ReadingError(f"{gloss!r} is not among the {len(vocabulary)} glosses of {vocabulary.source}{hint}")
 
 
@@ -129,8 +128,8 @@ def combine_heat(
 ) -> np.ndarray:
     """Combine the heat of a sequence: each frame has that of the token in it, or of the one nearest to it.
 
-    The heat of each token is scaled by itself, over all frames: what is hot for a gloss need not be for another, but if
-    a gloss was told from its neighbours' frames, its own are cold.
+    The heat of each token is scaled by itself, over all frames: what is hot for a gloss need not be for another, but a
+    gloss that was recognised by its neighbours' frames is cold in its own.
 
     Args:
         trace: the clip's way through the network.

@@ -12,12 +12,11 @@ from dataset.crop import centre_square, crop_and_resize
 from dataset.manifest import Clip, Manifest, load_manifest
 from dataset.sampling import thin_out_evenly
 from dataset.video import Video
-from evaluation.heat.request import ClipChoice
+from evaluation.heat.request import ClipChoice, suggest_names
 from evaluation.heat.shown_clip import Region, ShownClip, resize_for_viewing
 from evaluation.inference.notes import describe_crop, describe_frames
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from utils.text import did_you_mean
 
 
 def load_shown_clip(
@@ -87,7 +86,7 @@ def find_corpus_clip(recogniser: Recogniser, choice: ClipChoice) -> tuple[Manife
         return manifest, clips[wanted]
     split = f"{choice.dataset} {choice.split}, whose clips are numbered 0 to {count - 1}"
     if not wanted.isdecimal():
-        hint = did_you_mean(wanted, list(clips), most=3, cutoff=0.4)
+        hint = suggest_names(wanted, list(clips))
         raise ReadingError(f"{split}, has no clip {wanted!r}{hint}")
     if int(wanted) >= count:
         raise ReadingError(f"{split}, has no clip {wanted}")

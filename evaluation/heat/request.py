@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +65,12 @@ class ClipChoice:
     config: str | None = None
 
 
+def suggest_names(name: str, choices: Sequence[str]) -> str:
+    """Ask whether names like `name` were meant: up to three, for glosses and clips often differ in a letter only."""
+    return did_you_mean(name, choices, most=3, cutoff=0.4)
+
+
 def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     if value not in choices:
-        hint = did_you_mean(value, choices, most=3, cutoff=0.4)
+        hint = suggest_names(value, choices)
         raise ReadingError(f"{name} is {value!r}: choose one of {', '.join(choices)}{hint}")
