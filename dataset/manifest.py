@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from config.load import list_corpora
 from utils.errors import InputError
 from utils.files import write_json
 from utils.temporal import TemporalSpec
@@ -102,16 +103,20 @@ class Manifest:
         ]
 
     @classmethod
-    def load(cls, path: str | Path) -> Manifest:
+    def load(cls, path: str | Path, dataset: str | None = None) -> Manifest:
         """Read the manifest at `path`; its own folder becomes `home`.
+
+        Args:
+            path: the manifest.
+            dataset: the corpus that messages advise to prepare; without it the folder's name has to say it.
 
         Raises:
             ManifestError: the file is missing, not JSON, or an entry is malformed (the message names it).
         """
         path = Path(path)
-        content = _read_json(path)
+        content = _read_json(path, dataset)
         if content.get("clips") == []:
-            raise ManifestError(f"{path} lists no clip: {_remedy(path)}")
+            raise ManifestError(f"{path} lists no clip: {_remedy(path, dataset)}")
         try:
             return TypeAdapter(cls).validate_python({**content, "home": path.parent})
         except ValidationError as error:
@@ -155,7 +160,7 @@ def load_manifest(prepared: str | Path, dataset: str, split: str) -> Manifest:
     Raises:
         ManifestError: the manifest is missing or malformed, or the folder holds another corpus.
     """
-    manifest = Manifest.load(Path(prepared) / f"{split}.json")
+    manifest = Manifest.load(Path(prepared) / f"{split}.json", dataset)
     if manifest.dataset != dataset:
         raise ManifestError(
             f"{prepared} holds {manifest.dataset}, not {dataset}: set `prepared` to where "
@@ -164,21 +169,26 @@ def load_manifest(prepared: str | Path, dataset: str, split: str) -> Manifest:
     return manifest
 
 
-def _remedy(path: Path) -> str:
+def _remedy(path: Path, dataset: str | None) -> str:
     folder = path.parent
-    name = folder.name if folder.parent.name == "preprocess" else "NAME"
+    name = dataset or "NAME"
+    # By the list of corpora, since other corpora lie there as well: preprocess/quickstart is no name for --dataset.
+    if dataset is None and folder.parent.name == "preprocess" and folder.name in list_corpora():
+        name = folder.name
     return f"prepare the corpus: `python -m preprocess.prepare --dataset {name} --output {folder} --process-image`"
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_json(path: Path, dataset: str | None) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ManifestError(f"no manifest at {path}: {_remedy(path)}") from error
+        raise ManifestError(f"no manifest at {path}: {_remedy(path, dataset)}") from error
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ManifestError(f"{path} is not a readable JSON file ({error}): {_remedy(path)}") from error
+        raise ManifestError(f"{path} is not a readable JSON file ({error}): {_remedy(path, dataset)}") from error
     if not isinstance(content, dict):
-        raise ManifestError(f"{path} must hold one JSON object (dataset, split, frame_size, clips): {_remedy(path)}")
+        raise ManifestError(
+            f"{path} must hold one JSON object (dataset, split, frame_size, clips): {_remedy(path, dataset)}"
+        )
     return content
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dataset.manifest import Clip, Manifest, ManifestError
+from dataset.manifest import Clip, Manifest, ManifestError, load_manifest
 
 CLIPS = (
     Clip("a-1", "frames/dev/a-1", "Signer01", ("SÜD", "今天"), 16),
@@ -51,6 +51,11 @@ def test_missing_file_names_the_command(tmp_path):
         Manifest.load(tmp_path / "preprocess/phoenix2014-T/train.json")
     with pytest.raises(ManifestError, match=r"--dataset NAME --output .*elsewhere"):
         Manifest.load(tmp_path / "elsewhere/train.json")
+    quickstart = tmp_path / "preprocess/quickstart"  # the name of a folder there, but of no corpus
+    with pytest.raises(ManifestError, match=r"--dataset NAME --output .*quickstart"):
+        Manifest.load(quickstart / "train.json")
+    with pytest.raises(ManifestError, match=r"--dataset phoenix2014 --output .*quickstart"):
+        load_manifest(quickstart, "phoenix2014", "train")
 
 
 @pytest.mark.parametrize("content", ["", "[1]", "{", '{"clips": 1}'])
