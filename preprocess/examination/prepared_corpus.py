@@ -34,15 +34,14 @@ from utils.text import plural
 
 AGAIN = "prepare again by the command below; finished clips are kept"
 MANIFESTS = "prepared: manifests"
-FOLDERS, COUNTS, IMAGES, SIZES, GLOSSES, REFERENCES, LENGTHS = CHECKS = (
-    "prepared: clip folders",
-    "prepared: frame counts",
-    "prepared: images",
-    "prepared: image sizes",
-    "prepared: dictionary",
-    "prepared: references",
-    "prepared: label lengths",
-)
+FOLDERS = "prepared: clip folders"
+COUNTS = "prepared: frame counts"
+IMAGES = "prepared: images"
+SIZES = "prepared: image sizes"
+GLOSSES = "prepared: dictionary"
+REFERENCES = "prepared: references"
+LENGTHS = "prepared: label lengths"
+CHECKS = (FOLDERS, COUNTS, IMAGES, SIZES, GLOSSES, REFERENCES, LENGTHS)
 SEEN, CROP, SAME = "prepared: glosses outside train", "prepared: crop", "prepared: of this corpus"
 
 

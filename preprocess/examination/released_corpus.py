@@ -30,16 +30,18 @@ from utils.text import plural
 
 DISK_SAMPLE = 30  # clips whose first frame is resized to estimate the room that all of them will take
 ROOT = "corpus: root and annotations"
-CLIPS, SCORABLE, FOLDERS, IMAGES, SIZES = CHECKS = (
-    "corpus: number of clips",
-    "corpus: labels can be scored",
-    "corpus: clip folders",
-    "corpus: images",
-    "corpus: image sizes",
-)
+CLIPS = "corpus: number of clips"
+SCORABLE = "corpus: labels can be scored"
+FOLDERS = "corpus: clip folders"
+IMAGES = "corpus: images"
+SIZES = "corpus: image sizes"
+CHECKS = (CLIPS, SCORABLE, FOLDERS, IMAGES, SIZES)
 COUNTS = "corpus: image counts"  # of corpora that state them
-LENGTHS, SEEN, DISK = ONLY_BEFORE = ("corpus: label lengths", "corpus: glosses outside train", "corpus: free disk")
-"""Checks that the prepared corpus is put to instead, once there is one."""
+LENGTHS = "corpus: label lengths"
+SEEN = "corpus: glosses outside train"
+DISK = "corpus: free disk"
+ONLY_BEFORE = (LENGTHS, SEEN, DISK)
+"""Checks that are done on the prepared corpus instead, once there is one."""
 
 
 def try_reading(dataset: str, root: Path, labels: Path | None, seed: int) -> tuple[Corpus | None, CheckResult]:
@@ -99,7 +101,7 @@ def examine_frames(
 
 
 def examine_before_preparation(dataset: str, corpus: Corpus, states: ClipStates, output: Path) -> list[CheckResult]:
-    """Do the checks that manifests are put to where there are some, and check the room for what preparation writes."""
+    """Do the checks that are later done on manifests, and check that the disk has room."""
     manifests = [
         Manifest(dataset, split, FRAME_SIZE, clips)
         for split, members in corpus.splits.items()
@@ -117,7 +119,10 @@ def _check_published(dataset: str, corpus: Corpus) -> CheckResult:
     published_clips = CORPORA[dataset].published_clips
     if not published_clips:
         return CheckResult(CLIPS, Verdict.OK, "not published for this corpus")
-    remedy = "unpack the download completely; none if part of the corpus, or one made in its layout, is what you want"
+    remedy = (
+        "unpack the download completely; nothing to do if you want only a part of the corpus, or your own corpus "
+        "in its layout"
+    )
     found = {split: len(members) for split, members in corpus.splits.items()}
     problems = [
         (Verdict.WARNING, f"{split}: {plural(found[split], 'clip')}, where papers report {published}", remedy)
