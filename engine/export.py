@@ -25,7 +25,7 @@ from dataset.legacy import load_dictionary
 from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
 from evaluation.inference.options import add_option
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.table import format_table
@@ -35,9 +35,6 @@ LONGEST = 100_000  # output steps; torch.export is given an upper limit
 TOLERANCE = 1e-4
 OLDEST = "2.8"  # PyTorch that exports a loop over time
 OPSET = 17  # the newest that PyTorch's TorchScript exporter writes without conversion
-
-Network = Callable[[np.ndarray], np.ndarray]
-"""Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-Network = TypeVar("Network", bound=nn.Module)
+Module = TypeVar("Module", bound=nn.Module)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 @torch.no_grad()
-def fold_norms(model: Network) -> Network:
+def fold_norms(model: Module) -> Module:
     """Copy a network for recognition: it gives what it gives in evaluation, in fewer steps, and cannot be trained.
 
     Every BatchNorm that follows a convolution in the order of a module's parts becomes part of its weights. This asks

@@ -58,7 +58,7 @@ def compute_bootstrap_interval(
         seed: the seed of the draws, always the same unless told otherwise: equal runs give equal reports.
 
     Returns:
-        (low, high); None where drawing anew says nothing: all sentences have the same rate (one sentence, no error at
+        (low, high); None where resampling says nothing: all sentences have the same rate (one sentence, no error at
         all, everything missed), or there are so few with a gloss that a draw can be without any.
 
     Raises:
@@ -73,7 +73,7 @@ def compute_bootstrap_interval(
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # draws without a gloss: answered by None
         result = stats.bootstrap(
             (counts, glosses),
-            _compute_rate,
+            _compute_percentages,
             paired=True,
             vectorized=True,
             n_resamples=resamples,
@@ -86,7 +86,7 @@ def compute_bootstrap_interval(
     return (low, high) if np.isfinite([low, high]).all() else None
 
 
-def _compute_rate(errors: np.ndarray, lengths: np.ndarray, axis: int = -1) -> np.ndarray:
+def _compute_percentages(errors: np.ndarray, lengths: np.ndarray, axis: int = -1) -> np.ndarray:
     """(..., N) counts to (...) percent, not a number where there is no gloss."""
     total = lengths.sum(axis=axis)
     return 100.0 * errors.sum(axis=axis) / np.where(total, total, np.nan)

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path, PurePosixPath
 
+from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import (
     Corpus,
     CorpusReader,
@@ -17,7 +18,7 @@ from preprocess.corpora.corpus import (
     read_lines,
 )
 
-SPLITS = ("train", "dev")  # It was released without a test split.
+RELEASED_SPLITS = SPLITS[:2]  # It was released without a test split.
 
 
 def read_csl(root: Path) -> Corpus:
@@ -27,7 +28,7 @@ def read_csl(root: Path) -> Corpus:
         PreparationError: the root or one of these files is wrong, or a gloss is not in `voc.txt`.
     """
     check_root(root, CSL)
-    rows = {split: _read_rows(root / f"{split}.txt") for split in SPLITS}
+    rows = {split: _read_rows(root / f"{split}.txt") for split in RELEASED_SPLITS}
     frequency = Counter(PurePosixPath(path).name for entries in rows.values() for _, path, _ in entries)
     splits = {
         split: tuple(_make_recording(root, where, path, label, frequency) for where, path, label in entries)
@@ -76,7 +77,7 @@ def _locate_below(root: Path, path: str) -> PurePosixPath:
     """Locate the longest end of `path` that is a folder below `root`.
 
     The lists in circulation carry absolute paths of the machines that they were written on, so the head is dropped.
-    A folder that is nowhere keeps all of its path, for the message that it is missing.
+    If no part of the path exists, all of it is kept, for the message.
     """
     parts = [part for part in PurePosixPath(path).parts if part not in ("/", ".", "..")]
     for start in range(len(parts)):
