@@ -40,7 +40,7 @@ BARE_PROGRAMS := sh touch cat
 test-bare: install
 	rm -rf $(BARE)
 	mkdir -p $(BARE)/bin $(BARE)/home
-	ln -s $(foreach program,$(BARE_PROGRAMS),$(shell command -v $(program))) $(BARE)/bin
+	ln -s $(foreach program,$(BARE_PROGRAMS),$(shell command -v $(program) ;)) $(BARE)/bin
 	env -i BARE=1 HOME=$(BARE)/home PATH=$(BARE)/bin LC_ALL=C XDG_DATA_DIRS=$(BARE) $(CURDIR)/$(RUN) $(PYTEST) -rs
 
 lint: install
