@@ -127,6 +127,7 @@ class Pack:
     @contextmanager
     def open_transaction(self) -> Iterator[lmdb.Transaction]:
         """Open a transaction that gives views of the file; what is found wrong in its block becomes a FrameError."""
+        # No FrameError is raised in these blocks: it is a ValueError too, and would be wrapped a second time.
         try:
             with _open_environment(self.path).begin(buffers=True) as transaction:
                 yield transaction

@@ -69,6 +69,10 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
 
     Raises:
         ManifestError: the split is not prepared, or its clips are not those of the references.
+        FormatError: a line of the references cannot be read.
+        ConfigError: the crop is larger than the frames.
+        FrameError: the pack is missing, damaged or of other clips, or features are missing.
+        VocabularyError: a label holds a gloss that the vocabulary lacks.
     """
     manifest = load_manifest(config.prepared, config.dataset, split)
     references = load_references(config.prepared, config.dataset, split)
@@ -153,7 +157,7 @@ def score_in_all_ways(
 ) -> tuple[Scoring, ...]:  # fmt: skip
     """Score with and without merging, under the configured rule set and those to be reported beside it.
 
-    Published results differ in both, and a figure can only be compared with one that was counted alike.
+    Published results differ in both, and only figures counted in the same way can be compared.
 
     Args:
         config: the run's configuration.

@@ -107,7 +107,7 @@ def _run_sclite(command: list[str], folder: Path, timeout: float) -> str:
     arguments = ["-h", "hyp.ctm", "ctm", "-r", "ref.stm", "stm", "-o", "pra", "stdout"]
     try:
         # The output goes to files: where a wrapper starts sclite, the wrapper's child would hold a pipe open after the
-        # time limit, and reading it would wait on.
+        # time limit, and reading it would never end.
         with (folder / "report").open("wb") as report, (folder / "messages").open("wb") as messages:
             subprocess.run(
                 [*command, *arguments],

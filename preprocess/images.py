@@ -155,7 +155,7 @@ def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
 
 
 def _identify_source(source: Path) -> dict[str, str | int]:
-    """Make what changes when other frames take the place of these: from names, sizes and times of change alone."""
+    """Make a fingerprint of the source from names, sizes and times of change."""
     if not is_video(source):
         files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in list_frame_files(source)]
         return {"images": zlib.crc32(repr(files).encode())}
@@ -167,7 +167,7 @@ def _identify_source(source: Path) -> dict[str, str | int]:
 
 
 def _count_finished_frames(clip: ClipToResize, size: int) -> int:
-    """Count the frames, if those of the source as it is now have been written, else 0; nothing but one is decoded."""
+    """Count the frames, if those of the source as it is now have been written, else 0; only the first is decoded."""
     identity = _identify_source(clip.source)
     try:
         marker = json.loads((clip.target / MARKER).read_text(encoding="utf-8"))

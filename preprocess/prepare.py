@@ -114,7 +114,7 @@ def _write_corpus(
         for split, recordings in corpus.splits.items()
     )
     notes = (*corpus.notes, *delete_stale_packs(output, manifests), *_compare_with_published(dataset, corpus))
-    # Last of all: who finds manifests may rely on everything that they name.
+    # Last, so that a manifest exists only when all that it names does.
     for manifest in manifests:
         manifest.save(output / f"{manifest.split}.json")
     return PreparedCorpus(dataset, output, vocabulary, manifests, resized, notes)

@@ -42,7 +42,7 @@ def compute_confidences(sequences: Sequence[Sequence[int]], scores: Sequence[flo
 
 @njit(cache=True, nogil=True)
 def _compute_shares(tokens: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(K, L) for each token of (K, L), the share of the `weights` (K,) of those sequences that have it too."""
+    """The share (K, L) of the `weights` (K,) of all sequences that have the token too, for each token of (K, L)."""
     K, L = tokens.shape
     shares = np.zeros((K, L))
     longest = np.zeros((L + 1, L + 1), np.int64)

@@ -29,7 +29,7 @@ def build_words(
     """
     # The decoder's own steps (`hypothesis.frames`) are the peaks only, where a gloss is surest, and not its duration.
     spans = force_align(posteriors, hypothesis.tokens)
-    confidences = hypothesis.confidences or [None for _ in spans]
+    confidences = hypothesis.confidences or [None] * len(spans)
     words = []
     for gloss, (first, end), confidence in zip(vocabulary.decode(hypothesis.tokens), spans, confidences, strict=True):
         # The last step may reach into the padding, so it can stand for frames that the clip does not have.

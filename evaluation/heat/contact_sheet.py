@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 from utils.fonts import Font
 
 TILE = 150  # pixels: the longer side of a picture
-COLUMNS, LEAST = 10, 5  # rows have at most so many pictures, and room for so many, or the title would not fit
+COLUMNS, LEAST = 10, 5  # the most pictures in a row, and the fewest that a row has room for, or the title would not fit
 EVERY = 4  # frames a picture, as many as an output step of the default network has; the one in their middle is shown
 GAP, MARGIN, BAND = 4, 14, 32  # pixels: between pictures, around the page, and below a row for its glosses
 LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a long gloss may be shrunk to

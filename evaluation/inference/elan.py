@@ -28,7 +28,7 @@ def save_eaf(transcript: Transcript, path: Path) -> Path | None:
     """
     eaf = Eaf(author="mstfnet")
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    if transcript.video.is_file():  # of images there is nothing that ELAN could play
+    if transcript.video.is_file():  # ELAN cannot play a folder of images
         _link_video(eaf, transcript.video, path)
     eaf.add_tier(GLOSS_TIER)
     eaf.remove_tier("default")  # pympi begins every file with it

@@ -31,11 +31,12 @@ def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Pa
     Args:
         path: the file; one ending in `.onnx` holds all that is needed, and runs on the CPU.
         device: the device's name, as for `select_device`.
-        dataset: the corpus whose configuration a checkpoint gets that holds none.
+        dataset: the corpus whose configuration is used if the checkpoint holds none.
         dictionary: the file of the glosses for a checkpoint that holds none.
 
     Raises:
-        CheckpointError, VocabularyError, InputError: what was given does not serve.
+        InputError: what was given does not serve. It is a CheckpointError, ConfigError or VocabularyError where it is
+            about the checkpoint, the corpus's configuration or the dictionary.
     """
     if path.suffix.lower() in FOR_OTHER_PROGRAMS:
         raise CheckpointError(

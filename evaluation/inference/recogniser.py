@@ -137,7 +137,8 @@ class Recogniser(Generic[AnyNetwork]):
         return self.transform.apply(resized, plan)
 
     def recognise(self, frames: np.ndarray | str | Path) -> Recognition:
-        """Read one clip, all of it at once; `evaluation.inference.transcribe` samples or cuts what is long.
+        """Read one clip, all of it at once; for long videos use `transcribe`, which samples them or cuts them into
+        windows.
 
         Args:
             frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a video file or folder of images of

@@ -35,7 +35,7 @@ def plan_windows(frames: int, length: int, grid: int = 1) -> list[FrameSpan]:
     Args:
         frames: the clip's length.
         length: the windows' length; the last one may be shorter, but is longer than the overlap.
-        grid: the number of which every window begins at a multiple, so that windows share the network's output steps.
+        grid: windows begin at multiples of this number, so that they share the network's output steps.
 
     Raises:
         ReadingError: windows are so short that more than two would overlap.

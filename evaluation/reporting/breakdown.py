@@ -42,8 +42,8 @@ def choose_length_bins(lengths: Sequence[int], most: int = MOST_BINS) -> list[tu
     bins: list[tuple[int, int]] = []
     numbers = Counter(lengths)
     left, inside, first = len(lengths), 0, None
-    # Not np.quantile: sentences of one length must stay together, so bins are closed between two lengths, and what is
-    # left is shared anew among the bins that are left.
+    # Not np.quantile: sentences of one length must stay together, so a bin ends between two lengths, and the
+    # remaining sentences are divided among the remaining bins.
     for length in sorted(numbers):
         first = length if first is None else first
         inside += numbers[length]

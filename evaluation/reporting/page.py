@@ -25,8 +25,8 @@ class Column:
     """One place of a sentence under which readings stand.
 
     Attributes:
-        reference: the gloss signed, None where somebody inserted one.
-        read: the operation and gloss of each run there; None for a run that has nothing to do with this insertion.
+        reference: the gloss signed, None where a run inserted a gloss.
+        read: the operation and gloss of each run there; None for a run without a gloss in this insertion.
     """
 
     reference: str | None

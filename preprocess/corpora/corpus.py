@@ -60,7 +60,7 @@ class CorpusReader:
         title: the corpus's name in prose.
         page: the address of its download.
         released_folder: the name of the released folder that is to be linked as its root.
-        marker: a path below the root, by which the right level of the release is known.
+        marker: a path that exists below the right root.
         root_name: the name of the default root below `dataset/`, where it is not `name`.
         language: the corpus's name for `--language`, as users of published checkpoints know it; empty if it has none.
         image_size: width and height of the released images; None where they differ.

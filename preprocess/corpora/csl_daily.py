@@ -82,7 +82,7 @@ def _read_splits(table: Path, labels: Mapping[str, object]) -> tuple[dict[str, l
         if split not in splits:
             raise PreparationError(f"{where}: the split must be one of {', '.join(SPLITS)}, but is {split!r}")
         # Only the row as it was released: where the labels have that name after all, or lack the right one, the tables
-        # are of another making and nothing is known to be wrong.
+        # were made by someone else and are taken as they are.
         if name == WRONG_NAME and split == "train" and name not in labels and RIGHT_NAME in labels:
             notes.append(f"train: {WRONG_NAME}, which does not exist, replaced by {RIGHT_NAME} ({table.name} is wrong)")
             name = RIGHT_NAME

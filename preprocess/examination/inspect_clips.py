@@ -71,7 +71,7 @@ def inspect_clips(paths: Sequence[Path], full: bool, workers: int, title: str) -
     Args:
         paths: the clips, each a folder of images or a video file.
         full: whether to decode everything.
-        workers: the number of processes; threads would wait for each other, a million files take much Python.
+        workers: the number of processes, since Python runs one thread at a time and listing a million files is slow.
         title: the text of the progress bar.
 
     Raises:
