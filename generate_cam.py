@@ -17,6 +17,7 @@ from evaluation.inference.options import add_network_options, add_option, add_re
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
+from utils.output import run_command
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,4 +81,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

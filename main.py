@@ -15,6 +15,7 @@ from config.load import list_keys, load_config
 from config.schema import RENAMED_KEYS
 from engine.interruption import Interrupted
 from utils.errors import InputError
+from utils.output import run_command
 
 HELP = {
     "phase": "train, test or features",
@@ -113,4 +114,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

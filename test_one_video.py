@@ -18,6 +18,7 @@ from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
+from utils.output import run_command
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -83,4 +84,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

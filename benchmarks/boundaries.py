@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from dataset.synthetic.generate import BOUNDARIES
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.wer import align_glosses
 from utils.errors import InputError
+from utils.output import run_command
 from utils.table import format_table
 
 OUTPUT_STEP = 4
@@ -131,7 +131,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main(parse_args())
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    run_command(lambda: main(parse_args()))

@@ -16,6 +16,7 @@ import numpy as np
 
 from evaluation.ctc.confidence import compute_confidences
 from evaluation.decode import BeamDecoder
+from utils.output import run_command
 from utils.table import format_table
 from utils.workers import available_cores
 
@@ -148,4 +149,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

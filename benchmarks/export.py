@@ -22,6 +22,7 @@ from dataset.vocabulary import Vocabulary
 from engine.export import FORMATS, Network, compare_networks, make_random_clip, write_and_read_back
 from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
+from utils.output import run_command
 from utils.table import format_table
 
 GLOSSES = 1295  # of the published PHOENIX2014 network
@@ -126,4 +127,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

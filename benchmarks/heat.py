@@ -8,7 +8,6 @@ twentieth of the clip is blurred. Networks of the same shape with random weights
 from __future__ import annotations
 
 import argparse
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from evaluation.heat.heat_map import combine_heat, find_gloss_spans
 from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
-from utils.errors import InputError
+from utils.output import run_command
 from utils.table import format_table
 
 BLURRED = 0.05  # the part of a clip's pixels that is blurred, the hottest ones
@@ -210,7 +209,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main(parse_args())
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    run_command(lambda: main(parse_args()))

@@ -34,6 +34,7 @@ from evaluation.inference.onnx_network import INPUT, OnnxNetwork
 from evaluation.inference.recogniser import Recogniser
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
+from utils.output import run_command
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -217,4 +218,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

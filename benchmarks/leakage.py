@@ -17,6 +17,7 @@ from config.load import FOLDER, load_config
 from config.schema import Config
 from dataset.manifest import Manifest
 from engine.run import run
+from utils.output import run_command
 
 
 def shuffle_labels(manifest: Manifest, seed: int) -> Manifest:
@@ -67,4 +68,4 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

@@ -38,6 +38,7 @@ from dataset.synthetic.generate import plan_corpus, render_clip
 from dataset.vocabulary import Vocabulary
 from preprocess.images import JPEG_QUALITY
 from preprocess.pack import pack
+from utils.output import run_command
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -245,4 +246,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

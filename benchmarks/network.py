@@ -23,6 +23,7 @@ from benchmarks.reference3d import Reference3d
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
 from utils.device import computes_bfloat16
+from utils.output import run_command
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -234,4 +235,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

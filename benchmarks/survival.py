@@ -29,6 +29,7 @@ from dataset.synthetic.generate import generate
 from engine.checkpoints import BEST, LAST
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
+from utils.output import run_command
 from utils.table import format_table
 
 REPOSITORY = Path(__file__).parents[1]
@@ -164,4 +165,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

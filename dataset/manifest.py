@@ -136,7 +136,7 @@ class Manifest:
             for clip in self.clips
         ]
         content = {"dataset": self.dataset, "split": self.split, "frame_size": self.frame_size, "clips": clips}
-        write_json(path, content)
+        write_json(path, content, keep_names=True)  # folders are opened by what is written here
 
 
 def locate_references(prepared: str | Path, dataset: str, split: str) -> Path:

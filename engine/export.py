@@ -28,6 +28,7 @@ from evaluation.inference.options import add_option
 from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_path
+from utils.output import run_command
 from utils.table import format_table
 
 LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared: an exporter may fix the length of its example
@@ -240,4 +241,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

@@ -19,6 +19,7 @@ from types import FrameType
 
 from engine.interruption import SIGNALS, Interrupted
 from utils.files import write_json
+from utils.output import run_command
 from utils.table import format_table
 
 MAIN = Path(__file__).parents[1] / "main.py"
@@ -132,4 +133,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

@@ -17,6 +17,7 @@ from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells, result_to_dict
 from utils.errors import InputError
 from utils.files import write_text
+from utils.output import run_command
 from utils.table import format_table
 
 TOP_TEXT, TOP_PAGE = 10, 20
@@ -175,4 +176,4 @@ def _build_pair_view(pair: SentencePair) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

@@ -28,6 +28,7 @@ from evaluation.wer_result import (
     result_to_dict,
 )
 from utils.errors import InputError
+from utils.output import run_command
 from utils.table import format_table
 
 # sclite's costs. A substitution is cheaper than a deletion and an insertion together (4 < 6), so two different glosses
@@ -188,4 +189,4 @@ def format_result(result: WerResult) -> str:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

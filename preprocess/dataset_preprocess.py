@@ -6,6 +6,7 @@ from pathlib import Path
 # It is run inside preprocess/, where Python finds no other package of the repository.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from preprocess.prepare import main, parse_args
+from utils.output import run_command
 
 if __name__ == "__main__":
-    sys.exit(main(parse_args(["--dataset", "phoenix2014", *sys.argv[1:]])))
+    run_command(lambda: main(parse_args(["--dataset", "phoenix2014", *sys.argv[1:]])))

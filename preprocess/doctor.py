@@ -19,7 +19,8 @@ from preprocess.examination import prepared_corpus, released_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, format_results, run_check
 from preprocess.examination.frame_checks import ClipStates
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
-from utils.text import plural
+from utils.output import run_command
+from utils.text import plural, show_text
 from utils.workers import available_cores
 
 FIX_AND_RERUN = "correct this, then run the doctor again"
@@ -206,11 +207,9 @@ def main(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    # File names may hold what the terminal's encoding can't show, and printing that would raise an error.
-    encoding = sys.stdout.encoding or "utf-8"
-    print(format_diagnosis(target, results).encode(encoding, "backslashreplace").decode(encoding))
+    print(show_text(format_diagnosis(target, results)))
     return int(_count_verdicts(results, Verdict.ERROR) > 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main(parse_args()))
+    run_command(lambda: main(parse_args()))

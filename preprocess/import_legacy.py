@@ -23,6 +23,7 @@ from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
 from preprocess.prepare import remove_earlier_files, write_references
 from preprocess.summary import format_corpus_summary
 from utils.errors import InputError
+from utils.output import run_command
 from utils.text import shorten
 
 RESIZED_FRAMES = "features/fullFrame-256x256px"  # written into the corpus by the preparation of earlier systems
@@ -174,4 +175,4 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(parse_args()))
+    run_command(lambda: main(parse_args()))

@@ -24,6 +24,7 @@ from dataset.packed import INDEX, VERSION, Pack, PackedClip, clip_key, data_key,
 from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
+from utils.output import run_command
 
 PAGE = 1 << 16  # bytes of the largest memory page of any system that LMDB runs on
 
@@ -211,4 +212,4 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(parse_args()))
+    run_command(lambda: main(parse_args()))

@@ -21,6 +21,7 @@ from preprocess.images import ClipToResize, count_clip_frames, is_video, resize_
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.summary import format_corpus_summary
+from utils.output import run_command
 
 
 @dataclass(frozen=True)
@@ -223,4 +224,4 @@ def main(args: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(parse_args()))
+    run_command(lambda: main(parse_args()))

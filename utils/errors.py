@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from utils.text import show_text
+
 OUT_OF_MEMORY = re.compile(
     r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory", re.IGNORECASE
 )
@@ -11,6 +13,10 @@ OUT_OF_MEMORY = re.compile(
 
 class InputError(Exception):
     """Something given by the user is wrong: the message names the value and the remedy, and needs no traceback."""
+
+    def __str__(self) -> str:
+        """The message, in which names that are not UTF-8 can be printed and written to files."""
+        return show_text(super().__str__())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from utils.text import escaping_errors, show_text
 
 
 @contextmanager
@@ -53,11 +56,30 @@ def set_aside(path: Path, pattern: str = "{stem}-{number}{suffix}") -> Path:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8 with Unix line ends, whole or not at all."""
+    r"""Write `text` to `path` as UTF-8 with Unix line ends, whole or not at all.
+
+    Bytes of file names that are not UTF-8 stand in it as `\xE9` (`utils.text.show_text`).
+    """
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors=escaping_errors(), newline="\n")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` to `path` as indented UTF-8 JSON, whole or not at all."""
-    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+def write_json(path: str | Path, value: Any, keep_names: bool = False) -> None:
+    r"""Write `value` to `path` as indented UTF-8 JSON, whole or not at all.
+
+    Args:
+        path: the file.
+        value: plain values.
+        keep_names: whether file names that are not UTF-8 must be the same again when they are read: JSON can spell
+            what Python makes of them (`\udce9`). Else they stand as `\xE9`, as in all other texts.
+    """
+    spell = _spell_in_json if keep_names else _show_in_json
+    write_text(path, re.sub("[\ud800-\udfff]+", spell, json.dumps(value, ensure_ascii=False, indent=1)) + "\n")
+
+
+def _spell_in_json(found: re.Match[str]) -> str:
+    return "".join(f"\\u{ord(letter):04x}" for letter in found[0])
+
+
+def _show_in_json(found: re.Match[str]) -> str:
+    return show_text(found[0]).replace("\\", "\\\\")

@@ -17,6 +17,7 @@ from torch import Tensor
 from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
+from utils.output import run_command
 from utils.table import format_table
 from utils.text import shorten
 
@@ -126,4 +127,4 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main(parse_args())
+    run_command(lambda: main(parse_args()))

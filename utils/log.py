@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from utils.text import escaping_errors
+
 LOGGER = logging.getLogger("mstfnet")
 
 
@@ -37,7 +39,7 @@ def start_log(path: str | Path | None, quiet: bool = False) -> logging.Logger:
     LOGGER.addHandler(logging.NullHandler() if quiet else TerminalHandler())
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8")
+        file = logging.FileHandler(path, encoding="utf-8", errors=escaping_errors())
         file.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
         LOGGER.addHandler(file)
     return LOGGER

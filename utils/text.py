@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+from itertools import count
+
+ERRORS = "mstfnet.escape"
+"""The name of the error handler that `escaping_errors` registers."""
+
+_SURROGATES = re.compile("[\ud800-\udfff]+")
+_ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
@@ -24,3 +33,48 @@ def did_you_mean(name: str, choices: Sequence[str], most: int = 1, cutoff: float
     """ "; did you mean A?" with the choices that are spelt most like `name`; "" where none is near."""
     near = difflib.get_close_matches(name, choices, n=most, cutoff=cutoff)
     return f"; did you mean {' or '.join(near)}?" if near else ""
+
+
+def show_text(text: object) -> str:
+    r"""The text, or the path, as Unicode that UTF-8 can hold: bytes of a file name that are not UTF-8 stand as `\xE9`.
+
+    Python keeps such bytes as lone surrogates, with which a file is found, but which no text file can hold.
+    """
+    return _SURROGATES.sub(lambda found: _show_surrogates(found[0]), str(text))
+
+
+def number_repeats(texts: Iterable[str]) -> list[str]:
+    """The texts in their order, of which those that an earlier one equals get a number: A, A-2, A-3."""
+    taken: set[str] = set()
+    listed = list(texts)
+    firsts = set(listed)
+    for place, text in enumerate(listed):
+        unique = text
+        for number in count(2):
+            if unique not in taken and (unique == text or unique not in firsts):
+                break
+            unique = f"{text}-{number}"
+        taken.add(unique)
+        listed[place] = unique
+    return listed
+
+
+def escaping_errors() -> str:
+    r"""The name of the error handler that writes what an encoding cannot hold as `\xE9`, `\u4e2d` or `\U0001f600`."""
+    codecs.register_error(ERRORS, _escape)
+    return ERRORS
+
+
+def _show_surrogates(text: str) -> str:
+    # Where the system's encoding is ASCII, a UTF-8 name arrives as surrogates too: what is whole in them is decoded.
+    decoded = text.encode("utf-8", "surrogateescape") if _ESCAPED_BYTES.fullmatch(text) else b""
+    shown = decoded.decode("utf-8", "surrogateescape") or text
+    shown = _ESCAPED_BYTES.sub(lambda found: "".join(f"\\x{ord(byte) - 0xDC00:02X}" for byte in found[0]), shown)
+    return _SURROGATES.sub(lambda found: found[0].encode("ascii", "backslashreplace").decode("ascii"), shown)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = show_text(error.object[error.start : error.end])
+    return shown.encode("ascii", "backslashreplace").decode("ascii"), error.end

@@ -80,8 +80,11 @@ def read_clips(
             try:
                 video = open_video(path, recogniser.config.frame_rate, allow_truncated)
                 transcripts.append(transcribe(recogniser, video, reading, name))
-                print(format_transcript(transcripts[-1], nbest))
-                print(*outputs.write_clip(transcripts[-1], video), sep="\n", flush=True)
+                lines = [format_transcript(transcripts[-1], nbest)]
+                try:
+                    lines += outputs.write_clip(transcripts[-1], video)
+                finally:  # after the files, since printing can fail as well
+                    print(*lines, sep="\n", flush=True)
             except Exception as error:
                 failures[name] = describe_reading_error(error, reading)  # the clips after it can still be read
     finally:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from utils.errors import is_out_of_memory
+from utils.errors import InputError, is_out_of_memory
 
 
 @pytest.mark.parametrize("ask", [lambda: torch.empty(10**15), lambda: np.empty(10**15)])
@@ -28,3 +28,7 @@ def test_what_the_libraries_raise(ask):
 )
 def test_what_they_say(message, expected):
     assert is_out_of_memory(RuntimeError(message)) == expected
+
+
+def test_a_message_can_be_printed_whatever_name_is_in_it():
+    assert str(InputError("no file caf\udce9.mp4 in Ä")) == r"no file caf\xE9.mp4 in Ä"

@@ -48,3 +48,13 @@ def test_tables_are_aligned():
     assert format_table(["split", "WER"], [["dev", "7.5 %"], ["  Signer01", "10.0 %"]]) == (
         "split          WER\ndev          7.5 %\n  Signer01  10.0 %"
     )
+
+
+def test_files_are_valid_utf8_whatever_names_they_speak_of(tmp_path):
+    value = {"video": "caf\udce9\ud83d.mp4", "gloss": 'Ä "我"'}
+    write_text(tmp_path / "a.txt", value["video"])
+    assert (tmp_path / "a.txt").read_bytes() == rb"caf\xE9\ud83d.mp4"
+    write_json(tmp_path / "a.json", value)
+    assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value | {"video": r"caf\xE9\ud83d.mp4"}
+    write_json(tmp_path / "b.json", value, keep_names=True)
+    assert json.loads((tmp_path / "b.json").read_text("utf-8")) == value

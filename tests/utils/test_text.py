@@ -1,6 +1,9 @@
+import os
+from pathlib import Path
+
 import pytest
 
-from utils.text import did_you_mean, plural, shorten
+from utils.text import did_you_mean, number_repeats, plural, shorten, show_text
 
 
 @pytest.mark.parametrize(
@@ -28,3 +31,28 @@ def test_the_nearest_names_are_suggested():
     assert did_you_mean("batchsize", ["batch_size", "beam_width"]) == "; did you mean batch_size?"
     assert did_you_mean("SONE", ["SONNE", "SONNTAG", "MORGEN"], most=2) == "; did you mean SONNE or SONNTAG?"
     assert did_you_mean("zzz", ["batch_size"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("caf\udce9.mp4", r"caf\xE9.mp4"),
+        ("\udcff\udc80", r"\xFF\x80"),
+        ("\udcc3\udcbc \udcc3", r"ü \xC3"),  # what a system that only knows ASCII makes of a name in UTF-8
+        ("\ud83d.mp4", r"\ud83d.mp4"),  # half a character, as names on Windows may hold it
+        ("\ud83d\udce9", r"\ud83d\xE9"),
+        ("Ä 我 \\xE9", r"Ä 我 \xE9"),
+    ],
+)
+def test_bytes_that_are_not_utf8_are_shown(text, shown):
+    assert show_text(text) == show_text(Path(text)) == shown
+    assert shown.encode("utf-8")
+
+
+def test_the_bytes_of_a_real_name_are_shown():
+    assert show_text(os.fsdecode(b"caf\xe9/\xc3\xbc")) == r"caf\xE9/ü"
+
+
+def test_equal_texts_are_numbered():
+    assert number_repeats(["a", "b"]) == ["a", "b"]
+    assert number_repeats(["a", "a", "a-2", "a"]) == ["a", "a-3", "a-2", "a-4"]
