@@ -1,7 +1,7 @@
 """Train or evaluate MSTFNet.
 
 python main.py --config ./config/baseline.yaml --device 0
-python main.py --config ./config/baseline.yaml --device 0 --load-weights FILE --phase test
+python main.py --phase test --load-weights FILE --device 0
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.load import list_keys, load_config
-from config.schema import RENAMED_KEYS
+from config.schema import RENAMED_KEYS, Config
 from engine.interruption import Interrupted
 from utils.errors import InputError
 from utils.output import run_command
@@ -33,8 +33,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line.
 
     Returns:
-        `config`, the file; `overrides`, the text given for each dotted key; and `words`, the command line as it was
-        understood, for the processes that `--device 0,1` starts.
+        `config`, the file, or None; `overrides`, the text given for each dotted key; and `words`, the command line as
+        it was understood, for the processes that `--device 0,1` starts.
     """
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0],
@@ -42,7 +42,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         epilog="Every key of the configuration can be given as --key value or key=value, sections with dots: "
         "optimizer_args.base_lr=1e-3. config/baseline.yaml explains them all.",
     )
-    parser.add_argument("--config", metavar="FILE", default="config/baseline.yaml", help="YAML file (%(default)s)")
+    without = "config/baseline.yaml; to test and for features the checkpoint's own"
+    parser.add_argument("--config", metavar="FILE", help=f"YAML file (default: {without})")
     keys: dict[str, tuple[str, bool]] = {}
     for key, default in list_keys():
         names = dict.fromkeys(f"--{name}" for name in (key.replace("_", "-"), key))
@@ -89,10 +90,22 @@ def rewrite_flags(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) ->
     return out
 
 
+def choose_config(path: str | None, overrides: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """The configuration of a run, and lines for its log; arguments and errors are those of `load_evaluation_config`."""
+    trains_nothing = overrides.get("phase") in {"test", "features"}
+    if path or not trains_nothing:
+        config, notes = load_config(path or "config/baseline.yaml", overrides)
+        if config.phase == "train":
+            return config, notes
+    from engine.checkpoint_config import load_evaluation_config  # noqa: PLC0415  it brings PyTorch
+
+    return load_evaluation_config(path, overrides)
+
+
 def main(args: argparse.Namespace) -> None:
     """Run what the command line asks for; exits with one message where that is impossible."""
     try:
-        config, notes = load_config(args.config, args.overrides)
+        config, notes = choose_config(args.config, args.overrides)
         # These imports bring PyTorch: neither --help nor a misspelt key has to wait for it.
         from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
         from engine.run import run  # noqa: PLC0415

@@ -14,8 +14,10 @@ from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
+from engine.checkpoint_config import warn_of_other_frames
 from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
+from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER
 
 
@@ -39,7 +41,8 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
         CheckpointError: unreadable, of another network, or of another dictionary.
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
-    model = load_model(weights, config.model_args, vocabulary.glosses).to(device)
+    content = load_checkpoint(weights)
+    model = load_model(content, config.model_args, vocabulary.glosses, name=weights).to(device)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     out = folder / "features"
     # features.json goes first and comes last, so that an extraction that was interrupted never looks complete.
@@ -62,6 +65,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
         _extract_split(network, loader, out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
     ranks.all_gather(None)  # all have written their share
+    warn_of_other_frames(content, weights, manifest.frame_size)
     if ranks.rank() == 0:
         build_feature_source(config.feeder_args, model, manifest.frame_size).save(out)
     return out

@@ -13,6 +13,7 @@ from config.load import ConfigError, to_dict
 from config.schema import Config
 from dataset.manifest import available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
+from engine.checkpoint_config import warn_of_other_frames
 from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
@@ -152,8 +153,11 @@ def evaluate_checkpoint(
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits = ["dev"]
     data = [load_evaluation_data(config, split, vocabulary) for split in splits]
-    model = load_model(weights, config.model_args, vocabulary.glosses)
-    check_features(config.feeder_args, model, load_manifest(config.prepared, config.dataset, "dev").frame_size)
+    content = load_checkpoint(weights)
+    model = load_model(content, config.model_args, vocabulary.glosses, name=weights)
+    frame_size = load_manifest(config.prepared, config.dataset, "dev").frame_size
+    warn_of_other_frames(content, weights, frame_size)
+    check_features(config.feeder_args, model, frame_size)
     model = model.to(device)
     return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
 

@@ -142,10 +142,9 @@ def test_messages_for_what_is_missing_or_does_not_fit(trained, prepared, tmp_pat
         assert message.startswith("error: 2 mistakes")
         assert "num_epoc: unknown key; did you mean num_epoch?" in message
         assert "batchsize: unknown key; did you mean batch_size?" in message
-    wrong = refused(
-        prepared, tmp_path, "--phase", "test", "--load-weights", str(trained / "best.pt"), "model_args.hidden_size=32"
-    )
+    wrong = refused(prepared, tmp_path, "--load-weights", str(trained / "best.pt"), "model_args.hidden_size=32")
     assert "misshapen" in wrong
+    assert "the network of these weights has model_args.hidden_size=16" in wrong
     assert "pretrained is 'some.pth'" in refused(prepared, tmp_path, "model_args.pretrained=some.pth")
     assert not (tmp_path / "last.pt").exists()
 

@@ -134,11 +134,27 @@ def explain_misfit(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wro
     if there.classes != here.classes and any("classifier." in name or "conv1d.fc." in name for name in wrong):
         in_file, in_network = describe_classes(there.classes), describe_classes(here.classes)
         reasons.append(f"another vocabulary: {in_file} in the file, {in_network} in the network")
+    for attribute, key in find_differing_settings(there, here, wrong):
+        a, b = getattr(there, attribute), getattr(here, attribute)
+        reasons.append(f"another {attribute}: {as_yaml(a)} in the file, {as_yaml(b)} in the network ({key})")
+    return reasons
+
+
+def find_differing_settings(there: Architecture, here: Architecture, wrong: Iterable[str]) -> list[tuple[str, str]]:
+    """The settings that explain why some weights are wrong: (attribute of `Architecture`, key of the configuration)."""
+    found = []
     for attribute, (key, prefix) in SETTINGS.items():
         a, b = getattr(there, attribute), getattr(here, attribute)
         if a != b and None not in (a, b) and any(name.startswith(prefix) for name in wrong):
-            reasons.append(f"another {attribute}: {as_yaml(a)} in the file, {as_yaml(b)} in the network ({key})")
-    return reasons
+            found.append((attribute, key))
+    return found
+
+
+def suggest_settings(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wrong: Iterable[str]) -> list[str]:
+    """The settings, as key=value, that a network needs for these weights and has otherwise; as `explain_misfit`."""
+    there, here = detect_architecture(theirs), detect_architecture(ours)
+    differing = find_differing_settings(there, here, list(wrong))
+    return [f"{key}={as_yaml(getattr(there, attribute))}" for attribute, key in differing]
 
 
 def describe_classes(classes: int | None) -> str:

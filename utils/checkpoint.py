@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.architecture import explain_misfit
+from utils.architecture import explain_misfit, suggest_settings
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.plain_pickle import PLAIN_NAMES
@@ -26,6 +26,8 @@ PLAIN_TYPES: list[Any] = [
     *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},
 ]
 """What a checkpoint may hold besides tensors and plain containers."""
+
+MOST_LISTED = 10  # weights in an error
 
 
 class CheckpointError(InputError, ValueError):
@@ -107,7 +109,7 @@ def load_weights(
         `model`.
 
     Raises:
-        CheckpointError: unreadable, or lists every missing, unexpected and misshapen weight and what explains them.
+        CheckpointError: unreadable, or names missing, unexpected and misshapen weights and what explains them.
     """
     own, ignore = model.state_dict(), set(ignore)
     unknown = sorted(ignore - own.keys())
@@ -120,24 +122,39 @@ def load_weights(
     unexpected = sorted(weights.keys() - own.keys() - ignore)
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
     if missing or unexpected or misshapen:
-        shapes = [
-            f"{key}: {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network"
-            for key in misshapen
-        ]
-        reasons = explain_misfit(weights, own, [*missing, *unexpected, *misshapen])
-        problems = [f"{name} and the network do not fit"]
-        if reasons:
-            problems.append(f"probably {'; '.join(reasons)}")
-        if missing:
-            problems.append(f"missing: {', '.join(missing)}")
-        if unexpected:
-            problems.append(f"unexpected: {', '.join(unexpected)}")
-        if misshapen:
-            problems.append(f"misshapen: {'; '.join(shapes)}")
-        raise CheckpointError("\n  ".join(problems))
+        raise CheckpointError(describe_misfit(name, weights, own, missing, unexpected, misshapen))
     # Not strict: only weights that are to be ignored can be missing now.
     model.load_state_dict({key: w for key, w in weights.items() if key not in ignore}, strict=False)
     return model
+
+
+def describe_misfit(
+    name: str,
+    weights: Mapping[str, Tensor],
+    own: Mapping[str, Tensor],
+    missing: Sequence[str],
+    unexpected: Sequence[str],
+    misshapen: Sequence[str],
+) -> str:
+    """Say which weights do not fit a network, ten of them at most, what explains it, and which settings would fit."""
+    wrong = [*missing, *unexpected, *misshapen]
+    problems = [f"{name} and the network do not fit"]
+    reasons = explain_misfit(weights, own, wrong)
+    if reasons:
+        problems.append(f"probably {'; '.join(reasons)}")
+    settings = suggest_settings(weights, own, wrong)
+    if settings:
+        problems.append(f"the network of these weights has {' '.join(settings)}")
+    shapes = [
+        f"{key}: {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network" for key in misshapen
+    ]
+    kinds = {"missing": (missing, ", "), "unexpected": (unexpected, ", "), "misshapen": (shapes, "; ")}
+    most = MOST_LISTED // sum(bool(listed) for listed, _ in kinds.values())
+    for kind, (listed, separator) in kinds.items():
+        rest = f" and {len(listed) - most} more" if len(listed) > most else ""
+        if listed:
+            problems.append(f"{kind}: {separator.join(listed[:most])}{rest}")
+    return "\n  ".join(problems)
 
 
 def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:

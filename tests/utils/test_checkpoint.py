@@ -239,6 +239,20 @@ def test_a_mismatch_says_what_it_probably_is(theirs, ours, said):
         assert text in guess
 
 
+def test_a_mismatch_names_ten_weights_and_the_settings_that_would_fit():
+    with pytest.raises(CheckpointError) as error:
+        load_weights(tiny_network(), tiny_network(backbone="resnet34", width=32, weight_norm=False).state_dict())
+    lines = str(error.value).splitlines()
+    settings = "model_args.c2d_type=resnet34 model_args.width=32 model_args.weight_norm=false"
+    assert lines[2].strip() == f"the network of these weights has {settings}"
+    named = [name for name in re.split(r"[\s,;:]+", " ".join(lines[3:])) if "." in name]
+    assert len(named) == len(set(named)) == 10  # 5 of those unexpected, 5 of those misshapen
+    assert re.search(r"unexpected: (\S+, ){4}\S+ and \d+ more$", lines[3])
+    assert re.search(r" and \d+ more$", lines[4])
+    with pytest.raises(CheckpointError, match=r"missing: (\S+, ){9}\S+ and \d+ more$"):
+        load_weights(tiny_network(), {"conv2d.alpha": torch.zeros(3)})
+
+
 def test_weights_of_other_networks_are_called_that():
     with pytest.raises(CheckpointError, match=r"image network, as torchvision offers them"):
         load_weights(tiny_network(), torchvision.models.resnet18().state_dict())

@@ -1,0 +1,141 @@
+"""The configuration of a run that trains nothing: its network, and what else it needs, are as the checkpoint says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from config.load import (
+    ConfigError,
+    drop_ignored_keys,
+    load_config,
+    merge_sections,
+    nest_overrides,
+    parse_stored_config,
+    rename_keys,
+    to_dict,
+)
+from config.schema import Config
+from engine.resume import find_checkpoint_to_resume
+from engine.run_folder import STARTING
+from utils.checkpoint import load_checkpoint
+from utils.log import LOGGER
+
+BASELINE = "config/baseline.yaml"
+
+OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights"}
+"""Keys of a checkpoint's configuration that say how its training was started, on which machine; a test begins anew."""
+
+WITHOUT_EFFECT = {"pretrained", "dropout"}
+"""Keys of `model_args` that change nothing in a network that was trained and only recognises."""
+
+FREE = {"mask_padding"}
+"""Keys of `model_args` that weights of any network go with: what the command line says of them counts."""
+
+OF_FRAMES = ("input_size", "image_scale", "frame_interval")
+"""Keys of `feeder_args` by which frames would look or move otherwise than those that the network has learnt from."""
+
+
+def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """The configuration of the phase `test` or `features`.
+
+    The network is the checkpoint's, whatever else is said. All other keys come from the command line, then from the
+    file; where none is given, from the checkpoint. Published weights hold no configuration: what is given counts.
+
+    Args:
+        path: the configuration file; None if none is given.
+        overrides: values by dotted key, as the command line gives them.
+
+    Returns:
+        the configuration, and a line for the log about each key that does not count or differs from the training.
+
+    Raises:
+        ConfigError: something is wrong with the configuration, the one in the checkpoint included.
+        CheckpointError: the checkpoint cannot be read.
+    """
+    named = overrides.get("load_weights") or overrides.get("load_checkpoints")
+    if path is None and named:
+        stored = load_checkpoint(named).get("config")
+        if stored is not None:
+            return _load_whole_config(stored, named, overrides)
+    config, notes = load_config(path or BASELINE, overrides)
+    weights = config.load_weights or find_checkpoint_to_resume(config)
+    stored = load_checkpoint(weights).get("config") if weights else None
+    if weights is None or stored is None:
+        return config, notes
+    config, more = adopt_network(config, parse_stored_config(stored, weights), weights, _read_words(overrides)[0])
+    return config, notes + more
+
+
+def _load_whole_config(stored: Any, weights: str, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """The configuration in a checkpoint, changed by the command line alone."""
+    trained = parse_stored_config(stored, weights)
+    folder = str(Path(weights).parent / str(overrides["phase"]))  # a run's own files stay as they are
+    of_checkpoint = {key: value for key, value in to_dict(trained).items() if key not in OF_TRAINING}
+    typed, notes = _read_words(overrides)
+    given = merge_sections(of_checkpoint | {"work_dir": folder}, typed)
+    source = f"no --config is given: what the command line does not say is as in the training of {weights}"
+    config, more = adopt_network(parse_stored_config(given, weights), trained, weights, typed)
+    return config, [source, *notes, *more]
+
+
+def _read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The command line as sections with today's keys, and a line for each key that is renamed or means nothing."""
+    mistakes: list[str] = []
+    notes: list[str] = []
+    typed, ignored = drop_ignored_keys(rename_keys(nest_overrides(overrides, mistakes), notes, mistakes))
+    if mistakes:
+        raise ConfigError("\n  ".join(["mistakes on the command line:", *mistakes]))
+    return typed, notes + ignored
+
+
+def adopt_network(
+    config: Config, trained: Config, weights: str | Path, typed: Mapping[str, Any]
+) -> tuple[Config, list[str]]:  # fmt: skip
+    """A configuration with the network of a checkpoint.
+
+    Args:
+        config: the configuration as it was given.
+        trained: the checkpoint's configuration.
+        weights: the checkpoint, for the lines.
+        typed: sections and keys of the command line.
+
+    Returns:
+        the configuration, and a line for each key that does not count, and for each that counts but by which the
+        network would see other clips than it has learnt from.
+
+    Raises:
+        ConfigError: the network of the checkpoint cannot do what the rest of the configuration wants.
+    """
+    chosen = FREE & typed.get("model_args", {}).keys()
+    given, theirs = to_dict(config.model_args), to_dict(trained.model_args)
+    notes = [
+        f"model_args.{key}: {theirs[key]}, as in {weights}; what was given, {given[key]}, does not count"
+        for key in given
+        if given[key] != theirs[key] and key not in WITHOUT_EFFECT | chosen
+    ]
+    given_frames, their_frames = to_dict(config.feeder_args), to_dict(trained.feeder_args)
+    differing = [(f"model_args.{key}", given[key], theirs[key]) for key in sorted(chosen)]
+    differing += [(f"feeder_args.{key}", given_frames[key], their_frames[key]) for key in OF_FRAMES]
+    notes += [
+        f"warning: {key} is {now}, and the network of {weights} was trained with {then}"
+        for key, now, then in differing
+        if now != then
+    ]
+    network = theirs | {key: given[key] for key in chosen}
+    # Read as a stored configuration, since keys of other sections may contradict the network.
+    return parse_stored_config(to_dict(config) | {"model_args": network}, weights), notes
+
+
+def warn_of_other_frames(content: Mapping[str, Any], weights: str | Path, frame_size: int) -> None:
+    """Log a line if prepared frames have another size than those that a network was trained on.
+
+    Args:
+        content: what the checkpoint holds; a published one does not say the size.
+        weights: the checkpoint's file.
+        frame_size: the size of the prepared frames, in pixels.
+    """
+    size = content.get("frame_size", frame_size)
+    if size != frame_size:
+        LOGGER.info("warning: the prepared frames have %d pixels a side, those of %s %d", frame_size, weights, size)
