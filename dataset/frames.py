@@ -10,17 +10,15 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from utils.errors import InputError
+from dataset.image import UNPACK_AGAIN, FrameError, read_image
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 """What the names of frames end with, in small letters."""
+OTHER_SUFFIXES = frozenset({".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".avif", ".heic", ".ppm", ".exr", ".dng"})
+"""Images that are not read, but named where a folder holds no other."""
 
 IMAGE_ENDS = (PNG_END, JPEG_END) = (b"IEND\xaeB`\x82", b"\xff\xd9")
 """The last bytes of a complete PNG (its last chunk with its checksum) and of a complete JPEG (its end marker)."""
-
-
-class FrameError(InputError, ValueError):
-    """Frames, their pack or their features are missing or cannot be read; the message names the file and what to do."""
 
 
 def list_frame_files(folder: str | Path) -> list[Path]:
@@ -33,14 +31,18 @@ def list_frame_files(folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     try:
-        paths = [path for path in folder.iterdir() if is_frame_file(path)]
+        files = list(folder.iterdir())
     except FileNotFoundError as error:
         raise FrameError(f"no folder {folder}: is the corpus linked, unpacked and prepared completely?") from error
     except OSError as error:
         raise FrameError(f"the folder {folder} cannot be read: {error}") from error
+    paths = [path for path in files if is_frame_file(path)]
     if not paths:
+        others = sorted({path.suffix.lower() for path in files} & OTHER_SUFFIXES)
+        held = f", but {' and '.join(others)}, which must be converted to PNG first" if others else ""
         raise FrameError(
-            f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}: unpack it from the corpus again"
+            f"no image ({', '.join(sorted(IMAGE_SUFFIXES))}) in the folder {folder}{held}: unpack it from the corpus "
+            "again"
         )
     return sorted(paths, key=natural_sort_key)
 
@@ -136,41 +138,6 @@ def read_frames(
     return frames
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read one PNG or JPEG as uint8 (H, W, 3) RGB.
-
-    Raises:
-        FrameError: the file is missing, empty, cut short or not an image.
-    """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FrameError(f"the image {path} cannot be read: {error}") from error
-    # From bytes and not by name: cv2.imread can't open every UTF-8 path on Windows.
-    return decode_image(data, path)
-
-
-def decode_image(data: bytes, name: str | Path) -> np.ndarray:
-    """Decode the PNG or JPEG that a file holds to uint8 (H, W, 3) RGB.
-
-    Args:
-        data: the bytes of the file.
-        name: the name of the image in messages.
-
-    Raises:
-        FrameError: it is empty, cut short or not an image.
-    """
-    if not data:
-        raise FrameError(f"the image {name} has zero bytes: {_REPLACE}")
-    if not _ends_properly(data):
-        raise FrameError(f"the image {name} is truncated (its end is missing): {_REPLACE}")
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise FrameError(f"the image {name} is damaged, or not a PNG or JPEG: {_REPLACE}")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
 def resize_frame(image: np.ndarray, size: int) -> np.ndarray:
     """Resize uint8 (H, W, 3) to (size, size, 3); the aspect ratio is not kept, as in the papers' preparation.
 
@@ -199,12 +166,8 @@ def check_same_size(image: np.ndarray, shape: tuple[int, ...], path: str | Path)
     if image.shape != shape:
         raise FrameError(
             f"the image {path} is {_dimensions(image.shape)} pixels, but the first one of its clip is "
-            f"{_dimensions(shape)}: {_REPLACE}"
+            f"{_dimensions(shape)}: {UNPACK_AGAIN}"
         )
-
-
-_REPLACE = "unpack its clip from the corpus again, or prepare the corpus again"
-_PNG_START, _JPEG_START, _JPEG_SCAN = b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"\xff\xda"
 
 
 def is_frame_file(path: Path) -> bool:
@@ -225,14 +188,3 @@ def _check_indices(indices: list[int], available: int, source: FrameSource) -> N
             f"frame {outside[0]} was asked for, but {source} holds {available} (0 to {available - 1}): its manifest is "
             "out of date or frames are missing; prepare the corpus again"
         )
-
-
-def _ends_properly(data: bytes) -> bool:
-    """Whether a PNG or JPEG has its end marker: OpenCV 4 decodes a JPEG without it and fills the rest with grey."""
-    if data.startswith(_PNG_START):
-        # Not only at the very end: a few bytes behind it do no harm.
-        return PNG_END in data[-64:]
-    if data.startswith(_JPEG_START):
-        # An embedded preview has an end marker too: look behind the start of the last scan.
-        return data.rfind(JPEG_END) > data.rfind(_JPEG_SCAN)
-    return True

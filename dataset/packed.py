@@ -25,7 +25,7 @@ from typing import Any
 import lmdb
 import numpy as np
 
-from dataset.frames import FrameError, decode_image
+from dataset.image import FrameError, decode_image
 from dataset.manifest import Manifest
 
 VERSION = 1

@@ -119,8 +119,9 @@ def _resize_folder(source: Path, target: Path, size: int) -> int:
         image = read_image(path)
         shape = shape or image.shape
         check_same_size(image, shape, path)
-        if image.shape[:2] == (size, size):
-            shutil.copyfile(path, target / path.name)  # writing a JPEG anew would cost a little of its quality
+        # Writing a JPEG anew would cost a little of its quality; what has bytes behind its end counts as unfinished.
+        if image.shape[:2] == (size, size) and has_end(path):
+            shutil.copyfile(path, target / path.name)
         else:
             (target / path.name).write_bytes(encode_frame(image, path.suffix, size))
     return len(paths)

@@ -159,7 +159,7 @@ def _is_empty(image: os.DirEntry[str] | Path) -> bool:
 
 def _ends_well(path: Path) -> bool:
     try:
-        return has_end(path)
+        return path.is_file() and has_end(path)
     except OSError:
         return False
 

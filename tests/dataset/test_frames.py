@@ -61,9 +61,9 @@ def test_indices_in_any_order_and_repeated(clip):
     np.testing.assert_array_equal(read_frames(clip, np.array(chosen)), frames[chosen])
 
 
-def test_grey_and_transparent_images_become_rgb(tmp_path):
+def test_grey_images_become_rgb(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), np.full((8, 8), 77, np.uint8))
-    cv2.imwrite(str(tmp_path / "2.png"), np.full((8, 8, 4), 77, np.uint8))
+    cv2.imwrite(str(tmp_path / "2.png"), np.full((8, 8, 3), 77, np.uint8))
     assert (read_frames(tmp_path) == 77).all()
     assert read_frames(tmp_path).shape == (2, 8, 8, 3)
 
@@ -113,6 +113,9 @@ def test_missing_and_empty_folders(tmp_path):
         read_frames(tmp_path / "nowhere")
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(FrameError, match=f"no image .*{tmp_path.name}"):
+        read_frames(tmp_path)
+    (tmp_path / "1.webp").write_bytes(b"x")
+    with pytest.raises(FrameError, match=rf"no image .*{tmp_path.name}, but \.webp, which must be converted to PNG"):
         read_frames(tmp_path)
     with pytest.raises(FrameError, match=r"notes\.txt cannot be read"):
         list_frame_files(tmp_path / "notes.txt")

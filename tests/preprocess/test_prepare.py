@@ -92,6 +92,23 @@ def test_frames_that_have_the_size_are_copied(tmp_path):
     assert copied == (root / "sentence/frames_512x512" / name).read_bytes()
 
 
+def test_bytes_behind_an_image_are_not_copied(tmp_path):
+    root = tiny.csl_daily(tmp_path / "corpus")
+    image = root / "sentence/frames_512x512/S000021_P0001_T00/000004.jpg"
+    image.write_bytes(image.read_bytes() + b"behind the end")
+    prepare("CSL-Daily", root, tmp_path / "out", process_image=True, frame_size=64)
+    assert b"behind" not in (tmp_path / "out/frames/dev/S000021_P0001_T00/000004.jpg").read_bytes()
+    assert prepare("CSL-Daily", root, tmp_path / "out", process_image=True, frame_size=64).resized == 0
+
+
+def test_a_damaged_jpeg_is_named(tmp_path):
+    root = tiny.csl_daily(tmp_path / "corpus")
+    image = root / "sentence/frames_512x512/S000021_P0001_T00/000004.jpg"
+    image.write_bytes(image.read_bytes()[:700] + b"\xff\xd9")
+    with pytest.raises(PreparationError, match=r"1 of \d+ clips have no readable frames:\n.*000004\.jpg is damaged"):
+        prepare("CSL-Daily", root, tmp_path / "out", process_image=True)
+
+
 def test_manifests_of_resized_frames_can_be_moved(tmp_path, corpus):
     prepare("phoenix2014", corpus, tmp_path / "out", process_image=True, frame_size=SIZE)
     (tmp_path / "out").rename(tmp_path / "moved")

@@ -85,6 +85,19 @@ def test_full_decodes_everything_in_processes(diagnose, phoenix):
     assert mended.rows["corpus: images"] == f"{6 * FRAMES} images decoded, all of them sound"
 
 
+@pytest.mark.parametrize("full", [True, False])
+def test_damage_that_libjpeg_only_warns_of(tmp_path, diagnose, full):
+    """Half of a JPEG with an end marker behind it; without --full the first image of a clip is decoded, and another."""
+    root = sound("CSL-Daily", tmp_path / "corpus")
+    path = images(root / "sentence/frames_512x512/S000021_P0001_T00")[0 if not full else 11]
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + b"\xff\xd9")
+    found = diagnose("CSL-Daily", root, None, *(["--full"] if full else []))
+    assert (found.status, found.of("error")) == (1, {"corpus: images"})
+    row = found.rows["corpus: images"]
+    assert f"{path.relative_to(root)} is damaged (Corrupt JPEG data: premature end of data segment)" in row
+
+
 def test_sizes_that_differ_within_a_clip_and_between_clips(diagnose, phoenix):
     folders = sorted((phoenix / PHOENIX_FRAMES / "train").glob("*/1"))
     tiny.write_clip(folders[0], "images{:04d}.png", 1, 40, 30)
