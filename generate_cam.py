@@ -4,8 +4,6 @@ python generate_cam.py --model_path work_dir/quickstart/best.pt --video_path cli
 python generate_cam.py --model_path best.pt --dataset phoenix2014 --split test --select_id 0 --target reference
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

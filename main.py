@@ -4,8 +4,6 @@ python main.py --config ./config/baseline.yaml --device 0
 python main.py --phase test --load-weights FILE --device 0
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ python test_one_video.py --model_path work_dir/quickstart/best.pt --video_path c
 python test_one_video.py --model_path best.pt --video_path clips/ --save "out/{name}.eaf" all.ctm
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
