@@ -19,6 +19,13 @@ class InputError(Exception):
         return show_text(super().__str__())
 
 
+class ParseError(InputError, ValueError):
+    """A file or text is not what its format allows: the message names it, with the line where that is known.
+
+    The readers of every format raise it (`utils.plain_json`, `utils.plain_yaml`); callers say what to do about it.
+    """
+
+
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that memory ran out: of numpy, PyTorch (any device), OpenCV or onnxruntime.
 

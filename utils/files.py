@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from utils.errors import ParseError
 from utils.text import escaping_errors, show_text
 
 
@@ -83,3 +85,35 @@ def _spell_in_json(found: re.Match[str]) -> str:
 
 def _show_in_json(found: re.Match[str]) -> str:
     return show_text(found[0]).replace("\\", "\\\\")
+
+
+def read_text(path: str | Path, most_bytes: int) -> str:
+    """Read a UTF-8 file that came from outside; a byte order mark, which Windows writes, is left out.
+
+    Args:
+        path: the file.
+        most_bytes: the size that no honest file of its kind has.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ParseError: it is no file, larger than that, not readable or not UTF-8.
+    """
+    try:
+        # A pipe that nobody writes to would be waited for without end.
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (Path raises another error for some of these)
+            raise ParseError(f"{path} is no file")
+        with open(path, "rb") as file:  # noqa: PTH123
+            data = file.read(most_bytes + 1)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:  # a ValueError: a path cannot hold the character of value zero
+        if isinstance(error, ParseError):
+            raise
+        raise ParseError(f"{str(path)!r} cannot be read: {error}") from None
+    if len(data) > most_bytes:
+        raise ParseError(f"{path} is larger than {most_bytes // 2**20} MiB: it cannot be what it is taken for")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ParseError(f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import difflib
 import re
+import reprlib
 from collections.abc import Iterable, Sequence
 from itertools import count
 
@@ -13,6 +14,19 @@ ERRORS = "mstfnet.escape"
 
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
+
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 80
+SHORT.maxlong = 40
+SHORT.maxlevel = 3
+
+
+def quote_value(value: object) -> str:
+    """A value as Python writes it, for a message: of long text, long numbers and deep containers only the ends."""
+    try:
+        return SHORT.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:
@@ -27,6 +41,16 @@ def shorten(names: Iterable[str], most: int = 5) -> str:
     listed = list(names)
     rest = ["..."] if len(listed) > most else []
     return ", ".join([*listed[:most], *rest])
+
+
+def list_mistakes(mistakes: Sequence[str], count: int, most: int = 10) -> list[str]:
+    """The first `most` of `count` mistakes, and a last line that says how many more there are."""
+    return [*mistakes[:most], *([f"and {count - most:,} more"] if count > most else [])]
+
+
+def shorten_text(text: str, most: int = 80) -> str:
+    """The text itself, or its beginning and "..." where it has more characters than `most`."""
+    return text if len(text) <= most else f"{text[:most]}..."
 
 
 def did_you_mean(name: str, choices: Sequence[str], most: int = 1, cutoff: float = 0.5) -> str:
