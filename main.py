@@ -9,8 +9,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from config.load import list_keys, load_config
-from config.schema import RENAMED_KEYS, Config
+from config.keys import list_keys
+from config.load import load_config
+from config.older_keys import RENAMED_KEYS
+from config.schema import Config
 from engine.interruption import Interrupted
 from utils.errors import InputError
 from utils.output import run_command

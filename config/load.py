@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from config.schema import IGNORED_KEYS, RENAMED_KEYS, Config
-from utils.errors import InputError
-from utils.text import did_you_mean, plural
+from config.keys import is_list, may_be_none, merge_sections
+from config.mistakes import ConfigError, describe_mistakes
+from config.older_keys import drop_ignored_keys, is_text_today, rename_keys
+from config.schema import Config
+from utils.errors import ParseError
+from utils.plain_yaml import parse_yaml
+from utils.plain_yaml import read_yaml as read_plain_yaml
+from utils.text import did_you_mean, quote_value
 
 FOLDER = Path(__file__).parent
-
-
-class ConfigError(InputError, ValueError):
-    """Everything that is wrong with a configuration, in one message."""
+NO_VALUE = {"", "~", "null", "none"}
+"""What says on the command line that a key has no value."""
 
 
 def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
@@ -26,13 +29,13 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
 
     Args:
         path: the YAML file; None takes the defaults.
-        overrides: values by dotted key, as the command line gives them.
+        overrides: values by dotted key; text is read as on the command line (`read_word`).
 
     Returns:
         the configuration, and a line for each key that is accepted though it is renamed today or means nothing here.
 
     Raises:
-        ConfigError: lists every unknown key, wrong type and bad choice at once.
+        ConfigError: lists the unknown keys, wrong types and bad choices at once.
     """
     mistakes: list[str] = []
     notes: list[str] = []
@@ -76,19 +79,18 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
         of_corpus = rename_keys(read_yaml(FOLDER / f"{dataset}.yaml"), renames, mistakes)
         given = merge_sections(of_corpus, given)
     elif not {"prepared", "normalise"} <= given.keys():
-        known = ", ".join(sorted(list_corpora()))
+        name, known = quote_value(dataset).strip("'"), ", ".join(sorted(list_corpora()))
         mistakes.append(
-            f"dataset: there is no corpus {dataset} (config/ has {known}){did_you_mean(str(dataset), list_corpora())}; "
-            "a corpus of your own needs `prepared` and `normalise`"
+            f"dataset: there is no corpus {name} (config/ has {known})"
+            f"{did_you_mean(str(dataset), list_corpora())}; a corpus of your own needs `prepared` and `normalise`"
         )
     given, notes = drop_ignored_keys(given)  # before the check, to which they would be unknown keys
     try:
         config = TypeAdapter(Config).validate_python(given)
     except ValidationError as error:
-        mistakes += [describe_validation_error(detail) for detail in error.errors()]
+        raise describe_mistakes(mistakes, error.errors(include_url=False), where) from None
     if mistakes:
-        head = f"{plural(len(mistakes), 'mistake')} in the configuration{where}:"
-        raise ConfigError("\n  ".join([head, *mistakes]))
+        raise describe_mistakes(mistakes, [], where)
     return config, renames + notes
 
 
@@ -96,17 +98,6 @@ def list_corpora() -> list[str]:
     """The names of the corpora that have a file in this folder."""
     runs = {"baseline", "quickstart"}  # files of runs, not of corpora
     return [file.stem for file in FOLDER.glob("*.yaml") if file.stem not in runs]
-
-
-def list_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key that can be set, dotted, with its default."""
-    defaults = record()
-    for entry in dataclasses.fields(record):
-        value = getattr(defaults, entry.name)
-        if dataclasses.is_dataclass(value):
-            yield from list_keys(type(value), f"{prefix}{entry.name}.")
-        else:
-            yield prefix + entry.name, value
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -128,123 +119,55 @@ def to_yaml(config: Config) -> str:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read the mapping in a YAML file.
+    """Read the sections and keys in a YAML file; values of keys that hold text stay as they were written.
 
     Raises:
         ConfigError: no such file, not YAML, or it holds no mapping.
     """
     try:
-        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        content = read_plain_yaml(path, is_text_today)
     except FileNotFoundError:
         raise ConfigError(f"there is no configuration file {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise ConfigError(f"{path} cannot be read as YAML: {error}") from None
+    except ParseError as error:
+        raise ConfigError(str(error)) from None
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must hold `key: value` lines, it holds {type(content).__name__}")
     return content
 
 
-def merge_sections(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Both mappings, nested ones merged likewise; where they differ, `above` wins."""
-    merged = dict(below)
-    for key, value in above.items():
-        if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = merge_sections(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
-
-
 def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:
-    """Turn dotted keys into sections: {"a.b": 1} -> {"a": {"b": 1}}; text is read as YAML reads it.
+    """Turn dotted keys into sections: {"a.b": 1} -> {"a": {"b": 1}}.
 
     Args:
-        overrides: values by dotted key.
+        overrides: values by dotted key; text is read by `read_word`.
         mistakes: a list, to which a line is added for each value that cannot be read.
     """
     out: dict[str, Any] = {}
     for dotted, value in overrides.items():
         try:
-            branch = yaml.safe_load(value) if isinstance(value, str) else value
-        except yaml.YAMLError:
-            mistakes.append(f"{dotted}: {value!r} is not valid YAML")
+            branch = read_word(dotted, value) if isinstance(value, str) else value
+        except ParseError as error:
+            mistakes.append(f"{dotted}: {quote_value(value)} cannot be read: {error}")
             continue
-        for key in reversed(dotted.split(".")):
+        for key in reversed(dotted.split(".", 2)):  # there are no sections within sections
             branch = {key: branch}
         out = merge_sections(out, branch)
     return out
 
 
-def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str]) -> dict[str, Any]:
-    """`given` with the keys of earlier versions under their names of today.
+def read_word(key: str, word: str) -> Any:
+    """What a value on the command line means: text where the key holds text, else what YAML makes of it.
 
     Args:
-        given: sections and keys. Where a key stands there under both names, the one of today counts.
-        notes: gets a line for each key that was renamed.
-        mistakes: gets a line for each that has a value it never could have.
+        key: the dotted key. Where it may be without a value, "none" and "null" say so.
+        word: the value.
+
+    Raises:
+        ParseError: it is not YAML.
     """
-    renamed = dict(given)
-    for old, (new, values) in RENAMED_KEYS.items():
-        section, _, key = old.rpartition(".")
-        holder = renamed.get(section) if section else renamed
-        if not isinstance(holder, Mapping) or key not in holder:
-            continue
-        value = holder[key]
-        rest = {other: kept for other, kept in holder.items() if other != key}
-        renamed = renamed | {section: rest} if section else rest
-        if values and value not in list(values):
-            choices = ", ".join(map(str, values.values()))
-            mistakes.append(f"{old}: {value!r} is not allowed; it is called {new} today: choose one of {choices}")
-            continue
-        branch: Any = values[value] if values else value
-        note = f"{old} is called {new} today, and read as {new}: {branch}"
-        for part in reversed(new.split(".")):
-            branch = {part: branch}
-        merged = merge_sections(branch, renamed)
-        if merged == renamed:  # what stands under the name of today counts
-            note = f"{old} is called {new} today, and ignored, since {new} is given too"
-        notes.append(note)
-        renamed = merged
-    return renamed
-
-
-def drop_ignored_keys(given: Mapping[str, Any], prefix: str = "") -> tuple[dict[str, Any], list[str]]:
-    """Take out the keys of earlier systems that mean nothing here.
-
-    Args:
-        given: sections and keys.
-        prefix: the dotted name of the section that they are in, with a dot at its end.
-
-    Returns:
-        what is left, and a line for each key that was taken out.
-    """
-    kept: dict[str, Any] = {}
-    notes: list[str] = []
-    for key, value in given.items():
-        dotted = f"{prefix}{key}"
-        if dotted in IGNORED_KEYS:
-            notes.append(f"{dotted} is ignored: {IGNORED_KEYS[dotted]}")
-        elif isinstance(value, Mapping):
-            kept[key], below = drop_ignored_keys(value, f"{dotted}.")
-            notes += below
-        else:
-            kept[key] = value
-    return kept, notes
-
-
-def describe_validation_error(detail: Mapping[str, Any]) -> str:
-    """One of pydantic's error records, as a sentence that names the key by its dotted name."""
-    path = [str(part) for part in detail["loc"]]
-    dotted = ".".join(path)
-    if detail["type"] == "unexpected_keyword_argument":
-        # First a key of the same section that is spelt alike, then one of any section.
-        keys, section = [key for key, _ in list_keys()], ".".join(path[:-1])
-        siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [section]] if section else keys
-        near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
-        return f"{dotted}: unknown key{near}"
-    sections = ("dataclass_type", "dataclass_exact_type")
-    if detail["type"] in sections:
-        return f"{dotted}: {detail['input']!r} is one value, a section with keys of its own is needed"
-    if detail["type"] == "value_error":  # of a section's own check, which names the values
-        return f"{dotted}: {detail['ctx']['error']}"
-    return f"{dotted}: {detail['input']!r} is not allowed: {detail['msg'].lower()}"
+    if may_be_none(key) and word.strip().lower() in NO_VALUE:
+        return None
+    if is_text_today(key) and not is_list(key):
+        return word
+    # Else a # would begin a comment.
+    return parse_yaml(word, "", lambda below: is_text_today(f"{key}.{below}" if below else key))

@@ -7,15 +7,22 @@ c2d_type are those of earlier systems, whose files are to run as they are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 # A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
+
+def _refuse_zero_characters(text: str) -> str:
+    if "\0" in text:
+        raise ValueError(f"{text[:80]!r} holds a character of value zero, which no path can")
+    return text
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -72,7 +79,7 @@ class FeederArgs:
     __pydantic_config__ = STRICT
 
     datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
-    features: str | None = None  # the folder that --phase features wrote
+    features: Text | None = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
     frame_interval: Positive = 1  # 2 takes every second frame
     image_scale: Rate = 1.0  # above 1 it is a size in pixels
@@ -97,7 +104,7 @@ class ModelArgs:
     __pydantic_config__ = STRICT
 
     c2d_type: Literal["resnet18", "resnet34"] = "resnet34"  # the backbone
-    pretrained: str = "imagenet"
+    pretrained: Text = "imagenet"
     width: Annotated[int, Field(ge=16, multiple_of=16)] = 64  # HFAM splits 2 * width channels into 32 groups
     hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024  # the BiLSTM's two directions share it evenly
     conv_type: Literal[0, 1, 2] = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
@@ -115,16 +122,16 @@ class Config:
     __pydantic_config__ = STRICT
 
     phase: Literal["train", "test", "features"] = "train"
-    dataset: str = "phoenix2014"
-    dataset_root: str = "./dataset/phoenix2014"
-    prepared: str = "./preprocess/phoenix2014"
-    work_dir: str = "./work_dir/baseline"
+    dataset: Text = "phoenix2014"
+    dataset_root: Text = "./dataset/phoenix2014"
+    prepared: Text = "./preprocess/phoenix2014"
+    work_dir: Text = "./work_dir/baseline"
     num_epoch: Positive = 80
     batch_size: Positive = 2
     accumulate: Positive = 1
     test_batch_size: Positive = 2
     random_seed: Count = 0
-    device: str = "auto"
+    device: Text = "auto"
     num_worker: Count = 4
     log_interval: Positive = 50
     eval_interval: Positive = 1
@@ -135,7 +142,7 @@ class Config:
     beam_width: Positive = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
     evaluate_tool: Scorer = "python"
-    sclite_path: str | None = None
+    sclite_path: Text | None = None
     normalise: Rules = "phoenix2014"
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
@@ -145,11 +152,11 @@ class Config:
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     compile: bool = False
     freeze_bn: bool = False
-    load_weights: str | None = None
-    load_checkpoints: str | None = None
+    load_weights: Text | None = None
+    load_checkpoints: Text | None = None
     resume: bool = False
     allow_changes: bool = False
-    ignore_weights: tuple[str, ...] = ()
+    ignore_weights: tuple[Text, ...] = ()
     overwrite: bool = False
     on_nonfinite: Literal["stop", "skip"] = "stop"
     on_bad_clip: Literal["stop", "skip"] = "stop"
@@ -177,36 +184,3 @@ class Config:
                 raise ValueError("training on features needs load_weights, the network that they came from")
             if not self.model_args.mask_padding:
                 raise ValueError("features hold a clip alone, so they need model_args.mask_padding: true")
-
-
-IGNORED_KEYS = {
-    "feeder": "the loader is chosen by feeder_args.datatype",
-    "model": "there is one network",
-    "model_args.num_classes": "it follows from the dictionary",
-    "num_classes": "it follows from the dictionary",
-    "model_args.use_bn": "the network always has its BatchNorm",
-    "feeder_args.num_gloss": "every gloss of the dictionary is used",
-    "feeder_args.drop_ratio": "nothing is dropped",
-    "feeder_args.mode": "it follows from the phase",
-    "optimizer_args.learning_ratio": "nothing reads it",
-    "optimizer_args.start_epoch": "a checkpoint knows its epoch",
-    "random_fix": "the seed is always fixed",
-    "print_log": "the log is always printed",
-}
-"""Keys of earlier systems' files that mean nothing here: they are accepted, and the log says why nothing reads them."""
-
-
-class RenamedKey(NamedTuple):
-    """What became of a key of an earlier version.
-
-    Attributes:
-        key: its name today, with its section.
-        values: each value of then -> the value of today; empty where values stayed as they were.
-    """
-
-    key: str
-    values: Mapping[Any, Any]
-
-
-RENAMED_KEYS = {"checkpoint_stages": RenamedKey("recompute", {False: "blocks", True: "stages"})}
-"""Keys of earlier versions of this system, in files, on the command line and in checkpoints: read as those of today."""

@@ -6,16 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.load import (
-    ConfigError,
-    drop_ignored_keys,
-    load_config,
-    merge_sections,
-    nest_overrides,
-    parse_stored_config,
-    rename_keys,
-    to_dict,
-)
+from config.keys import merge_sections
+from config.load import ConfigError, load_config, nest_overrides, parse_stored_config, to_dict
+from config.older_keys import drop_ignored_keys, rename_keys
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING

@@ -4,8 +4,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from config.load import ConfigError, list_corpora, list_keys, load_config, parse_stored_config, to_dict, to_yaml
-from config.schema import RENAMED_KEYS, Config, RenamedKey
+from config.keys import list_keys
+from config.load import ConfigError, list_corpora, load_config, parse_stored_config, to_dict, to_yaml
+from config.older_keys import RENAMED_KEYS, RenamedKey
+from config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "config"
 CORPORA = ["phoenix2014", "phoenix2014-SI5", "phoenix2014-T", "CSL-Daily", "CSL", "custom"]

@@ -1,0 +1,49 @@
+"""What is wrong with a configuration, in sentences that name the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from config.keys import list_keys
+from utils.errors import InputError
+from utils.text import did_you_mean, list_mistakes, quote_value, shorten_text
+
+MOST_NAMED = 10
+
+
+class ConfigError(InputError, ValueError):
+    """Everything that is wrong with a configuration, in one message."""
+
+
+def describe_mistakes(mistakes: Sequence[str], details: Sequence[Mapping[str, Any]], where: str) -> ConfigError:
+    """The error for a configuration with these mistakes.
+
+    Args:
+        mistakes: sentences about mistakes.
+        details: pydantic's error records of further ones. Only those that the message names are looked into, since a
+            file that is no configuration has thousands.
+        where: the file, for the message.
+    """
+    named = [*mistakes, *map(describe_validation_error, details[: max(0, MOST_NAMED - len(mistakes))])]
+    count = len(mistakes) + len(details)
+    head = f"{count:,} {'mistake' if count == 1 else 'mistakes'} in the configuration{where}:"
+    return ConfigError("\n  ".join([head, *list_mistakes(named, count, MOST_NAMED)]))
+
+
+def describe_validation_error(detail: Mapping[str, Any]) -> str:
+    """One of pydantic's error records, as a sentence that names the key by its dotted name."""
+    path = [shorten_text(str(part)) for part in detail["loc"]]
+    dotted = ".".join(path)
+    given = quote_value(detail["input"])
+    if detail["type"] == "unexpected_keyword_argument":
+        # First a key of the same section that is spelt alike, then one of any section.
+        keys, section = [key for key, _ in list_keys()], ".".join(path[:-1])
+        siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [section]] if section else keys
+        near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
+        return f"{dotted}: unknown key{near}"
+    if detail["type"] in ("dataclass_type", "dataclass_exact_type"):
+        return f"{dotted}: {given} is one value, a section with keys of its own is needed"
+    if detail["type"] == "value_error":  # of a check of our own, which names the values
+        return f"{dotted}: {detail['ctx']['error']}"
+    return f"{dotted}: {given} is not allowed: {detail['msg'].lower()}"
