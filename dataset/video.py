@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from dataset.frames import (
@@ -19,12 +17,13 @@ from dataset.frames import (
     natural_sort_key,
     read_image,
 )
+from dataset.video_file import REPLACE, read_frames_of_file
+from dataset.video_scan import scan_file
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
 """Looked for in a folder. A file that is named itself may be called anything."""
 
 CAMERA = "1"  # PHOENIX2014 keeps the images of each clip in a folder of this name, its camera
-COUNT_TOLERANCE = 0.01  # Matroska states a duration, which OpenCV turns into a number of frames
 
 
 @dataclass(frozen=True)
@@ -35,13 +34,15 @@ class Video:
         path: the file, or the folder that the images lie in.
         times: (T + 1,) the seconds at which each frame comes on, and at which the last one ends.
         rate: the average number of frames a second.
-        announced: the number of frames that the file says it has; T if it does not say.
+        faults: what is wrong with the file, as sentences: that it was cut short, that frames are damaged.
+        num_damaged: the number of frames that are damaged, as far as FFmpeg noticed, or cannot be decoded at all.
     """
 
     path: Path
     times: np.ndarray
     rate: float
-    announced: int
+    faults: tuple[str, ...] = ()
+    num_damaged: int = 0
 
     @property
     def num_frames(self) -> int:
@@ -65,30 +66,30 @@ class Video:
         """
         if np.any(np.diff(indices) < 0):
             raise FrameError(f"frames of {self.path} can only be read forwards")
-        return _read_file(self.path, indices) if self.is_file else _read_folder(self.path, indices)
+        return read_frames_of_file(self.path, indices) if self.is_file else _read_folder(self.path, indices)
 
 
 def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = False) -> Video:
     """Find out what can be read of a video.
 
-    A file is decoded once for that: what its header says of times and of the number of frames can be wrong.
-
     Args:
-        path: a video file of any kind that OpenCV's FFmpeg reads, or a folder of images.
+        path: a video file of any kind that FFmpeg reads, or a folder of images.
         folder_rate: the frames a second of a folder, whose images do not say it.
-        allow_truncated: whether to take a file of which fewer frames can be read than it announces.
+        allow_truncated: whether to take a file that was cut short or has damaged frames; what is wrong is then in
+            `faults`.
 
     Raises:
-        FrameError: there is none, it is no video, or it has no frames or fewer than it announces.
+        FrameError: there is none, it is no video, has no frames, was cut short or is damaged.
     """
     path = Path(path)
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")
         return _open_file(path, allow_truncated)
+    _check_is_folder(path)
     folder = _find_image_folder(path)
     count = len(list_frame_files(folder))
-    return Video(folder, np.arange(count + 1) / folder_rate, folder_rate, count)
+    return Video(folder, np.arange(count + 1) / folder_rate, folder_rate)
 
 
 def list_clips(path: str | Path) -> dict[str, Path]:
@@ -103,6 +104,7 @@ def list_clips(path: str | Path) -> dict[str, Path]:
     path = Path(path)
     if path.is_file():
         return {path.stem: path}
+    _check_is_folder(path)
     if not path.is_dir():
         raise FrameError(f"there is no file or folder {path}")
     visible = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_sort_key)
@@ -126,52 +128,20 @@ def list_clips(path: str | Path) -> dict[str, Path]:
 
 
 def _open_file(path: Path, allow_truncated: bool) -> Video:
-    with _open_capture(path) as capture:
-        announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-        moments = []
-        while capture.grab():
-            moments.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    if not moments:
-        raise FrameError(f"the video {path} has no frame that can be read: {_REPLACE}")
-    announced = round(announced) if 0 < announced < 1e9 else len(moments)  # of a live recording it is nonsense
-    missing = announced - len(moments)
-    if missing > max(2, COUNT_TOLERANCE * announced) and not allow_truncated:
+    try:
+        scan = scan_file(path)
+    except OSError as error:
+        raise FrameError(f"the video {path} cannot be read: {error}") from error
+    faults = tuple(fault for fault in (scan.cut, scan.damage) if fault)
+    if faults and not allow_truncated:
+        kind = "cut short" if scan.cut else "damaged"
         raise FrameError(
-            f"the video {path} announces {announced} frames, but only {len(moments)} can be read: it is cut short or "
-            f"damaged, or was trimmed in a way that only hides frames; {_REPLACE} (test_one_video.py reads what is "
-            "there with --allow-truncated)"
+            f"the video {path} is {kind}: {'; '.join(faults)}; --allow-truncated reads what is there. If you can, "
+            f"{REPLACE}"
         )
-    times = _compute_times(path, np.array(moments), rate)
-    if len(moments) > 1:
-        rate = float((len(moments) - 1) / (times[-2] - times[0]))
-    return Video(path, times, rate, announced)
-
-
-def _compute_times(path: Path, moments: np.ndarray, rate: float) -> np.ndarray:
-    """Compute the (T + 1,) seconds from the frames' time stamps (T,); where those do not rise, from the frame rate."""
-    steps = np.diff(moments)
-    if len(steps) and (steps > 0).all():
-        return np.append(moments, moments[-1] + np.median(steps))
-    if not 0 < rate < 1e4:
-        raise FrameError(f"the video {path} says neither when its frames come nor how many a second: re-encode it")
-    return np.arange(len(moments) + 1) / rate
-
-
-def _read_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
-    with _open_capture(path) as capture:
-        position, frame = -1, None
-        for index in indices:
-            while position < index:
-                if not capture.grab():
-                    raise FrameError(f"the video {path} ends after {position + 1} frames; has it changed?")
-                position, frame = position + 1, None
-            # Retrieved only where it is wanted: turning a frame into a picture takes time.
-            if frame is None:
-                decoded, image = capture.retrieve()
-                if not decoded:
-                    raise FrameError(f"frame {position} of the video {path} cannot be decoded: {_REPLACE}")
-                frame = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-            yield frame
+    times = scan.times if len(scan.times) == 2 else scan.times[:-1]  # how long the last frame stays is a guess
+    rate = float((len(times) - 1) / (times[-1] - times[0]))
+    return Video(path, scan.times, rate, faults, scan.num_damaged)
 
 
 def _read_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
@@ -185,22 +155,6 @@ def _read_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[
         yield frame
 
 
-@contextmanager
-def _open_capture(path: Path) -> Iterator[cv2.VideoCapture]:
-    """Open the file by FFmpeg, which turns frames as the file's rotation says (telephones store it)."""
-    # The absolute path: FFmpeg takes what stands before a colon for a protocol.
-    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
-    try:
-        if not capture.isOpened():
-            raise FrameError(
-                f"{path} is no video, has no frames, or its end is missing ({path.stat().st_size} bytes): {_REPLACE}"
-            )
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        yield capture
-    finally:
-        capture.release()
-
-
 def _find_image_folder(path: Path) -> Path:
     """Find the images of the clip in folder `path`: they lie there, or in PHOENIX2014's folder of the camera."""
     return path / CAMERA if not _holds_images(path) and _holds_images(path / CAMERA) else path
@@ -210,4 +164,7 @@ def _holds_images(path: Path) -> bool:
     return path.is_dir() and any(is_frame_file(entry) and entry.is_file() for entry in path.iterdir())
 
 
-_REPLACE = "copy or download it again, or convert it with another program"
+def _check_is_folder(path: Path) -> None:
+    """Raise FrameError for what is neither file nor folder: a pipe would be waited for without end."""
+    if path.exists() and not path.is_dir():
+        raise FrameError(f"{path} is neither a file nor a folder")

@@ -44,9 +44,7 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     Returns:
         sentences, each on a line of its own in the report.
     """
-    notes = []
-    if video.announced > video.num_frames:
-        notes.append(f"warning: the file announces {video.announced} frames, {video.num_frames} of them can be read")
+    notes = [f"warning: {fault}" for fault in video.faults]
     if not video.is_file:
         notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
     if reading.rate is not None:

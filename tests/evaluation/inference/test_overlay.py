@@ -44,7 +44,7 @@ def yellow(band: np.ndarray) -> int:
 def test_glosses_are_burnt_in_while_they_are_signed(tmp_path, chinese_font):
     assert write_overlay(film(tmp_path / "clip.mp4"), WORDS, tmp_path / "out.mp4") == ""
     video, pictures, bands = read_back(tmp_path / "out.mp4", 360)
-    assert (video.num_frames, video.announced) == (50, 50)
+    assert (video.num_frames, video.faults) == (50, ())
     assert video.rate == pytest.approx(25)
     assert pictures[0].shape == (360, 640, 3)
     assert [picture.mean() for picture in pictures] == pytest.approx([grey(number, 50) for number in range(50)], abs=9)

@@ -1,6 +1,7 @@
 """With a network that can be foreseen: it reads R, G or B where frames are of that colour, and nothing where black."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -188,11 +189,10 @@ def test_a_folder_of_images(tmp_path):
     )
 
 
-def test_a_file_that_lacks_a_frame_or_two_is_read_with_a_warning(tmp_path):
-    video = open_video(film(tmp_path / "clip.mp4", "R" * 20), 25)
-    object.__setattr__(video, "announced", 21)
+def test_what_is_wrong_with_a_file_is_said(tmp_path):
+    video = replace(open_video(film(tmp_path / "clip.mp4", "R" * 20), 25), faults=("6 bytes are missing at its end",))
     transcript = transcribe(recogniser(), video, Reading(), "clip")
-    assert "warning: the file announces 21 frames, 20 of them can be read" in transcript.notes
+    assert "warning: 6 bytes are missing at its end" in transcript.notes
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,7 @@ def test_a_truncated_video_is_named_with_what_can_be_read(tmp_path):
     (root / "b.avi").write_bytes(content[: len(content) * 6 // 10])
     with pytest.raises(PreparationError, match="1 of 2 clips have no readable frames") as caught:
         prepare("custom", root, tmp_path / "out", True)
-    assert f"the video {root / 'b.avi'} announces 40 frames, but only " in str(caught.value)
+    assert f"the video {root / 'b.avi'} is cut short: " in str(caught.value)
 
 
 def test_a_split_that_is_gone_leaves_no_manifest(tmp_path):
