@@ -25,6 +25,7 @@ HELP = {
     "load_checkpoints": "last.pt of a run to resume",
     "resume": "go on from work_dir/last.pt, or begin if there is none",
     "overwrite": "move an existing run folder aside",
+    "take_over": "take work_dir although another run seems to write to it",
 }
 """The keys that --help lists; config/baseline.yaml explains all of them."""
 

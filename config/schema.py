@@ -158,6 +158,7 @@ class Config:
     allow_changes: bool = False
     ignore_weights: tuple[Text, ...] = ()
     overwrite: bool = False
+    take_over: bool = False
     on_nonfinite: Literal["stop", "skip"] = "stop"
     on_bad_clip: Literal["stop", "skip"] = "stop"
     max_skips: Positive = 10

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.run_lock import RunLock
 from engine.train_state import TrainState
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from utils.files import atomic_path
@@ -24,10 +25,12 @@ class Checkpoints:
     Attributes:
         folder: the run's folder.
         keep: the number of epoch_N.pt that stay; 0 keeps all. The best and the last one always stay.
+        lock: the lock of the folder, without which nothing is written; None where nobody else can write there.
     """
 
     folder: Path
     keep: int = 0
+    lock: RunLock | None = None
 
     def save(self, content: Mapping[str, Any], names: Sequence[str]) -> None:
         """Write one checkpoint under each of these names, in their order.
@@ -36,7 +39,10 @@ class Checkpoints:
 
         Raises:
             CheckpointError: the disk is full; the older ones are whole.
+            InputError: another run has taken the folder over.
         """
+        if self.lock:
+            self.lock.check()
         save_checkpoint(self.folder / names[0], content)
         for name in names[1:]:
             try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from engine.features import check_features, extract_features
 from engine.provenance import add_start, collect_provenance
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import check_run_folder, open_run_folder
+from engine.run_lock import RunLock
 from engine.train_state import TrainState
 from engine.trainer import Trainer
 from evaluation.ctm import Reference
@@ -52,21 +54,31 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
         Interrupted: a training was asked to stop, and everything is saved.
     """
     device = select_local_device(config.device)
-    with join_process_group(device):
+    with join_process_group(device), lock_work_dir(config) as lock:
         config = replace(config, load_checkpoints=find_checkpoint_to_resume(config))
         check_tools(config)
         torch.use_deterministic_algorithms(config.deterministic)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
-        return PHASES[config.phase](config, notes, device)
+        return PHASES[config.phase](config, notes, device, lock)
 
 
-def train(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+@contextmanager
+def lock_work_dir(config: Config) -> Iterator[RunLock | None]:
+    """Hold the run's folder while it is entered; of several processes the first one does, and the others get None."""
+    if ranks.rank():
+        yield None
+        return
+    with RunLock(config.work_dir, config.take_over) as lock:
+        yield lock
+
+
+def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Train, then evaluate the best epoch on every split and report it."""
     check_run_folder(config)
     # The trainer is built before the folder is opened: if it finds something missing or wrong, the run ends before
     # anything has been written or moved aside.
-    trainer = Trainer(config, device)
-    folder = start_run(config, notes, device)
+    trainer = Trainer(config, device, lock)
+    folder = start_run(config, notes, device, lock)
     state = trainer.train()
     done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
     LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.seconds_saving)
@@ -78,20 +90,20 @@ def train(config: Config, notes: Sequence[str], device: torch.device) -> list[Ev
     return evaluations
 
 
-def test(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+def test(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Evaluate given weights on every split and report it."""
     weights = require_weights(config)
-    folder = start_run(config, notes, device)
+    folder = start_run(config, notes, device, lock)
     evaluations = evaluate_checkpoint(config, weights, folder, device)
     history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
     report_results(config, evaluations, history, weights, folder)
     return evaluations
 
 
-def extract(config: Config, notes: Sequence[str], device: torch.device) -> list[EvaluationResult]:
+def extract(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Write the backbone's features of every frame to files; nothing is evaluated."""
     weights = require_weights(config)
-    folder = start_run(config, notes, device)
+    folder = start_run(config, notes, device, lock)
     LOGGER.info("features:  %s", extract_features(config, weights, folder, device))
     return []
 
@@ -121,17 +133,17 @@ def require_weights(config: Config) -> str:
     return weights
 
 
-def start_run(config: Config, notes: Sequence[str], device: torch.device) -> Path:
+def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> Path:
     """Open the run's folder, begin the log in it, and write down what the run is made with."""
     ranks.all_gather(None)  # every process has looked at the folder before the first one changes it
     folder = Path(config.work_dir)
-    if ranks.rank() == 0:
-        folder = open_run_folder(config)
+    if lock:
+        folder = open_run_folder(config, lock)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
         add_start(folder / name, collect_provenance(device))
     ranks.all_gather(None)  # the folder is there for all
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
-    for note in notes:
+    for note in [*notes, lock.note] if lock and lock.note else notes:
         LOGGER.info(note)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
     return folder

@@ -11,11 +11,12 @@ from pathlib import Path
 from config.load import ConfigError, parse_stored_config, read_yaml, to_dict, to_yaml
 from config.schema import Config
 from engine.checkpoints import BEST, LAST
+from engine.run_lock import RunLock
 from evaluation.reporting.history import EpochRecord
 from utils.errors import InputError
 from utils.files import set_aside, write_text
 
-STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "work_dir"}
+STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "take_over", "work_dir"}
 """Keys that say where a training begins or goes on, and how; they say nothing about what is trained."""
 
 
@@ -48,18 +49,21 @@ def check_run_folder(config: Config) -> bool:
     return True
 
 
-def open_run_folder(config: Config) -> Path:
+def open_run_folder(config: Config, lock: RunLock) -> Path:
     """Make `work_dir` ready for this run, as `check_run_folder` says, and write the configuration into it.
 
     When a training goes on with other settings, the older configuration is kept as config-1.yaml, config-2.yaml, ...
+
+    Args:
+        config: the run's configuration.
+        lock: the lock of `work_dir`, which this process holds.
 
     Returns:
         `work_dir`.
     """
     folder = Path(config.work_dir)
     if check_run_folder(config):
-        folder.rename(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}")
-    folder.mkdir(parents=True, exist_ok=True)
+        lock.move_folder(Path(f"{folder}-before-{datetime.now():%Y%m%d-%H%M%S}"))
     path = folder / ("config.yaml" if config.phase == "train" else f"config-{config.phase}.yaml")
     if config.phase == "train" and holds_other_settings(path, config):
         set_aside(path)

@@ -18,6 +18,8 @@ from statistics import mean, stdev
 from types import FrameType
 
 from engine.interruption import SIGNALS, Interrupted
+from engine.run_lock import RunLock
+from utils.errors import InputError
 from utils.files import write_json
 from utils.output import run_command
 from utils.table import format_table
@@ -25,13 +27,16 @@ from utils.table import format_table
 MAIN = Path(__file__).parents[1] / "main.py"
 
 
-def train_seeds(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) -> dict[int, dict[str, float]]:
+def train_seeds(
+    seeds: Sequence[int], folder: Path, arguments: Sequence[str], take_over: bool = False
+) -> dict[int, dict[str, float]]:  # fmt: skip
     """Run main.py once for each seed, in `folder`/seed_<seed>; runs that are there already go on or are kept.
 
     Args:
         seeds: the random seeds.
         folder: the folder of all runs.
         arguments: the command line for main.py.
+        take_over: whether the runs' folders are taken whoever holds them.
 
     Returns:
         the WER in percent, by seed and split.
@@ -45,6 +50,7 @@ def train_seeds(seeds: Sequence[int], folder: Path, arguments: Sequence[str]) ->
         run = folder / f"seed_{seed}"
         # The last of two values for one key counts: these override whatever the user gave for main.py.
         own = [f"--work-dir={run}", f"--random-seed={seed}", "--resume=true", "--overwrite=false"]
+        own += ["--take-over"] if take_over else []
         run_to_its_end([sys.executable, str(MAIN), *arguments, *own])
         splits = json.loads((run / "report.json").read_text(encoding="utf-8"))["splits"]
         found[seed] = {split: content["wer"] for split, content in splits.items()}
@@ -108,6 +114,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, nargs="+", required=True, metavar="N", help="random seeds")
     parser.add_argument("--work-dir", "--work_dir", type=Path, default=Path("work_dir/seeds"), metavar="DIR",
                         help="folder of all runs (%(default)s)")  # fmt: skip
+    parser.add_argument("--take-over", "--take_over", action="store_true",
+                        help="take the folders although another program seems to write to them")  # fmt: skip
     args, rest = parser.parse_known_args(arguments)
     args.rest = rest
     if len(set(args.seeds)) < len(args.seeds):
@@ -118,7 +126,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Train, print the table and write it to seeds.json."""
     try:
-        found = train_seeds(args.seeds, args.work_dir, args.rest)
+        with RunLock(args.work_dir, args.take_over):
+            found = train_seeds(args.seeds, args.work_dir, args.rest, args.take_over)
+            write_json(args.work_dir / "seeds.json", found)
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")
     except subprocess.CalledProcessError as error:
         # A negative status is the number of the signal that ended the run; shells say 128 and the number.
         sys.exit(error.returncode if error.returncode > 0 else 128 - error.returncode)
@@ -127,7 +139,6 @@ def main(args: argparse.Namespace) -> None:
             f"{stop}; the same command goes on with the seed under way and keeps those that are done", file=sys.stderr
         )
         sys.exit(stop.status)
-    write_json(args.work_dir / "seeds.json", found)
     print(format_seed_summary(found))
     print(f"\n{args.work_dir / 'seeds.json'}")
 

@@ -91,6 +91,14 @@ class TrainState:
             return state
         return replace(state, best_wer=record.wer, best_epoch=record.epoch)
 
+    def describe(self, steps: int) -> str:
+        """Where the training stands, of epochs with so many steps."""
+        within = f" and {self.progress.steps} of {steps} steps of the next" if self.progress.steps else ""
+        best = (
+            f"best dev WER {self.best_wer:.2f} % (epoch {self.best_epoch})" if self.best_epoch else "not evaluated yet"
+        )
+        return f"after epoch {self.epoch}{within}, {best}"
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainState:
         """The state that `asdict` took apart, in this version or another."""

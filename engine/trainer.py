@@ -22,6 +22,7 @@ from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
 from engine.resume import identify_clips, resume_training
 from engine.run_folder import write_history
+from engine.run_lock import RunLock
 from engine.skips import check_skips, count_unreadable
 from engine.train_state import TrainState
 from engine.training_step import build_step, group_batches, prepare_network
@@ -42,6 +43,7 @@ class Trainer:
     Args:
         config: the run's configuration.
         device: the device to train on.
+        lock: the lock of the run's folder, in the process that writes there.
 
     Attributes:
         state: how far the training has come.
@@ -51,7 +53,7 @@ class Trainer:
         InputError: what the run needs is missing or does not fit; nothing has been written then.
     """
 
-    def __init__(self, config: Config, device: torch.device) -> None:
+    def __init__(self, config: Config, device: torch.device, lock: RunLock | None = None) -> None:
         seed_everything(config.random_seed)  # every process draws the same weights
         self.config = config
         self.device = device
@@ -94,7 +96,7 @@ class Trainer:
             )
         check_features(feeder, self.model, self.clips.frame_size)
         self.folder = Path(config.work_dir)
-        self.checkpoints = Checkpoints(self.folder, config.keep)
+        self.checkpoints = Checkpoints(self.folder, config.keep, lock)
         self.curves = Curves(self.folder, self.state.step, config.log_interval)
         self.interruption = Interruption()
         self.seconds_saving = 0.0
@@ -130,12 +132,7 @@ class Trainer:
         if self.left_out:
             LOGGER.info("%d training clips are too short for their label and left out", self.left_out)
         if config.load_checkpoints:
-            state = self.state
-            within = f" and {state.progress.steps} of {self.steps} steps of the next" if state.progress.steps else ""
-            best = "not evaluated yet"
-            if state.best_epoch:
-                best = f"best dev WER {state.best_wer:.2f} % (epoch {state.best_epoch})"
-            LOGGER.info("resuming %s after epoch %d%s, %s", config.load_checkpoints, state.epoch, within, best)
+            LOGGER.info("resuming %s %s", config.load_checkpoints, self.state.describe(self.steps))
         for change in self.changed:
             LOGGER.info("warning: changed since then, as --allow-changes allows: %s", change)
         if self.state.epoch >= config.num_epoch:
