@@ -30,6 +30,7 @@ from evaluation.wer_result import (
 from utils.errors import InputError
 from utils.output import run_command
 from utils.table import format_table
+from utils.text import plural
 
 # sclite's costs. A substitution is cheaper than a deletion and an insertion together (4 < 6), so two different glosses
 # are paired where they can be; with costs of 1 the best alignment, and so the counts, would be others.
@@ -165,6 +166,14 @@ def main(args: argparse.Namespace) -> None:
         print(
             f"{len(missing)} of {len(references)} references have no line in {args.hyp} and count as deleted "
             f"(first: {missing[0]})",
+            file=sys.stderr,
+        )
+    starts = {entry.id: [word.start for word in entry.words] for entry in entries}
+    unordered = [name for name, times in starts.items() if times != sorted(times)]
+    if unordered:
+        print(
+            f"warning: in {args.hyp} the times of {plural(len(unordered), 'sentence')} go back (first: {unordered[0]}): "
+            "glosses are scored in the order of the file, as sclite does; sort it if the order of time is right",
             file=sys.stderr,
         )
     print(text)

@@ -192,6 +192,29 @@ def test_command_line_json(run):
     assert result["signers"]["Signer02"] == {"wer": 50.0, "C": 1, "S": 0, "D": 1, "I": 0}
 
 
+# CTM files whose times go back, a stands before b; sclite 2.10's (C, S, D, I) of a, whose reference is A B C.
+UNORDERED = [
+    ((".4 .1 C", "0 .1 A", ".2 .1 B"), (2, 0, 1, 1)),
+    ((".4 .1 A", ".2 .1 B", "0 .1 C"), (3, 0, 0, 0)),
+    (("5 .1 A", ".1 .1 B", ".2 .1 C"), (3, 0, 0, 0)),
+    (("2 1 B", "1 1 A", "0 9 C"), (2, 0, 1, 1)),
+    (("2 0 C", "1 0 B", "0 0 A"), (1, 2, 0, 0)),
+]
+
+
+@pytest.mark.parametrize(("words", "expected"), UNORDERED)
+@pytest.mark.parametrize("end", ["1.79769e+308", "1.0"])
+def test_words_are_scored_in_the_order_of_the_file_as_sclite_does(run, words, expected, end):
+    ctm = "".join(f"a 1 {word}\n" for word in words) + "b 1 0 1 D\n"
+    printed = run(ctm, f"a 1 p 0.0 {end} A B C\nb 1 p 0.0 {end} D\n", "--json")
+    assert tuple(json.loads(printed.out)["sentences"][0][key] for key in "CSDI") == expected
+    assert "the times of 1 sentence go back (first: a)" in printed.err
+
+
+def test_words_that_begin_together_are_in_order(run):
+    assert run("a 1 0 1 A\na 1 0 1 B\na 1 .5 .1 C\n", "a 1 p 0.0 1.0 A B C\n").err == ""
+
+
 def test_command_line_says_nothing_where_all_is_there(run):
     assert run("a 1 0 1 A\n", "a 1 p 0.0 1.0 A\n").err == ""
 
