@@ -7,10 +7,11 @@ c2d_type are those of earlier systems, whose files are to run as they are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, WrapValidator
 
 # A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
@@ -22,7 +23,13 @@ def _refuse_zero_characters(text: str) -> str:
     return text
 
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters)]
+def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
+    """Take names of files as the system gives them: pydantic refuses what Python makes of bytes that are not UTF-8."""
+    is_name = isinstance(value, str) and any("\udc80" <= letter <= "\udcff" for letter in value)
+    return value if is_name else check(value)
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters), WrapValidator(keep_undecodable)]
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Weight = Annotated[float, Field(ge=0)]

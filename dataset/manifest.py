@@ -10,18 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
 
 from config.load import list_corpora
+from config.schema import keep_undecodable
 from utils.errors import InputError
 from utils.files import write_json
 from utils.temporal import TemporalSpec
+from utils.unicode import find_on_disk, to_nfc
 
 SPLITS = ("train", "dev", "test")
 """The parts of a corpus, in the order in which they are prepared and reported; some corpora have no test."""
 
 # Strict, so that "16" or true is a mistake and not a number of frames.
 Text = Annotated[str, Field(strict=True, min_length=1)]
+Folder = Annotated[str, Field(strict=True, min_length=1), WrapValidator(keep_undecodable)]
 Positive = Annotated[int, Field(strict=True, ge=1)]
 Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
 
@@ -38,15 +41,21 @@ class Clip:
         id: the clip's name, unique in the split.
         folder: the folder of the frames, absolute or relative to the folder of the manifest.
         signer: the name of the signer.
-        glosses: the label, in the order of signing.
+        glosses: the label, in the order of signing, in Unicode's form NFC.
         num_frames: the number of frames, at least 1.
+        stored_glosses: the label as it was given, which is how files keep it.
     """
 
     id: Text
-    folder: Text
+    folder: Folder
     signer: Text
     glosses: tuple[Gloss, ...]
     num_frames: Positive
+    stored_glosses: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "stored_glosses", self.glosses)
+        object.__setattr__(self, "glosses", tuple(map(to_nfc, self.glosses)))
 
 
 @dataclass(frozen=True)
@@ -78,15 +87,15 @@ class Manifest:
             raise ManifestError(f"clips of {self.dataset} {self.split} with the same id: {', '.join(repeated[:10])}")
 
     def clip_folder(self, clip: Clip) -> Path:
-        """Give the folder of `clip`'s frames."""
-        return self.home / clip.folder
+        """Give the folder of `clip`'s frames, as the disk spells its name."""
+        return find_on_disk(self.home / clip.folder)
 
     def digest(self) -> str:
-        """Compute the SHA-256 of the clips' ids, frame counts and labels, in their order.
+        """Compute the SHA-256 of the clips' ids, frame counts and labels as they are stored, in their order.
 
         Training depends on these alone, so a resumed run must find the same.
         """
-        content = [[clip.id, clip.num_frames, clip.glosses] for clip in self.clips]
+        content = [[clip.id, clip.num_frames, clip.stored_glosses] for clip in self.clips]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     def find_short_clips(self, spec: TemporalSpec, interval: int = 1) -> list[Clip]:
@@ -130,7 +139,7 @@ class Manifest:
                 "id": clip.id,
                 "folder": clip.folder,
                 "signer": clip.signer,
-                "glosses": list(clip.glosses),
+                "glosses": list(clip.stored_glosses),
                 "num_frames": clip.num_frames,
             }
             for clip in self.clips

@@ -10,6 +10,7 @@ from pathlib import Path
 from dataset.manifest import ManifestError
 from utils.errors import InputError
 from utils.files import write_text
+from utils.unicode import to_nfc
 
 BLANK_ID = 0
 """Id of the CTC blank; the glosses follow from 1."""
@@ -25,9 +26,16 @@ class VocabularyError(InputError, ValueError):
 class Vocabulary:
     """An immutable gloss dictionary: gloss number i of `glosses` has id i + 1, and id 0 is the CTC blank.
 
+    Its glosses are in Unicode's form NFC. A dictionary that was made without that can hold one gloss in two forms: both
+    ids then mean it, and labels get the first, so that the network keeps its outputs.
+
     Args:
         glosses: the glosses in id order: at least one, each unique, not empty and without white space.
         source: the file that they come from, for messages; two dictionaries are equal without it.
+
+    Attributes:
+        glosses: the glosses in NFC.
+        stored: the glosses as they were given, which is how files keep them.
 
     Raises:
         VocabularyError: one or more glosses are empty, blank, repeated or hold white space.
@@ -35,20 +43,25 @@ class Vocabulary:
 
     glosses: tuple[str, ...]
     source: str = field(default="the gloss dictionary", compare=False)
+    stored: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _ids: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __init__(self, glosses: Sequence[str], source: str = "the gloss dictionary") -> None:
         _check_glosses(glosses, source)
-        object.__setattr__(self, "glosses", tuple(glosses))
+        object.__setattr__(self, "glosses", tuple(map(to_nfc, glosses)))
         object.__setattr__(self, "source", source)
-        object.__setattr__(self, "_ids", {gloss: index for index, gloss in enumerate(glosses, start=BLANK_ID + 1)})
+        object.__setattr__(self, "stored", tuple(glosses))
+        ids: dict[str, int] = {}
+        for index, gloss in enumerate(self.glosses, start=BLANK_ID + 1):
+            ids.setdefault(gloss, index)
+        object.__setattr__(self, "_ids", ids)
 
     def __len__(self) -> int:
-        """The number of glosses, the blank not counted."""
+        """The number of ids, the blank not counted."""
         return len(self.glosses)
 
     def __contains__(self, gloss: object) -> bool:
-        return gloss in self._ids
+        return isinstance(gloss, str) and to_nfc(gloss) in self._ids
 
     @property
     def num_classes(self) -> int:
@@ -61,7 +74,7 @@ class Vocabulary:
         Raises:
             VocabularyError: the dictionary lacks some of them; the message names every one.
         """
-        glosses = list(glosses)
+        glosses = list(map(to_nfc, glosses))
         unknown = [gloss for gloss in dict.fromkeys(glosses) if gloss not in self._ids]
         if unknown:
             raise VocabularyError(
@@ -110,7 +123,7 @@ class Vocabulary:
 
     def save(self, path: str | Path) -> None:
         """Write the glosses to `path`, one a line in id order, as UTF-8."""
-        write_text(path, "".join(f"{gloss}\n" for gloss in self.glosses))
+        write_text(path, "".join(f"{gloss}\n" for gloss in self.stored))
 
 
 def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path) -> Vocabulary:

@@ -237,7 +237,7 @@ class Trainer:
                 "random_states_of_others": states[1:],
                 "processes": ranks.world_size(),
                 "config": to_dict(self.config),
-                "glosses": list(self.vocabulary.glosses),
+                "glosses": list(self.vocabulary.stored),
                 "frame_size": self.clips.frame_size,
                 "trained_on": identify_clips(self.clips),
             }

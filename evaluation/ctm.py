@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-import string
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from utils.errors import InputError
+from evaluation.sclite_words import NOT_IN_A_WORD, FormatError, check_gloss, check_id, fold_case
 from utils.files import write_text
+from utils.unicode import name_unseen, to_nfc
 
 CHANNEL = "1"
 STM_TIMES = "0.0 1.79769e+308"  # the whole recording: the largest double, as in the corpora's own files
 COMMENT = ";;"
-MAX_GLOSS_BYTES, MAX_ID_BYTES = 500, 250  # sclite's limits
-SCLITE_KEYWORDS = ("<alt_begin>", "<alt>", "<alt_end>", "ignore_time_segment_in_scoring")
 
-_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_NOT_IN_A_WORD = re.compile("[ \t\n\r\v\f\0]")
-
-
-class FormatError(InputError, ValueError):
-    """A CTM or STM line that cannot be read, or a value that such a file cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -63,34 +55,6 @@ class CtmEntry(NamedTuple):
         return tuple(word.gloss for word in self.words)
 
 
-def fold_case(text: str) -> str:
-    """Lower A-Z alone, as sclite does whatever the encoding; by `str.lower`, `Ä` and `ä` would be the same gloss."""
-    return text.translate(_LOWER)
-
-
-def check_gloss(gloss: str, first_of_reference: bool = False) -> None:
-    """Raise FormatError if sclite would not take `gloss` as the one plain word it is."""
-    for failed, problem in (
-        (not gloss, "is empty"),
-        (_NOT_IN_A_WORD.search(gloss) is not None, "contains white space or a zero byte"),
-        (gloss == "@", "is sclite's word for nothing"),
-        (any(letter in gloss for letter in "{;\\"), "contains '{', ';' or a backslash, which sclite interprets"),
-        (gloss.endswith("*"), "ends in '*', which sclite removes"),
-        (fold_case(gloss) in SCLITE_KEYWORDS, "is a keyword of sclite"),
-        (first_of_reference and gloss.startswith("<"), "starts a reference with '<', which sclite takes for a label"),
-        (len(gloss.encode("utf-8", "surrogatepass")) > MAX_GLOSS_BYTES, f"is longer than {MAX_GLOSS_BYTES} bytes"),
-    ):
-        if failed:
-            raise FormatError(f"the gloss {gloss[:60]!r} {problem}; rename it in the data or map it before scoring")
-
-
-def _check_id(name: str) -> None:
-    if not name or _NOT_IN_A_WORD.search(name) or name.startswith(";"):
-        raise FormatError(f"the id {name[:60]!r} is empty, starts with ';' or contains white space")
-    if len(name.encode("utf-8", "surrogatepass")) > MAX_ID_BYTES:
-        raise FormatError(f"the id {name[:60]!r}... is longer than {MAX_ID_BYTES} bytes, sclite's limit")
-
-
 def _parse_number(text: str | float, what: str) -> float:
     # Not all that Python takes for a number: sclite reads 1 in 1_000.
     is_number = not isinstance(text, str) or _NUMBER.fullmatch(text)
@@ -108,7 +72,7 @@ class _SeenIds:
 
     def add(self, name: str) -> None:
         """Check an id and remember it."""
-        _check_id(name)
+        check_id(name)
         earlier = self._seen.get(fold_case(name))
         if earlier is not None:
             how = "occurs twice, or its lines are not together" if earlier == name else f"collides with {earlier!r}"
@@ -135,45 +99,65 @@ def _check_channel(channel: str) -> None:
         raise FormatError(f"the channel (second field) is {channel!r}, expected {CHANNEL!r}")
 
 
-def _parse_word(fields: list[str], ids: Collection[str] | None) -> CtmWord:
+def _check_seen(text: str) -> None:
+    """Raise FormatError if an id or gloss holds what nobody sees, since it would equal no other that looks the same."""
+    if unseen := name_unseen(text):
+        raise FormatError(f"{text!r} holds {unseen}, which cannot be seen: take it out")
+
+
+def _parse_word(fields: list[str], ids: Mapping[str, str] | None) -> CtmWord:
     if not 5 <= len(fields) <= 6:
         raise FormatError(f"{len(fields)} fields, expected <id> {CHANNEL} <start> <duration> <gloss> [confidence]")
-    name, channel, start, duration, gloss, *confidence = fields
-    if ids is not None and name not in ids:
+    name, channel, start, duration, stored_gloss, *confidence = fields
+    gloss = to_nfc(stored_gloss)
+    _check_seen(name)
+    if ids is not None and to_nfc(name) not in ids:
         raise FormatError(f"the id {name!r} has no reference")
     _check_channel(channel)
     check_gloss(gloss)
+    _check_seen(gloss)
     value = _parse_number(confidence[0], "confidence") if confidence else None
     return CtmWord(gloss, _parse_number(start, "start"), _parse_number(duration, "duration"), value)
 
 
 def read_ctm(path: str | Path, ids: Collection[str] | None = None) -> list[CtmEntry]:
-    """Read the sentences of a CTM file, each with at least one word; with `ids`, no others than these may occur.
+    """Read the sentences of a CTM file, each with at least one word; glosses in Unicode's form NFC.
 
     The words stay in the order of the file, whatever their times are: so sclite scores them.
+
+    Args:
+        path: the file.
+        ids: the only ids that may occur, in any Unicode form; the result has them as they are spelt here. None allows
+            any.
 
     Raises:
         FormatError: a line is not `<id> 1 <start> <duration> <gloss> [confidence]`, or the lines of an id are not
             together; names file and line.
     """
     path = Path(path)
-    ids = None if ids is None else frozenset(ids)
+    spelt = None if ids is None else {to_nfc(name): name for name in ids}
     seen = _SeenIds()
     entries: list[tuple[str, list[CtmWord]]] = []
     for number, fields in _read_fields(path):
         try:
-            word = _parse_word(fields, ids)
-            if not entries or entries[-1][0] != fields[0]:
-                seen.add(fields[0])
-                entries.append((fields[0], []))
+            word = _parse_word(fields, spelt)
+            name = fields[0] if spelt is None else spelt[to_nfc(fields[0])]
+            if not entries or entries[-1][0] != name:
+                seen.add(name)
+                entries.append((name, []))
         except FormatError as error:
             raise FormatError(f"{path}:{number}: {error}") from error
         entries[-1][1].append(word)
     return [CtmEntry(name, tuple(words)) for name, words in entries]
 
 
-def read_stm(path: str | Path) -> list[Reference]:
-    """Read the references of an STM file, in the order of the file.
+def read_stm(path: str | Path, allow_unseen: bool = False) -> list[Reference]:
+    """Read the references of an STM file, in the order of the file; glosses and signers in Unicode's form NFC.
+
+    Args:
+        path: the file.
+        allow_unseen: whether ids and glosses may hold characters that cannot be seen: preparation refuses them now, but
+            did not always.
 
     Raises:
         FormatError: a line is not `<id> 1 <signer> <begin> <end> <glosses>`, or an id occurs twice (names file and
@@ -186,6 +170,8 @@ def read_stm(path: str | Path) -> list[Reference]:
         try:
             references.append(_parse_reference(fields))
             seen.add(fields[0])
+            if not allow_unseen:
+                _check_seen(" ".join(fields))
         except FormatError as error:
             raise FormatError(f"{path}:{number}: {error}") from error
     if not references:
@@ -196,13 +182,14 @@ def read_stm(path: str | Path) -> list[Reference]:
 def _parse_reference(fields: list[str]) -> Reference:
     if len(fields) < 5:
         raise FormatError(f"{len(fields)} fields, expected <id> {CHANNEL} <signer> <begin> <end> <glosses>")
-    name, channel, signer, begin, end, *glosses = fields
+    name, channel, signer, begin, end, *stored_glosses = fields
+    glosses = tuple(map(to_nfc, stored_glosses))
     _check_channel(channel)
     if _parse_number(begin, "begin") >= _parse_number(end, "end"):
         raise FormatError(f"the segment ends at {end}, before or at its begin {begin}")
     for index, gloss in enumerate(glosses):
         check_gloss(gloss, first_of_reference=index == 0)
-    return Reference(name, signer, tuple(glosses))
+    return Reference(name, to_nfc(signer), glosses)
 
 
 def write_ctm(path: str | Path, entries: Iterable[tuple[str, Sequence[CtmWord | tuple]]]) -> None:
@@ -238,7 +225,7 @@ def write_stm(path: str | Path, references: Iterable[Reference]) -> None:
     lines = []
     for reference in references:
         seen.add(reference.id)
-        if not reference.signer or _NOT_IN_A_WORD.search(reference.signer):
+        if not reference.signer or NOT_IN_A_WORD.search(reference.signer):
             raise FormatError(f"{reference.id}: the signer {reference.signer!r} is empty or contains white space")
         try:
             for index, gloss in enumerate(reference.glosses):

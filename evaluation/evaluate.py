@@ -56,7 +56,7 @@ def load_references(prepared: str | Path, dataset: str, split: str) -> list[Refe
     path = locate_references(prepared, dataset, split)
     if not path.is_file():
         raise ManifestError(f"there are no references {path}; run `python -m preprocess.prepare` again")
-    return read_stm(path)
+    return read_stm(path, allow_unseen=True)
 
 
 def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> EvaluationData:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 
 from config.schema import Rules
+from utils.unicode import to_nfc
 
 Rule = Callable[[list[str]], list[str]]
 
@@ -120,7 +121,7 @@ def normalise(glosses: Sequence[str], rules: Rules) -> list[str]:
         rules: the name of the rule set, a key of `RULE_SETS`.
 
     Returns:
-        the normalised glosses; no rule adds one.
+        the normalised glosses, in Unicode's form NFC; no rule adds one.
 
     Raises:
         ValueError: there is no such rule set.
@@ -130,7 +131,7 @@ def normalise(glosses: Sequence[str], rules: Rules) -> list[str]:
         raise ValueError(f"unknown normalisation {rules!r}, expected one of: {', '.join(RULE_SETS)}")
     if isinstance(glosses, str):
         raise TypeError(f"expected a sequence of glosses, got the string {glosses!r}")
-    result = list(glosses)
+    result = list(map(to_nfc, glosses))
     for rule in RULE_SETS[rules].values():
         result = rule(result)
     return result

@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation.ctm import CtmEntry, CtmWord, Reference, write_ctm, write_stm
 from evaluation.wer_result import SentenceCounts, WerResult, check_ids
 from utils.errors import InputError
+from utils.unicode import to_nfc
 
 DEBIAN_PATH = "/usr/lib/sctk/bin/sclite"
 LOCAL_PATH = "./software/sclite"
@@ -74,7 +76,8 @@ def score_with_sclite(
     # sclite itself does not notice a sentence that is missing.
     check_ids(references, hypotheses, require_all)
     command = find_sclite(path)
-    words = [tuple(hypotheses.get(reference.id, ())) for reference in references]
+    references = [replace(reference, glosses=tuple(map(to_nfc, reference.glosses))) for reference in references]
+    words = [tuple(map(to_nfc, hypotheses.get(reference.id, ()))) for reference in references]
     names = [f"s{index:07d}" for index in range(len(references))]
     with tempfile.TemporaryDirectory(prefix="sclite-") as folder:
         _write_input(Path(folder), names, references, words)

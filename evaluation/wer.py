@@ -31,6 +31,7 @@ from utils.errors import InputError
 from utils.output import run_command
 from utils.table import format_table
 from utils.text import plural
+from utils.unicode import to_nfc
 
 # sclite's costs. A substitution is cheaper than a deletion and an insertion together (4 < 6), so two different glosses
 # are paired where they can be; with costs of 1 the best alignment, and so the counts, would be others.
@@ -66,8 +67,8 @@ def align_glosses(reference: Sequence[str], hypothesis: Sequence[str]) -> Alignm
 def _compute_pair_gains(reference: Sequence[str], hypothesis: Sequence[str]) -> np.ndarray:
     """(R, H) what pairing two glosses saves against deleting one and inserting the other."""
     numbers: dict[str, int] = {}
-    rows = [numbers.setdefault(fold_case(gloss), len(numbers)) for gloss in reference]
-    columns = [numbers.setdefault(fold_case(gloss), len(numbers)) for gloss in hypothesis]
+    rows = [numbers.setdefault(fold_case(to_nfc(gloss)), len(numbers)) for gloss in reference]
+    columns = [numbers.setdefault(fold_case(to_nfc(gloss)), len(numbers)) for gloss in hypothesis]
     equal = np.equal.outer(np.array(rows, dtype=np.int32), np.array(columns, dtype=np.int32))  # (R, H)
     correct = INSERTION_COST + DELETION_COST
     return np.where(equal, correct, correct - SUBSTITUTION_COST).astype(np.int32)
@@ -172,7 +173,8 @@ def main(args: argparse.Namespace) -> None:
     unordered = [name for name, times in starts.items() if times != sorted(times)]
     if unordered:
         print(
-            f"warning: in {args.hyp} the times of {plural(len(unordered), 'sentence')} go back (first: {unordered[0]}): "
+            f"warning: in {args.hyp} the times of {plural(len(unordered), 'sentence')} go back "
+            f"(first: {unordered[0]}): "
             "glosses are scored in the order of the file, as sclite does; sort it if the order of time is right",
             file=sys.stderr,
         )

@@ -25,6 +25,7 @@ from preprocess.summary import format_corpus_summary
 from utils.errors import InputError
 from utils.output import run_command
 from utils.text import shorten
+from utils.unicode import find_on_disk, to_nfc
 
 RESIZED_FRAMES = "features/fullFrame-256x256px"  # written into the corpus by the preparation of earlier systems
 FRAME_FOLDERS = (
@@ -65,7 +66,7 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
         entries, prefix = _read_info(path)
         root = _find_frames_root(path, prefix_root or Path(prefix), entries)
         splits[split] = tuple(_make_recording(path, number, entry, root) for number, entry in enumerate(entries))
-        stated |= {entry["fileid"]: entry.get("num_frames") for entry in entries}
+        stated |= {to_nfc(entry["fileid"]): entry.get("num_frames") for entry in entries}
     check_unique(splits)
     _check_glosses(splits, vocabulary)
     recordings = [recording for members in splits.values() for recording in members]
@@ -107,7 +108,7 @@ def _find_frames_root(path: Path, prefix_root: Path, entries: Sequence[Any]) -> 
     """Find the folder that the clips' folders start from: the first one below which the first clip lies."""
     first = entries[0].get("folder") if isinstance(entries[0], Mapping) else None
     candidates = [prefix_root / folder for folder in FRAME_FOLDERS]
-    found = [root for root in candidates if isinstance(first, str) and locate_clip(root, first).is_dir()]
+    found = [root for root in candidates if isinstance(first, str) and find_on_disk(locate_clip(root, first)).is_dir()]
     if not found:
         raise PreparationError(
             f"{path}: the frames of its first clip ({first!r}) are not in {prefix_root}, nor where the corpora keep "

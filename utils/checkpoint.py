@@ -19,6 +19,7 @@ from utils.errors import InputError
 from utils.files import atomic_path
 from utils.plain_pickle import PLAIN_NAMES
 from utils.text import shorten
+from utils.unicode import to_nfc
 
 PLAIN_TYPES: list[Any] = [
     *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
@@ -177,7 +178,7 @@ def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
 def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequence[str]) -> None:
     """Raise CheckpointError if the checkpoint carries other glosses than these, or in another order."""
     held = content.get("glosses")
-    if held is None or list(held) == list(glosses):
+    if held is None or list(map(to_nfc, held)) == list(map(to_nfc, glosses)):
         return
     only_there, only_here = sorted(set(held) - set(glosses)), sorted(set(glosses) - set(held))
     raise CheckpointError(

@@ -74,6 +74,6 @@ def build_metadata(recogniser: Recogniser) -> dict[str, str]:
     """Everything that `load_onnx` needs beside the weights, as JSON, since ONNX holds nothing but text there."""
     return {
         "config": json.dumps(to_dict(recogniser.config)),
-        "glosses": json.dumps(recogniser.vocabulary.glosses),
+        "glosses": json.dumps(recogniser.vocabulary.stored),
         "frame_size": json.dumps(recogniser.frame_size),
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.schema import Rules
 from utils.errors import InputError
+from utils.unicode import find_on_disk, name_unseen, to_nfc
 
 
 class PreparationError(InputError):
@@ -23,13 +24,15 @@ class Recording:
         id: the recording's name, unique in the corpus, without white space.
         source: the folder of its frames, or its video; it need not exist yet.
         signer: the name of the person who signs.
-        glosses: the label, as it was released.
+        glosses: the label, as it was released, but in Unicode's form NFC.
+        recomposed: whether one of these texts was in another form.
     """
 
     id: str
     source: Path
     signer: str
     glosses: tuple[str, ...]
+    recomposed: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise PreparationError(f"{path} is not a readable UTF-8 file: {error}") from error
     # Not splitlines(): that also splits at characters which may occur inside a translation.
-    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    lines = (line.removesuffix("\r") for line in text.split("\n"))
+    return [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
 
 
 def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
@@ -170,7 +174,7 @@ def read_table(path: Path, header: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def make_recording(where: str, name: str, source: Path, signer: str, label: str) -> Recording:
-    """Build a recording from the fields of one row of a table.
+    """Build a recording from the fields of one row of a table, in Unicode's form NFC.
 
     Args:
         where: the place of the row, `file:line` for error messages.
@@ -180,8 +184,17 @@ def make_recording(where: str, name: str, source: Path, signer: str, label: str)
         label: the glosses, separated by white space.
 
     Raises:
-        PreparationError: the name or signer is empty or holds white space, or the label is empty.
+        PreparationError: the name or signer is empty or holds white space, the label is empty, or one of them holds a
+            character that cannot be seen.
     """
+    released = (name, signer, label)
+    name, signer, label = map(to_nfc, released)
+    for what, value in (("name", name), ("signer", signer), ("label", label.strip(" \t"))):
+        if unseen := name_unseen(value):
+            raise PreparationError(
+                f"{where}: the {what} holds {unseen}, which cannot be seen, so that it would equal no other that looks "
+                f"the same: take it out of {value[:60]!r}"
+            )
     for what, value in (("name", name), ("signer", signer)):
         if len(value.split()) != 1 or value != value.strip():
             raise PreparationError(f"{where}: the {what} must be one word, but is {value!r}")
@@ -191,7 +204,7 @@ def make_recording(where: str, name: str, source: Path, signer: str, label: str)
     glosses = tuple(label.split())
     if not glosses:
         raise PreparationError(f"{where}: {name} has no gloss")
-    return Recording(name, source, signer, glosses)
+    return Recording(name, find_on_disk(source), signer, glosses, (name, signer, label) != released)
 
 
 def check_unique(splits: Mapping[str, Sequence[Recording]]) -> None:

@@ -17,6 +17,7 @@ from preprocess.corpora.corpus import (
     make_recording,
     read_lines,
 )
+from utils.unicode import name_unseen, to_nfc
 
 RELEASED_SPLITS = SPLITS[:2]  # It was released without a test split.
 
@@ -37,8 +38,9 @@ def read_csl(root: Path) -> Corpus:
     check_unique(splits)
     glosses = _read_dictionary(root / "voc.txt")
     used = {gloss for split in splits.values() for recording in split for gloss in recording.glosses}
-    if used - set(glosses):
-        raise PreparationError(f"glosses that {root / 'voc.txt'} lacks: {', '.join(sorted(used - set(glosses)))}")
+    lacking = sorted(used - set(map(to_nfc, glosses)))
+    if lacking:
+        raise PreparationError(f"glosses that {root / 'voc.txt'} lacks: {', '.join(lacking)}")
     return Corpus(splits, glosses)
 
 
@@ -46,6 +48,8 @@ def _read_dictionary(path: Path) -> tuple[str, ...]:
     first_line: dict[str, int] = {}
     for number, line in read_lines(path):
         gloss = line.strip()
+        if unseen := name_unseen(gloss):
+            raise PreparationError(f"{path}:{number}: {gloss!r} holds {unseen}, which cannot be seen: take it out")
         if len(gloss.split()) > 1:
             raise PreparationError(f"{path}:{number}: {gloss!r} is more than one word; it must be one gloss a line")
         if gloss in first_line:

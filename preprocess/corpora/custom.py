@@ -21,6 +21,7 @@ from preprocess.corpora.corpus import (
 )
 from preprocess.corpora.custom_split import draw_split
 from utils.text import plural
+from utils.unicode import find_on_disk, to_nfc
 
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"
@@ -126,7 +127,7 @@ def _check_header(table: Path, header: Sequence[str]) -> None:
 
 def _check_new(where: str, row: Mapping[str, str], seen: dict[tuple[str, str], str]) -> None:
     """Raise PreparationError if an earlier row has the same id (sclite ignores case) or the same path."""
-    keys = (("id", fold_case(row["id"])), ("path", os.path.normpath(row["path"])))
+    keys = (("id", fold_case(to_nfc(row["id"]))), ("path", to_nfc(os.path.normpath(row["path"]))))
     repeated = [f"{key[0]} {row[key[0]]!r} is already at {seen[key]}" for key in keys if key in seen]
     for key in keys:
         seen.setdefault(key, where)
@@ -151,7 +152,7 @@ def _locate_source(root: Path, where: str, path: str) -> Path:
     normal = os.path.normpath(path)
     if not path or Path(path).is_absolute() or normal == "." or Path(normal).parts[0] == "..":
         raise PreparationError(f"{where}: the path must be that of a video or folder below {root}, but is {path!r}")
-    source = root / normal
+    source = find_on_disk(root / normal)
     if not source.exists():
         hint = "; write / and not \\ between folders" if "\\" in path else ""
         raise PreparationError(f"{where}: there is no {source}{hint}")

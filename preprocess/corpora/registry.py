@@ -6,6 +6,7 @@ To add one, describe it by a `CorpusReader` in a file beside the others (`csl.py
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from config.schema import Rules
@@ -14,6 +15,7 @@ from preprocess.corpora.csl import CSL
 from preprocess.corpora.csl_daily import CSL_DAILY
 from preprocess.corpora.custom import CUSTOM
 from preprocess.corpora.phoenix import PHOENIX2014, PHOENIX2014_SI5, PHOENIX2014_T
+from utils.text import plural, shorten
 
 READERS = (
     PHOENIX2014,
@@ -42,7 +44,13 @@ def read_corpus(dataset: str, root: Path, labels: Path | None = None, seed: int 
         PreparationError: the corpus is incomplete or malformed.
     """
     reader = CORPORA[dataset]
-    return reader.read(root, labels, seed) if reader.takes_labels else reader.read(root)
+    corpus = reader.read(root, labels, seed) if reader.takes_labels else reader.read(root)
+    recomposed = [entry.id for members in corpus.splits.values() for entry in members if entry.recomposed]
+    if not recomposed:
+        return corpus
+    clips = plural(len(recomposed), "clip")
+    note = f"{clips} spelt in another Unicode form than NFC, and read as NFC: {shorten(recomposed)}"
+    return replace(corpus, notes=(*corpus.notes, note))
 
 
 def get_reference_rules(dataset: str, split: str) -> Rules:

@@ -31,6 +31,7 @@ from preprocess.examination.frame_checks import (
 from preprocess.examination.inspect_clips import inspect_clips
 from preprocess.examination.label_checks import check_glosses_seen, check_label_lengths, load_training_config
 from utils.text import plural
+from utils.unicode import name_unseen, to_nfc
 
 AGAIN = "prepare again by the command below; finished clips are kept"
 MANIFESTS = "prepared: manifests"
@@ -122,7 +123,7 @@ def check_same_corpus(corpus: Corpus, manifests: Sequence[Manifest], states: Cli
     problems = []
     for manifest in manifests:
         released = {recording.id: recording for recording in corpus.splits.get(manifest.split, ())}
-        clips = {clip.id: clip for clip in manifest.clips}
+        clips = {to_nfc(clip.id): clip for clip in manifest.clips}
         changed = [name for name in clips.keys() & released.keys() if clips[name].glosses != released[name].glosses]
         counts = [
             name for name, clip in clips.items() if _has_other_length(states, manifest.split, name, clip.num_frames)
@@ -155,6 +156,15 @@ def _check_dictionary(folder: Path, manifests: Sequence[Manifest]) -> CheckResul
         if unknown:
             what = f"{manifest.split}: {plural(len(unknown), 'gloss', 'glosses')} of its labels not in {DICTIONARY}: "
             problems.append((Verdict.ERROR, what + join_examples(unknown), AGAIN))
+    twice = [gloss for gloss, count in Counter(vocabulary.glosses).items() if count > 1]
+    if twice:
+        what = f"in two Unicode forms, so with two ids, both of which are read as the gloss: {join_examples(twice)}"
+        remedy = f"none where a network was trained on it; else {AGAIN}"
+        problems.append((Verdict.WARNING, f"{plural(len(twice), 'gloss', 'glosses')} {what}", remedy))
+    unseen = [f"{gloss!r} ({name})" for gloss in vocabulary.glosses if (name := name_unseen(gloss))]
+    if unseen:
+        what = f"{plural(len(unseen), 'gloss', 'glosses')} with what cannot be seen: {join_examples(unseen)}"
+        problems.append((Verdict.WARNING, what, f"take it out of the annotations, then {AGAIN}"))
     fine = f"{plural(len(vocabulary), 'gloss', 'glosses')}, all labels spelt with them"
     return combine_problems(GLOSSES, fine, problems)
 
@@ -165,7 +175,7 @@ def _check_references(dataset: str, folder: Path, manifests: Sequence[Manifest])
     for manifest in manifests:
         path = locate_references(folder, dataset, manifest.split)
         try:
-            references = read_stm(path)
+            references = read_stm(path, allow_unseen=True)
         except Exception as error:  # likewise
             problems.append((Verdict.ERROR, format_error(error), AGAIN))
             continue

@@ -108,3 +108,29 @@ def test_missing_key_is_named(tmp_path):
 def test_duplicate_ids_are_refused_in_memory_too():
     with pytest.raises(ManifestError, match=r"phoenix2014 dev.*same id: a-1"):
         replace(MANIFEST, clips=(CLIPS[0], CLIPS[0]))
+
+
+def test_labels_are_read_in_one_form_and_the_digest_is_of_what_is_stored(tmp_path):
+    stored = (("a", 16, ["SU\u0308D", "A\u200b"]), ("b", 9, ["SÜD"]))
+    content = {"dataset": "custom", "split": "train", "frame_size": 64, "clips": []}
+    for name, frames, glosses in stored:
+        clip = {"id": name, "folder": name, "signer": "p", "glosses": glosses, "num_frames": frames}
+        content["clips"].append(clip)
+    (tmp_path / "train.json").write_text(json.dumps(content), encoding="utf-8")
+    manifest = Manifest.load(tmp_path / "train.json")
+    assert [clip.glosses for clip in manifest.clips] == [("SÜD", "A\u200b"), ("SÜD",)]
+    # Computed before labels were brought into one form: trainings that began then go on.
+    assert manifest.digest() == "81bd2d6a945a724c12628884a6533dabec8f0736b7b1d59eff849985a5e8710f"
+    manifest.save(tmp_path / "copy.json")
+    assert Manifest.load(tmp_path / "copy.json").digest() == manifest.digest()
+
+
+def test_folders_are_found_by_the_name_on_disk_and_need_not_be_utf8(tmp_path):
+    nfc, nfd = "Gebärde", "Geba\u0308rde"
+    (tmp_path / nfd).mkdir()
+    clips = (replace(CLIPS[0], folder=nfc), replace(CLIPS[1], folder=str(tmp_path / "caf\udce9")))
+    replace(MANIFEST, clips=clips).save(tmp_path / "dev.json")
+    assert (tmp_path / "dev.json").read_bytes().decode("utf-8")
+    loaded = Manifest.load(tmp_path / "dev.json")
+    assert loaded.clip_folder(loaded.clips[0]) == tmp_path / nfd
+    assert loaded.clip_folder(loaded.clips[1]) == tmp_path / "caf\udce9"

@@ -113,3 +113,34 @@ def test_missing_and_undecodable_files(tmp_path):
 def test_one_string_is_no_list_of_glosses():
     with pytest.raises(VocabularyError, match="one string"):
         Vocabulary("ABC")
+
+
+NFC, NFD = "SÜD", "SU\u0308D"
+
+
+def test_one_gloss_in_two_forms_is_one_gloss(tmp_path):
+    vocabulary = Vocabulary(["ABEND", NFD])
+    assert vocabulary.glosses == ("ABEND", NFC)
+    assert vocabulary == Vocabulary(["ABEND", NFC])
+    assert NFC in vocabulary
+    assert NFD in vocabulary
+    assert vocabulary.encode([NFC, NFD]) == [2, 2]
+    assert vocabulary.decode([2]) == (NFC,)
+
+
+def test_an_old_dictionary_with_both_forms_keeps_its_ids(tmp_path):
+    path = tmp_path / "gloss_dict.txt"
+    path.write_text(f"{NFD}\nABEND\n{NFC}\nA\u200b\n", encoding="utf-8")
+    vocabulary = Vocabulary.load(path)
+    assert (len(vocabulary), vocabulary.num_classes) == (4, 5)
+    assert vocabulary.decode([1, 2, 3, 4]) == (NFC, "ABEND", NFC, "A\u200b")
+    assert vocabulary.encode([NFC, NFD, "ABEND"]) == [1, 1, 2]
+    vocabulary.save(tmp_path / "copy.txt")  # as it was, or it could not be read again
+    assert (tmp_path / "copy.txt").read_bytes() == path.read_bytes()
+    assert Vocabulary(vocabulary.stored) == vocabulary
+    with pytest.raises(VocabularyError, match="is already on line 1"):
+        Vocabulary([NFD, NFD])
+
+
+def test_case_and_width_make_other_glosses():
+    assert Vocabulary(["A", "a", "\uff21"]).encode(["\uff21", "a"]) == [3, 2]

@@ -86,6 +86,12 @@ def test_long_ids_and_ids_that_differ_in_case_are_no_problem():
 
 
 @needs_sclite
+def test_a_gloss_counts_whatever_unicode_form_it_has():
+    result = score_with_sclite([Reference("a", "p", ("SU\u0308D", "É"))], {"a": ["SÜD", "E\u0301"]})
+    assert result.correct == 2
+
+
+@needs_sclite
 def test_only_empty_hypotheses():
     result = score_with_sclite([Reference("a", "p", ("A", "B")), Reference("b", "p", ())], {"a": [], "b": []})
     assert result.deletions == result.reference_length == 2

@@ -1,6 +1,7 @@
 """The built-in scorer against sclite's answers, and its command line."""
 
 import json
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -43,6 +44,8 @@ SCLITE = [
     ("A B", "", (0, 0, 2, 0), ""),
     ("", "A", (0, 0, 0, 1), ""),
     ("A\u3000B C", "A C", (1, 1, 0, 0), ""),
+    ("SU\u0308D É A", "SÜD E\u0301 a", (3, 0, 0, 0), ""),  # of the same in NFC
+    ("SÜD e\u0301 ab", "SU\u0308D É AB", (2, 1, 0, 0), ""),
 ]
 
 
@@ -227,6 +230,9 @@ def test_command_line_says_nothing_where_all_is_there(run):
         (CTM, "a 1 p\n", "r.stm:1: 3 fields"),
         (CTM, "", "no reference in this file"),
         ("a 1 0 1 A\n", "a 1 p 0.0 1.0\n", "no reference gloss"),
+        (CTM.replace("NORD", "NO\u200bRD"), STM, r"h.ctm:1: 'loc-NO.u200bRD' holds U\+200B ZERO WIDTH SPACE"),
+        (CTM, STM.replace("NORD", "\ufeffNORD"), r"r.stm:2: .* holds U\+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        (CTM.replace("a 1", "a\u00ad 1"), STM, r"h.ctm:3: .* holds U\+00AD SOFT HYPHEN"),
     ],
 )
 def test_command_line_errors(run, ctm, stm, message):
@@ -243,3 +249,13 @@ def test_command_line_names_the_rule_sets(capsys):
     with pytest.raises(SystemExit):
         parse_args(["--hyp", "h", "--ref", "r", "--normalise", "phoenix"])
     assert "phoenix2014-sentence" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("ctm_form", "stm_form"), [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_both_sides_may_come_in_any_unicode_form(run, ctm_form, stm_form):
+    ctm, stm = "bär 1 0 .1 ÜBUNG\nbär 1 .1 .1 É\n", "bär 1 Jörg 0.0 1.0 ÜBUNG É\n"
+    printed = run(unicodedata.normalize(ctm_form, ctm), unicodedata.normalize(stm_form, stm), "--json")
+    result = json.loads(printed.out)
+    assert result["wer"] == 0
+    assert list(result["signers"]) == ["Jörg"]
+    assert printed.err == ""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dataset.manifest import Manifest
+from dataset.vocabulary import Vocabulary
 from preprocess.import_legacy import main, parse_args
 from tests.helpers import corpora as tiny
 from tests.helpers.pickles import CreatesFolder
@@ -91,3 +92,16 @@ def test_code_in_the_files_is_not_run(legacy, capsys, monkeypatch):
     assert convert(legacy) == 1
     assert "is refused, and nothing in it was run" in capsys.readouterr().err
     assert not Path("evil").exists()
+
+
+def test_a_dictionary_with_one_gloss_in_two_forms_keeps_its_ids(legacy, capsys):
+    np.save(legacy / "gloss_dict.npy", {"SU\u0308D": [1, 6], "loc-NORD": [2, 6], "SÜD": [3, 1], "REGEN": [4, 6]})
+    info = np.load(legacy / "dev_info.npy", allow_pickle=True).item()
+    info[0] |= {"label": "SU\u0308D SÜD loc-NORD", "fileid": "d\u0308"}
+    np.save(legacy / "dev_info.npy", info)
+    assert convert(legacy) == 0
+    vocabulary = Vocabulary.load(legacy / "out/gloss_dict.txt")
+    assert vocabulary.glosses == ("SÜD", "loc-NORD", "SÜD", "REGEN")
+    (clip,) = Manifest.load(legacy / "out/dev.json").clips
+    assert vocabulary.encode(clip.glosses) == [1, 1, 2]
+    assert "another number of frames" not in capsys.readouterr().out

@@ -289,6 +289,7 @@ def test_ignored_weights_keep_what_they_have():
 def test_another_dictionary_is_refused():
     check_glosses({}, "f.pt", ["A"])
     check_glosses({"glosses": ["A", "B"]}, "f.pt", ("A", "B"))
+    check_glosses({"glosses": ["SU\u0308D"]}, "f.pt", ("SÜD",))
     with pytest.raises(
         CheckpointError, match=r"2 glosses there, 2 in the prepared corpus; there alone: C; here alone: B"
     ):

@@ -12,6 +12,7 @@ from dataset.manifest import Manifest
 from preprocess.corpora.corpus import PreparationError, Recording
 from preprocess.corpora.custom import read_custom
 from preprocess.corpora.custom_split import draw_split
+from preprocess.corpora.registry import read_corpus
 from preprocess.prepare import prepare
 from tests.helpers import corpora as tiny
 
@@ -70,6 +71,11 @@ def test_spreadsheets_differ_in_separator_bom_line_ends_and_order(tmp_path, deli
         ("e,labels.csv,Ben,DU,dev", r"labels\.csv:4: .*labels\.csv is neither a folder of frames nor a video"),
         ("e,frames/c,Ben,DU ICH;,dev", r"labels\.csv:4: the gloss 'ICH;' contains"),
         ("e,frames/c,Ben,DU,dev,x", r"labels\.csv:4: 6 fields where the header has 5"),
+        ("e,frames/c,Ben,DU ICH\u200b,dev", r"labels\.csv:4: the label holds U\+200B ZERO WIDTH SPACE"),
+        ("e,frames/c,Ben,DU\x07,dev", r"labels\.csv:4: the label holds U\+0007 control character"),
+        ("e,frames/c,Ben,DU\u2028ICH,dev", r"labels\.csv:4: the label holds U\+2028 LINE SEPARATOR"),
+        ("e\ufeff,frames/c,Ben,DU,dev", r"labels\.csv:4: the name holds U\+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("e,frames/c,Ben\u202e,DU,dev", r"labels\.csv:4: the signer holds U\+202E RIGHT-TO-LEFT OVERRIDE"),
         ('e,frames/c,Ben,"DU,dev', r"labels\.csv:4: .*is a quotation mark missing"),
     ],
 )
@@ -243,3 +249,18 @@ def test_a_split_that_is_gone_leaves_no_manifest(tmp_path):
     prepare("custom", root, tmp_path / "out")
     assert not (tmp_path / "out/test.json").exists()
     assert not (tmp_path / "out/custom-groundtruth-test.stm").exists()
+
+
+def test_every_text_is_read_in_one_unicode_form(tmp_path):
+    """Ids, signers and glosses become NFC; a path is compared in it, and opened by the name on disk."""
+    nfc, nfd = "Gebärde", "Geba\u0308rde"
+    root = with_csv(tmp_path, HEADER, f"{nfd},frames/{nfc},Jo\u0308rg,SU\u0308D,train", "b,frames/b,Jörg,SÜD,dev")
+    (root / "frames/a").rename(root / "frames" / nfd)
+    corpus = read_corpus("custom", root)
+    assert described(corpus) == {"train": [(nfc, "Jörg", ("SÜD",))], "dev": [("b", "Jörg", ("SÜD",))]}
+    assert corpus.glosses == ("SÜD",)
+    assert corpus.splits["train"][0].source == root / "frames" / nfd
+    assert f"1 clip spelt in another Unicode form than NFC, and read as NFC: {nfc}" in corpus.notes
+    twice = [f"{nfc},frames/{nfc},J,A,train", f"{nfd},frames/{nfd},J,A,dev"]
+    with pytest.raises(PreparationError, match=r"labels\.csv:3: duplicate: the id .* and the path"):
+        read_custom(with_csv(root, HEADER, *twice))

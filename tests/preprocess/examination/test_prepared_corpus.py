@@ -197,3 +197,14 @@ def test_a_corpus_that_changed_after_preparation(diagnose, phoenix, ready):
     assert f"dev: 1 clip with another label in the corpus: {DEV_CLIP}" in row
     assert "test: 1 clip only in the manifest: 04April_2010_Sunday_heute_default-2" in row
     assert f"train: 1 clip with another number of frames in the corpus: {TRAIN_CLIP}" in row
+
+
+def test_an_older_dictionary_in_two_unicode_forms_is_a_warning(diagnose, phoenix, ready):
+    with (ready / "gloss_dict.txt").open("a", encoding="utf-8") as file:
+        file.write("SU\u0308D\nSÜD\nABEND\u200b\n")
+    found = diagnose("phoenix2014", phoenix, ready)
+    assert (found.status, found.verdicts["prepared: dictionary"]) == (0, "warning")
+    row = found.rows["prepared: dictionary"]
+    assert "1 gloss in two Unicode forms, so with two ids, both of which are read as the gloss: SÜD" in row
+    assert "1 gloss with what cannot be seen: 'ABEND\\u200b' (U+200B ZERO WIDTH SPACE)" in row
+    assert "none where a network was trained on it" in row
