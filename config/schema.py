@@ -26,7 +26,7 @@ def _refuse_zero_characters(text: str) -> str:
 def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
     """Take names of files as the system gives them: pydantic refuses what Python makes of bytes that are not UTF-8."""
     is_name = isinstance(value, str) and any("\udc80" <= letter <= "\udcff" for letter in value)
-    return value if is_name else check(value)
+    return _refuse_zero_characters(value) if is_name else check(value)
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters), WrapValidator(keep_undecodable)]
