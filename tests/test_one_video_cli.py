@@ -181,7 +181,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_read(refused, movie, tmp
     assert refused(tmp_path / "nowhere.mp4") == f"error: there is no file or folder {tmp_path / 'nowhere.mp4'}"
     (tmp_path / "empty").mkdir()
     assert "holds neither images nor videos" in refused(tmp_path / "empty")
-    assert "out.txt has no suffix that says how to save" in refused(movie, "--save", "out.txt")
+    assert "out.doc has no suffix that says how to save" in refused(movie, "--save", "out.doc")
     assert "--overlay out.avi must end in .mp4" in refused(movie, "--overlay", "out.avi")
     for name in ("a.mp4", "b.mp4"):
         shutil.copy(movie, tmp_path / name)

@@ -16,6 +16,9 @@ from typing import Any
 from utils.errors import ParseError
 from utils.text import escaping_errors, show_text
 
+NUMBERED = "{stem}{suffix}.{number:03d}"
+"""Name of an older file that is kept: clip.eaf.001, as ELAN calls its own copies."""
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:

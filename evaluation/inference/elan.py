@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import mimetypes
 import os
-import re
 from pathlib import Path
 
 from pympi.Elan import Eaf
 
 from evaluation.inference.transcript import Transcript, round_to_milliseconds
-from utils.files import atomic_path, set_aside
 
 GLOSS_TIER, CONFIDENCE_TIER = "gloss", "confidence"
 
-NUMBERED = "{stem}{suffix}.{number:03d}"
-"""Name of an older file that is kept: clip.eaf.001, as ELAN calls its own copies."""
 
-
-def save_eaf(transcript: Transcript, path: Path) -> Path | None:
-    """Write ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked.
-
-    A file that is there already and differs by more than its date may hold someone's work: it is renamed.
-
-    Returns:
-        the older file's new name; None if there was none.
-    """
+def write_eaf(transcript: Transcript, path: Path) -> None:
+    """Write ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked."""
     eaf = Eaf(author="mstfnet")
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
     if transcript.video.is_file():  # ELAN cannot play a folder of images
@@ -40,11 +29,8 @@ def save_eaf(transcript: Transcript, path: Path) -> Path | None:
             # pympi finds the gloss that it belongs to by a moment: the middle, since glosses that touch share an end.
             eaf.add_ref_annotation(CONFIDENCE_TIER, GLOSS_TIER, (start + end) // 2, f"{word.confidence:.2f}")
     eaf.properties = [("lastUsedAnnotationId", eaf.maxaid)]  # ELAN numbers on from there
-    with atomic_path(path) as temporary:
-        temporary.unlink()  # pympi would rename a file that is there to .bak, and leave it lying about
-        eaf.to_file(temporary)
-        differs = path.is_file() and _read_without_date(path) != _read_without_date(temporary)
-        return set_aside(path, NUMBERED) if differs else None
+    path.unlink(missing_ok=True)  # pympi would rename a file that is there to .bak, and leave it lying about
+    eaf.to_file(path)
 
 
 def _link_video(eaf: Eaf, video: Path, path: Path) -> None:
@@ -58,7 +44,3 @@ def _link_video(eaf: Eaf, video: Path, path: Path) -> None:
         near = f"./{near}"
     address = "file:///" + video.resolve().as_posix().lstrip("/")  # spaces and all, as ELAN itself writes it
     eaf.add_linked_file(address, relpath=near, mimetype=mimetypes.guess_type(video.name)[0] or "video/*")
-
-
-def _read_without_date(path: Path) -> bytes:
-    return re.sub(rb' DATE="[^"]*"', b"", path.read_bytes())

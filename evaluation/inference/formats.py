@@ -1,51 +1,61 @@
 """The files that a transcript can be saved as. ELAN's has a file of its own, `elan.py`.
 
-To add a format, write `save_<format>(transcript, path)` and enter it in `WRITERS` under its suffix.
+To add a format, write `write_<format>(transcript, path)` and enter it in `WRITERS` under its suffix.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pympi.Praat import TextGrid
+
 from evaluation.ctm import CtmEntry, write_ctm
-from evaluation.inference.elan import NUMBERED, save_eaf
+from evaluation.inference.elan import write_eaf
 from evaluation.inference.transcript import Transcript, TranscriptError, round_to_milliseconds
-from utils.files import set_aside, write_json, write_text
+from utils.files import NUMBERED, atomic_path, set_aside, write_json, write_text
 
 
 def save_transcript(transcript: Transcript, path: str | Path) -> Path | None:
     """Write a transcript to `path`, whole or not at all, in the format that its suffix names.
 
+    People correct these files by hand, all but JSON: one that is there already and differs is renamed.
+
     Returns:
-        the new name of the file that was there before, if it is kept: people work on ELAN's files.
+        the older file's new name; None if there was none.
 
     Raises:
         TranscriptError: no such format.
         FormatError: a gloss that CTM files cannot hold.
     """
-    check_format(path)
-    suffix = Path(path).suffix.lower()
+    suffix = check_format(path)
     if suffix == CTM:
         return save_ctm([transcript], path)
-    return WRITERS[suffix](transcript, Path(path))
+    with atomic_path(path) as temporary:
+        WRITERS[suffix](transcript, temporary)
+        return None if suffix == JSON else _keep_older(Path(path), temporary)
 
 
 def save_ctm(transcripts: Sequence[Transcript], path: str | Path) -> Path | None:
-    """Write transcripts to one CTM file, as `save_transcript` does; an older file with other clips is kept under a
-    new name.
-
-    Returns:
-        the older file's new name; None if there was none, or all its clips are in this one.
-    """
+    """Write transcripts to one CTM file, as `save_transcript` does."""
     entries = [CtmEntry(_make_ctm_id(transcript.name), transcript.words) for transcript in transcripts]
-    older = None
-    if Path(path).is_file() and not _read_ctm_ids(Path(path)) <= {entry.id for entry in entries}:
-        older = set_aside(Path(path), NUMBERED)
-    write_ctm(path, entries)
-    return older
+    with atomic_path(path) as temporary:
+        write_ctm(temporary, entries)
+        return _keep_older(Path(path), temporary)
+
+
+def _keep_older(path: Path, new: Path) -> Path | None:
+    """Rename the file at `path` if it is another than the `new` one, but for the date in ELAN's files."""
+    differs = path.is_file() and _read_without_date(path) != _read_without_date(new)
+    return set_aside(path, NUMBERED) if differs else None
+
+
+def _read_without_date(path: Path) -> bytes:
+    return re.sub(rb' DATE="[^"]*"', b"", path.read_bytes())
 
 
 def check_ctm_ids(names: Iterable[str]) -> None:
@@ -58,13 +68,20 @@ def check_ctm_ids(names: Iterable[str]) -> None:
             raise TranscriptError(f"{other!r} and {name!r} would both be {same} in a CTM file: rename one")
 
 
-def check_format(path: str | Path) -> None:
-    """Raise TranscriptError unless the suffix of `path` is one of `FORMATS`."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise TranscriptError(f"{path} has no suffix that says how to save: choose one of {', '.join(FORMATS)}")
+def check_format(path: str | Path) -> str:
+    """The suffix of `path` as it stands in `FORMATS`, whose letters may be small or large.
+
+    Raises:
+        TranscriptError: it is none of them.
+    """
+    suffix = Path(path).suffix.lower()
+    for known in FORMATS:
+        if known.lower() == suffix:
+            return known
+    raise TranscriptError(f"{path} has no suffix that says how to save: choose one of {', '.join(FORMATS)}")
 
 
-def save_json(transcript: Transcript, path: Path) -> None:
+def write_all(transcript: Transcript, path: Path) -> None:
     """Write everything that is known, as JSON."""
     words = [
         {
@@ -78,7 +95,7 @@ def save_json(transcript: Transcript, path: Path) -> None:
     write_json(path, asdict(transcript) | {"video": str(transcript.video), "words": words})
 
 
-def save_srt(transcript: Transcript, path: Path) -> None:
+def write_srt(transcript: Transcript, path: Path) -> None:
     """Write SubRip subtitles, one a gloss."""
     cues = [
         f"{number}\n{_format_clock(start, ',')} --> {_format_clock(end, ',')}\n{word.gloss}\n"
@@ -87,7 +104,7 @@ def save_srt(transcript: Transcript, path: Path) -> None:
     write_text(path, "\n".join(cues))
 
 
-def save_vtt(transcript: Transcript, path: Path) -> None:
+def write_vtt(transcript: Transcript, path: Path) -> None:
     """Write WebVTT subtitles, one a gloss, their text escaped as https://www.w3.org/TR/webvtt1/ asks."""
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
     cues = [
@@ -97,27 +114,47 @@ def save_vtt(transcript: Transcript, path: Path) -> None:
     write_text(path, "\n".join(["WEBVTT\n", *cues]))
 
 
-WRITERS: dict[str, Callable[[Transcript, Path], Path | None]] = {
-    ".json": save_json,
-    ".srt": save_srt,
-    ".vtt": save_vtt,
-    ".eaf": save_eaf,
-}
-"""By suffix, the writers of files that hold one clip; each returns the new name of an older file, if it kept one."""
+def write_txt(transcript: Transcript, path: Path) -> None:
+    """Write the glosses alone, in one line."""
+    write_text(path, " ".join(word.gloss for word in transcript.words) + "\n")
 
-CTM = ".ctm"
-"""Suffix of the one format whose files may hold many clips."""
+
+def write_csv(transcript: Transcript, path: Path) -> None:
+    """Write a table with a row for each gloss: start and end in seconds, and confidence."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    table.writerow(["gloss", "start", "end", "confidence"])
+    for word in transcript.words:
+        confidence = "" if word.confidence is None else f"{word.confidence:.2f}"
+        table.writerow([word.gloss, f"{word.start:.3f}", f"{word.start + word.duration:.3f}", confidence])
+    write_text(path, "\ufeff" + out.getvalue())  # without this mark Excel does not take it for UTF-8
+
+
+def write_text_grid(transcript: Transcript, path: Path) -> None:
+    """Write Praat's annotation file: a tier of glosses; intervals without one fill the rest, as Praat needs it."""
+    words = round_to_milliseconds(transcript.words)
+    grid = TextGrid(xmin=0.0, xmax=max(transcript.duration, *(end / 1000 for _, _, end in words), 0.0))
+    tier = grid.add_tier("gloss")
+    for word, start, end in words:
+        tier.add_interval(start / 1000, end / 1000, word.gloss)
+    grid.to_file(path)
+
+
+CTM, JSON = ".ctm", ".json"
+"""Suffixes of the one format whose files may hold many clips, and of the one that programs read and nobody edits."""
+
+WRITERS: dict[str, Callable[[Transcript, Path], None]] = {
+    JSON: write_all,
+    ".srt": write_srt,
+    ".vtt": write_vtt,
+    ".txt": write_txt,
+    ".csv": write_csv,
+    ".eaf": write_eaf,
+    ".TextGrid": write_text_grid,
+}
+"""By suffix, the writers of files that hold one clip."""
 
 FORMATS = (*WRITERS, CTM)
-
-
-def _read_ctm_ids(path: Path) -> set[str]:
-    """The clips in a CTM file.
-
-    Not by `evaluation.ctm.read_ctm`, which refuses a file with a mistake in it: such a one must be kept as well.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return {line.split()[0] for line in lines if line.strip() and not line.startswith(";;")}
 
 
 def _make_ctm_id(name: str) -> str:

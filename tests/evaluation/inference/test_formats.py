@@ -1,11 +1,13 @@
 import json
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from pympi.Elan import Eaf
+from pympi.Praat import TextGrid
 
 from evaluation.ctm import CtmWord, FormatError, read_ctm
 from evaluation.inference.formats import FORMATS, check_format, save_ctm, save_transcript
@@ -121,7 +123,8 @@ def test_what_ctm_files_cannot_hold_is_an_error(transcript, tmp_path):
 def test_nothing_recognised_can_be_saved_too(transcript, tmp_path, suffix):
     save_transcript(replace(transcript, words=(), nbest=()), tmp_path / f"out{suffix}")
     text = (tmp_path / f"out{suffix}").read_text(encoding="utf-8")
-    assert {".srt": "", ".vtt": "WEBVTT\n", ".ctm": ""}.get(suffix, text) == text
+    empty = {".srt": "", ".vtt": "WEBVTT\n", ".ctm": "", ".txt": "\n", ".csv": "\ufeffgloss,start,end,confidence\n"}
+    assert empty.get(suffix, text) == text
     if suffix == ".eaf":
         assert Eaf(str(tmp_path / "out.eaf")).get_annotation_data_for_tier("gloss") == []
 
@@ -134,7 +137,63 @@ def test_every_cue_lasts_and_none_begins_before_the_last_ends(transcript, tmp_pa
     save_transcript(replace(transcript, words=brief), tmp_path / "out.eaf")
 
 
-@pytest.mark.parametrize("name", ["out.txt", "out", "eaf"])
+@pytest.mark.parametrize("name", ["out.doc", "out", "eaf"])
 def test_a_suffix_that_is_no_format(name):
     with pytest.raises(TranscriptError, match=rf"{name} has no suffix that says how to save: .*\.eaf"):
         check_format(name)
+
+
+def test_txt_has_the_glosses_in_a_line(transcript, tmp_path):
+    save_transcript(transcript, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text(encoding="utf-8") == "MORGEN 下雨 A&B<i>-->\n"
+
+
+def test_csv_opens_in_a_spreadsheet(transcript, tmp_path):
+    quoted = (*WORDS[:2], CtmWord('A,"B"', 1.2, 0.1, None))
+    save_transcript(replace(transcript, words=quoted), tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_bytes().decode("utf-8") == (
+        '\ufeffgloss,start,end,confidence\nMORGEN,0.200,0.640,0.98\n下雨,0.640,1.040,0.50\n"A,""B""",1.200,1.300,\n'
+    )
+
+
+@pytest.mark.parametrize("name", ["out.TextGrid", "out.textgrid"])
+def test_text_grid_fills_the_whole_time(transcript, tmp_path, name):
+    words = (CtmWord("MORGEN", 0.2, 0.44), CtmWord("下雨", 0.64, 0.4), CtmWord('A"B', 2.5, 0.5004))
+    save_transcript(replace(transcript, duration=3.0, words=words), tmp_path / name)
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    assert text.splitlines()[:3] == ['File type = "ooTextFile"', 'Object class = "TextGrid"', ""]
+    numbers, texts = re.findall(r"xm(?:in|ax) = ([\d.]+)", text), re.findall(r'text = "(.*)"', text)
+    assert texts == ["", "MORGEN", "下雨", "", 'A""B']
+    ends = [0.0, 0.2, 0.64, 1.04, 2.5, 3.0]
+    spans = [end for pair in pairwise(ends) for end in pair]
+    assert [float(number) for number in numbers] == [0.0, 3.0, 0.0, 3.0, *spans]  # of the file, the tier, the intervals
+    (tier,) = TextGrid(str(tmp_path / name)).get_tiers()
+    assert tier.name == "gloss"
+    signed = [interval for interval in tier.get_intervals() if interval[2]]
+    assert signed == [(0.2, 0.64, "MORGEN"), (0.64, 1.04, "下雨"), (2.5, 3.0, 'A"B')]
+
+
+def test_text_grid_may_end_with_its_last_gloss(transcript, tmp_path):
+    save_transcript(replace(transcript, duration=1.0399, words=WORDS[:2]), tmp_path / "out.TextGrid")
+    assert TextGrid(str(tmp_path / "out.TextGrid")).xmax == 1.04
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in FORMATS if suffix != ".json"])
+def test_what_someone_has_corrected_is_kept(transcript, tmp_path, suffix):
+    path = tmp_path / f"out{suffix}"
+    plain = replace(transcript, words=WORDS[:2])
+    assert save_transcript(plain, path) is None
+    assert save_transcript(plain, path) is None  # the same again
+    theirs = path.read_bytes().replace(b"MORGEN", b"ABEND")
+    path.write_bytes(theirs)
+    assert save_transcript(plain, path) == tmp_path / f"out{suffix}.001"
+    assert (tmp_path / f"out{suffix}.001").read_bytes() == theirs
+    path.write_bytes(theirs)
+    assert save_transcript(plain, path) == tmp_path / f"out{suffix}.002"
+    assert sorted(file.name for file in tmp_path.glob("*out*")) == [f"out{suffix}{end}" for end in ("", ".001", ".002")]
+
+
+def test_json_is_no_file_to_correct(transcript, tmp_path):
+    (tmp_path / "out.json").write_text("{}")
+    assert save_transcript(transcript, tmp_path / "out.json") is None
+    assert [file.name for file in tmp_path.glob("*out*")] == ["out.json"]
