@@ -6,7 +6,6 @@ Compares the times in a run's CTM files with the frames in which the signers of 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.wer import align_glosses
 from utils.errors import InputError
 from utils.output import run_command
+from utils.plain_json import read_json
 from utils.table import format_table
 
 OUTPUT_STEP = 4
@@ -98,7 +98,7 @@ def measure_boundary_errors(run: Path, corpus: Path, splits: Sequence[str]) -> d
             f"no file {truth}: the corpus is not there or was rendered by an older version; render it again with "
             "`make quickstart`"
         )
-    known = json.loads(truth.read_text(encoding="utf-8"))
+    known = read_json(truth)
     errors = {}
     for split in splits:
         hypotheses = run / f"output-hypothesis-{split}.ctm"

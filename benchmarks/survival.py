@@ -11,7 +11,6 @@ those of the undisturbed run, bit by bit.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import subprocess
@@ -30,6 +29,7 @@ from engine.checkpoints import BEST, LAST
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
 from utils.output import run_command
+from utils.plain_json import parse_json
 from utils.table import format_table
 
 REPOSITORY = Path(__file__).parents[1]
@@ -62,7 +62,8 @@ def collect_outcome(run: Path) -> dict[str, Any]:
         found |= flatten(
             {key: content[key] for key in ("model_state_dict", "optimizer_state_dict", "random_states")}, name
         )
-    records = [json.loads(line) for line in (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = (run / "epochs.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [parse_json(line, "epochs.jsonl") for line in lines]
     found["epochs"] = [{key: value for key, value in record.items() if key != "seconds"} for record in records]
     for file in ("dev.txt", "output-hypothesis-dev.ctm", "output-hypothesis-test.ctm"):
         found[file] = (run / file).read_text(encoding="utf-8")

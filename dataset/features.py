@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +14,11 @@ from torch.utils.data import Dataset
 from dataset.batch import Batch
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
+from utils.errors import ParseError
 from utils.files import atomic_path, write_json
+from utils.plain_json import read_json
 from utils.temporal import TemporalSpec
+from utils.text import shorten_text
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,18 @@ class FeatureSource:
         path = Path(folder) / self.FILE
         again = "run main.py --phase features with these weights and settings"
         try:
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = read_json(path)
         except FileNotFoundError:
             raise FrameError(f"there is no {path}, which --phase features writes at its end: {again}") from None
-        except (OSError, ValueError) as error:
-            raise FrameError(f"{path} cannot be read ({error}): {again}") from error
+        except ParseError as error:
+            raise FrameError(f"the features cannot be read: {error}: {again}") from error
         if not isinstance(held, dict):
             held = {}
         differing = [name for name, value in asdict(self).items() if held.get(name) != value]
         if differing:
-            named = ", ".join(f"{name} {held.get(name)} there, {getattr(self, name)} here" for name in differing)
+            named = ", ".join(
+                f"{name} {shorten_text(str(held.get(name)))} there, {getattr(self, name)} here" for name in differing
+            )
             raise FrameError(f"the features in {folder} were computed with something else ({named}): {again}")
 
 

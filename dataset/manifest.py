@@ -14,9 +14,11 @@ from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
 
 from config.load import list_corpora
 from config.schema import keep_undecodable
-from utils.errors import InputError
+from utils.errors import InputError, ParseError
 from utils.files import write_json
+from utils.plain_json import read_json
 from utils.temporal import TemporalSpec
+from utils.text import quote_value
 from utils.unicode import find_on_disk, to_nfc
 
 SPLITS = ("train", "dev", "test")
@@ -189,11 +191,11 @@ def _remedy(path: Path, dataset: str | None) -> str:
 
 def _read_json(path: Path, dataset: str | None) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError as error:
         raise ManifestError(f"no manifest at {path}: {_remedy(path, dataset)}") from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ManifestError(f"{path} is not a readable JSON file ({error}): {_remedy(path, dataset)}") from error
+    except ParseError as error:
+        raise ManifestError(f"the manifest cannot be read: {error}: {_remedy(path, dataset)}") from error
     if not isinstance(content, dict):
         raise ManifestError(
             f"{path} must hold one JSON object (dataset, split, frame_size, clips): {_remedy(path, dataset)}"
@@ -222,11 +224,12 @@ def _describe_mistake(mistake: Mapping[str, Any], content: dict[str, Any], path:
         if isinstance(entry, dict) and isinstance(entry.get("id"), str):
             where += f" ({entry['id']})"
         if mistake["type"] == "dataclass_type":
-            return f"{where} must be an object with id, folder, signer, glosses and num_frames, not {entry!r}"
+            given = quote_value(entry)
+            return f"{where} must be an object with id, folder, signer, glosses and num_frames, not {given}"
         place = place[2:]
     key = place[0]
     if mistake["type"] == "missing":
         return f"{where} has no {key!r}"
     if key == "glosses":
-        return f"{where}: glosses must be a list of words, not {entry['glosses']!r}"
-    return f"{where}: {key} must be {EXPECTED.get(mistake['type'], mistake['msg'])}, but is {value!r}"
+        return f"{where}: glosses must be a list of words, not {quote_value(entry['glosses'])}"
+    return f"{where}: {key} must be {EXPECTED.get(mistake['type'], mistake['msg'])}, but is {quote_value(value)}"

@@ -27,6 +27,7 @@ import numpy as np
 
 from dataset.image import FrameError, decode_image
 from dataset.manifest import Manifest
+from utils.plain_json import parse_json
 
 VERSION = 1
 INDEX = b"index"
@@ -211,7 +212,7 @@ def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
     data = bytes(sealed[HEAD:]) if whole else b""
     if not whole or zlib.crc32(data).to_bytes(4, "big") != bytes(sealed[:4]):
         raise ValueError("the checksum of its index differs")
-    return json.loads(data)
+    return parse_json(data.decode(), "its index")
 
 
 @lru_cache(maxsize=16)

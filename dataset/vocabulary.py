@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dataset.manifest import ManifestError
-from utils.errors import InputError
-from utils.files import write_text
+from utils.errors import InputError, ParseError
+from utils.files import read_text, write_text
+from utils.plain_json import read_json
 from utils.unicode import to_nfc
 
 BLANK_ID = 0
 """Id of the CTC blank; the glosses follow from 1."""
 DICTIONARY = "gloss_dict.txt"
 """The name of the gloss dictionary in the folder of a prepared corpus."""
+MOST_BYTES = 64 * 2**20
+"""The size of a dictionary that no language has."""
 
 
 class VocabularyError(InputError, ValueError):
@@ -108,15 +111,15 @@ class Vocabulary:
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8-sig")  # some editors on Windows write a mark at its beginning
+            if path.suffix.lower() == ".json":
+                return cls(_check_json_list(path, read_json(path)), source=str(path))
+            text = read_text(path, MOST_BYTES)
         except FileNotFoundError as error:
             raise VocabularyError(
                 f"no gloss dictionary at {path}: `python -m preprocess.prepare --dataset NAME` writes gloss_dict.txt"
             ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise VocabularyError(f"the gloss dictionary {path} is not a readable UTF-8 file: {error}") from error
-        if path.suffix.lower() == ".json":
-            return cls(_read_json_list(path, text), source=str(path))
+        except ParseError as error:
+            raise VocabularyError(f"the gloss dictionary cannot be read: {error}") from error
         # Not splitlines, which would also split a gloss at rarer characters that end lines.
         lines = text.split("\n")
         return cls(lines[:-1] if lines[-1] == "" else lines, source=str(path))
@@ -149,11 +152,7 @@ def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path
     return Vocabulary.load(Path(prepared) / DICTIONARY)
 
 
-def _read_json_list(path: Path, text: str) -> list[str]:
-    try:
-        glosses = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise VocabularyError(f"{path} is not valid JSON: {error}") from error
+def _check_json_list(path: Path, glosses: Any) -> list[str]:
     if not isinstance(glosses, list) or not all(isinstance(gloss, str) for gloss in glosses):
         raise VocabularyError(f'{path} must hold one JSON list of strings, the glosses in id order: ["ABEND", ...]')
     return glosses

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Any
 import torch
 
 from utils.files import set_aside, write_json
+from utils.plain_json import read_json
 from utils.ranks import world_size
 
 REPOSITORY = Path(__file__).parents[1]
@@ -53,9 +53,9 @@ def add_start(path: Path, start: Mapping[str, Any]) -> None:
     earlier: list[Any] = []
     if path.is_file():
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            earlier = content["starts"] if "starts" in content else [dict(content)]
-        except (TypeError, ValueError):
+            content = read_json(path)
+            earlier = list(content.get("starts", [content]))
+        except (AttributeError, TypeError, ValueError):
             set_aside(path)
     write_json(path, {"starts": [*earlier, start]})
 

@@ -8,7 +8,6 @@ A difference between two systems that is smaller than the spread between seeds i
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from engine.run_lock import RunLock
 from utils.errors import InputError
 from utils.files import write_json
 from utils.output import run_command
+from utils.plain_json import read_json
 from utils.table import format_table
 
 MAIN = Path(__file__).parents[1] / "main.py"
@@ -44,6 +44,7 @@ def train_seeds(
     Raises:
         CalledProcessError: a run failed, and said why.
         Interrupted: this program was asked to stop, and the run under way has ended.
+        InputError: a run has left no report.
     """
     found = {}
     for seed in seeds:
@@ -52,9 +53,18 @@ def train_seeds(
         own = [f"--work-dir={run}", f"--random-seed={seed}", "--resume=true", "--overwrite=false"]
         own += ["--take-over"] if take_over else []
         run_to_its_end([sys.executable, str(MAIN), *arguments, *own])
-        splits = json.loads((run / "report.json").read_text(encoding="utf-8"))["splits"]
-        found[seed] = {split: content["wer"] for split, content in splits.items()}
+        found[seed] = _read_rates(run / "report.json")
     return found
+
+
+def _read_rates(report: Path) -> dict[str, float]:
+    """The WER of each split in the report of a run."""
+    try:
+        return {split: float(content["wer"]) for split, content in read_json(report)["splits"].items()}
+    except FileNotFoundError:
+        raise InputError(f"the run has ended without {report}: does its --phase evaluate?") from None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{report} is not the report of a run: {error}") from None
 
 
 def run_to_its_end(command: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from dataset.frames import IMAGE_ENDS, FrameError, check_same_size, list_frame_f
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
+from utils.plain_json import read_json
 from utils.workers import map_in_workers
 
 JPEG_QUALITY = 95  # OpenCV's default, stated so that another version of it can't change what is written
@@ -171,15 +171,17 @@ def _count_finished_frames(clip: ClipToResize, size: int) -> int:
     """Count the frames, if those of the source as it is now have been written, else 0; only the first is decoded."""
     identity = _identify_source(clip.source)
     try:
-        marker = json.loads((clip.target / MARKER).read_text(encoding="utf-8"))
+        marker = read_json(clip.target / MARKER)
         frames = int(marker.pop("frames"))
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        return 0
+    if marker != identity:
         return 0
     if is_video(clip.source):
         names = [_name_frame(index) for index in range(frames)]
     else:
         names = [path.name for path in list_frame_files(clip.source)]
-    return frames if marker == identity and _is_complete(clip.target, names, size) else 0
+    return frames if _is_complete(clip.target, names, size) else 0
 
 
 def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:

@@ -91,7 +91,7 @@ def _show_in_json(found: re.Match[str]) -> str:
 
 
 def read_text(path: str | Path, most_bytes: int) -> str:
-    """Read a UTF-8 file that came from outside; a byte order mark, which Windows writes, is left out.
+    """Read a UTF-8 file that came from outside; what editors on Windows add is left out.
 
     Args:
         path: the file.
@@ -116,7 +116,7 @@ def read_text(path: str | Path, most_bytes: int) -> str:
     if len(data) > most_bytes:
         raise ParseError(f"{path} is larger than {most_bytes // 2**20} MiB: it cannot be what it is taken for")
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise ParseError(f"{path}, line {line}: byte 0x{data[error.start]:02x} is not UTF-8") from None

@@ -14,6 +14,8 @@ from config.load import parse_stored_config, to_dict
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser
 from utils.checkpoint import CheckpointError
+from utils.errors import ParseError
+from utils.plain_json import parse_json
 from utils.temporal import TemporalSpec
 
 # onnxruntime's errors have no base of their own, and which of them a damaged file brings depends on what is damaged.
@@ -62,8 +64,10 @@ def load_onnx(path: str | Path) -> Recogniser:
             f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}"
         )
     try:
-        config, glosses, frame_size = (json.loads(stored[key]) for key in ("config", "glosses", "frame_size"))
-    except json.JSONDecodeError as error:
+        config, glosses, frame_size = (
+            parse_json(stored[key], f"`{key}` in it") for key in ("config", "glosses", "frame_size")
+        )
+    except ParseError as error:
         raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
     config = parse_stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -20,7 +19,9 @@ from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.statistics import compute_bootstrap_interval
 from evaluation.wer import align_glosses
 from evaluation.wer_result import Alignment, SentenceCounts, WerResult, counts_to_dict, result_to_dict
-from utils.errors import InputError
+from utils.errors import InputError, ParseError
+from utils.plain_json import read_json
+from utils.text import quote_value
 
 FORMAT = 1
 """To be raised when a key changes its meaning, so that older reports are refused and not misread."""
@@ -221,15 +222,16 @@ def read_report(path: str | Path) -> Report:
     """
     file = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
     except FileNotFoundError:
         raise InputError(f"there is no report {file}; evaluating a run writes one into its folder") from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{file} is not a report: {error}") from None
+    except ParseError as error:
+        raise InputError(f"this is not a report: {error}") from None
     if not isinstance(content, dict) or "format" not in content:
         raise InputError(f"{file} is not a report: it has no `format`")
     if content["format"] != FORMAT:
-        raise InputError(f"{file} has format {content['format']!r}, expected {FORMAT}; evaluate the run again")
+        found = quote_value(content["format"])
+        raise InputError(f"{file} has format {found}, expected {FORMAT}; evaluate the run again")
     try:
         return TypeAdapter(Report).validate_python(content)
     except ValidationError as error:

@@ -58,7 +58,7 @@ def test_missing_file_names_the_command(tmp_path):
         load_manifest(quickstart, "phoenix2014", "train")
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{", '{"clips": 1}'])
+@pytest.mark.parametrize("content", ["", "[1]", "{", '{"clips": 1}', "[" * 9999, '{"clips": [], "clips": []}', "NaN"])
 def test_no_json_object(tmp_path, content):
     (tmp_path / "dev.json").write_text(content)
     with pytest.raises(ManifestError, match=r"dev\.json"):

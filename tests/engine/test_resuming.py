@@ -175,10 +175,11 @@ def test_records_of_starts_that_another_version_left_or_nobody_can_read(tmp_path
     path.write_text('{"command": ["main.py"]}')
     add_start(path, {"command": ["again"]})
     assert json.loads(path.read_text()) == {"starts": [{"command": ["main.py"]}, {"command": ["again"]}]}
-    path.write_text("half a fi")
-    add_start(path, {"command": ["third"]})
-    assert json.loads(path.read_text()) == {"starts": [{"command": ["third"]}]}
-    assert (tmp_path / "run-1.json").read_text() == "half a fi"
+    for number, text in enumerate(("half a fi", "[" * 100_000, "[1]", '{"starts": 3}'), start=1):
+        path.write_text(text)
+        add_start(path, {"command": ["third"]})
+        assert json.loads(path.read_text()) == {"starts": [{"command": ["third"]}]}
+        assert (tmp_path / f"run-{number}.json").read_text() == text
 
 
 def test_other_clips_are_noticed(whole, prepared, tmp_path):

@@ -111,7 +111,9 @@ def test_errors_of_the_command_line(runs, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("{", "is not a report: Expecting"),
+        ("{", "not a report: .*, line 1: this is not JSON"),
+        ("[" * 100_000, "not a report: .* levels of lists"),
+        ('{"format": 1, "format": 1}', "the key 'format' is given twice"),
         ("[1]", "it has no `format`"),
         ('{"epochs": 3}', "it has no `format`"),
         ('{"format": 7}', "has format 7, expected 1"),

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from utils.errors import ParseError
-from utils.files import write_json
+from utils.files import read_text, write_json
 from utils.plain_json import parse_json, read_json
 
 
@@ -63,6 +63,12 @@ def test_the_stack_is_left_alone():
     with pytest.raises(ParseError):
         parse_json("[" * 100_000 + "]" * 100_000, "a.json")
     assert sys.getrecursionlimit() == limit
+
+
+def test_what_editors_on_windows_write(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'\xef\xbb\xbf["a",\r\n"b"]\r')
+    assert read_json(tmp_path / "a.json") == ["a", "b"]
+    assert read_text(tmp_path / "a.json", 100) == '["a",\n"b"]\n'
 
 
 def test_files_that_cannot_be_read(tmp_path):
