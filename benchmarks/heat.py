@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from dataset.crop import crop_and_resize
 from dataset.synthetic.generate import plan_clip, plan_corpus, render_clip
@@ -29,6 +28,7 @@ from evaluation.heat.request import LAYERS, METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.output import run_command
+from utils.progress import show_progress
 from utils.table import format_table
 
 BLURRED = 0.05  # the part of a clip's pixels that is blurred, the hottest ones
@@ -169,7 +169,7 @@ def main(args: argparse.Namespace) -> None:
     trained, by_chance = defaultdict(list), defaultdict(list)
     best, areas, whole = defaultdict(list), [], []
     models = build_random_models(recogniser, args.random)
-    for clip in tqdm(clips, unit="clip", leave=False):
+    for clip in show_progress(clips, len(clips), "measuring", "clip"):
         known = render_known_clip(recogniser, clip, args.seed)
         areas.append(known.hands.mean())
         whole.append(score_clip(recogniser.network, known, known.video))

@@ -20,7 +20,6 @@ import torch
 from onnxruntime import InferenceSession
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from tqdm import tqdm
 
 from benchmarks.export import build_random_recogniser
 from benchmarks.network import median_seconds
@@ -35,6 +34,7 @@ from evaluation.inference.recogniser import Recogniser
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
 from utils.output import run_command
+from utils.progress import show_progress
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -112,7 +112,7 @@ def build_plain_network(recogniser: Recogniser) -> Network:
 def count_word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) -> WerResult:
     """Recognise and score a split by the rules of the evaluation, with a network in the place of the recogniser's."""
     reader, clips, entries = replace(recogniser, network=network), data.loader.dataset, []
-    for index in tqdm(range(len(clips)), desc=data.split, unit="clip", leave=False):
+    for index in show_progress(range(len(clips)), len(clips), data.split, "clip"):
         sample = clips[0, index]  # as the evaluation sees it, without padding
         entries.append(CtmEntry(sample.id, reader.recognise_cropped(sample.video, sample.id).words))
     config = recogniser.config

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from tqdm import tqdm
 
 from config.schema import Config, FeederArgs
 from dataset.features import FeatureSource, feature_file, write_features
@@ -19,6 +18,7 @@ from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER
+from utils.progress import show_progress
 
 
 def extract_features(config: Config, weights: str | Path, folder: Path, device: torch.device) -> Path:
@@ -102,7 +102,7 @@ def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -
 def _extract_split(
     model: SLRModel, loader: torch.utils.data.DataLoader, out: Path, split: str, device: torch.device
 ) -> None:
-    for batch in tqdm(loader, desc=f"features of {split}", unit="batch", leave=False):
+    for batch in show_progress(loader, len(loader), f"features of {split}", "batch", hidden=ranks.rank() > 0):
         features = model.frame_features(batch.to(device).video, batch.lengths).float().cpu().numpy()  # (B, T_pad, C)
         for clip_id, frames, own in zip(batch.ids, batch.lengths.tolist(), features, strict=True):
             # Cut to the clip's own padding, so that a file does not depend on the batch that the clip was in.

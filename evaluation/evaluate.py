@@ -129,7 +129,7 @@ def evaluate(
     frame_seconds = config.feeder_args.frame_interval / config.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
-    here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, data.split)
+    here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, f"evaluating {data.split}")
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     # "-conv" is the name by which other systems of the family know the file of the convolutional head.

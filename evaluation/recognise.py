@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.posteriors import check_finite
@@ -12,6 +11,8 @@ from evaluation.ctc.words import build_words
 from evaluation.ctm import CtmEntry
 from evaluation.decode import Decoder
 from slr_network import SLRModel
+from utils import ranks
+from utils.progress import show_progress
 
 HEADS = ("sequence", "conv")
 """The two classifiers that are scored: after the BiLSTM, which is the result, and after the temporal convolutions."""
@@ -44,7 +45,7 @@ def recognise_clips(
     """
     device = network.conv2d.alpha.device
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
-    for batch in tqdm(loader, desc=label, unit="batch", leave=False):
+    for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
         output = network(batch.to(device).video, batch.lengths)
         logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}  # (T', B, V) each
         lengths, frames = output.lengths.tolist(), batch.lengths.tolist()

@@ -12,13 +12,13 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dataset.frames import IMAGE_ENDS, FrameError, check_same_size, list_frame_files, read_image, resize_frame
 from dataset.video import VIDEO_SUFFIXES, open_video
 from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
 from utils.plain_json import read_json
+from utils.progress import show_progress
 from utils.workers import map_in_workers
 
 JPEG_QUALITY = 95  # OpenCV's default, stated so that another version of it can't change what is written
@@ -219,7 +219,7 @@ def _count_frames(folder: Path) -> ClipOutcome:
 def _work_on_clips(
     work: Callable[[Item], ClipOutcome], clips: Sequence[Item], workers: int, title: str
 ) -> list[ClipOutcome]:
-    outcomes = list(tqdm(map_clips(work, clips, workers), total=len(clips), desc=title, unit="clip", leave=False))
+    outcomes = list(show_progress(map_clips(work, clips, workers), len(clips), title, "clip"))
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
         lines = [f"{len(problems)} of {len(clips)} clips have no readable frames:", *problems[:MOST_PROBLEMS]]

@@ -16,7 +16,6 @@ from itertools import accumulate
 from pathlib import Path
 
 import lmdb
-from tqdm import tqdm
 
 from dataset.frames import FrameError, list_frame_files
 from dataset.manifest import SPLITS, Clip, Manifest, available_splits
@@ -25,6 +24,7 @@ from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.output import run_command
+from utils.progress import show_progress
 
 PAGE = 1 << 16  # bytes of the largest memory page of any system that LMDB runs on
 
@@ -103,7 +103,7 @@ def _is_pack_of(path: Path, manifest: Manifest | None) -> bool:
 
 
 def _list_files(manifest: Manifest) -> list[ClipFiles]:
-    progress = tqdm(manifest.clips, f"looking for frames of {manifest.split}", unit="clip", leave=False)
+    progress = show_progress(manifest.clips, len(manifest.clips), f"looking for frames of {manifest.split}", "clip")
     return [_list_clip_files(manifest, clip) for clip in progress]
 
 
@@ -162,7 +162,7 @@ def _write(path: Path, manifest: Manifest, index: dict[str, PackedClip], room: i
     # need no sync. Nobody else knows the temporary file, so it needs no lock.
     options = {"subdir": False, "lock": False, "sync": False, "metasync": False, "meminit": True}
     with closing(lmdb.open(str(path), map_size=room, **options)) as environment:
-        for clip in tqdm(manifest.clips, f"packing {manifest.split}", unit="clip", leave=False):
+        for clip in show_progress(manifest.clips, len(manifest.clips), f"packing {manifest.split}", "clip"):
             paths = list_frame_files(manifest.clip_folder(clip))
             images = [image.read_bytes() for image in paths]
             known = {

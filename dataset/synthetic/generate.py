@@ -15,7 +15,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dataset.manifest import SPLITS
 from dataset.synthetic.grammar import draw_sentences
@@ -26,6 +25,7 @@ from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_conditions
 from utils.errors import InputError
 from utils.files import write_json
+from utils.progress import show_progress
 from utils.workers import available_cores, map_in_workers
 
 BOUNDARIES = "gloss-boundaries.json"
@@ -159,7 +159,7 @@ def _write_clips(clips: Sequence[SyntheticClip], layout: Layout, root: Path, see
         "try again with fewer --workers"
     )
     written = map_in_workers(write, clips, workers, killed)
-    return list(tqdm(written, total=len(clips), desc="rendering", unit="clip"))
+    return list(show_progress(written, len(clips), "rendering", "clip"))
 
 
 def _write_clip(clip: SyntheticClip, layout: Layout, root: Path, seed: int) -> int:

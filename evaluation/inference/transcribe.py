@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from tqdm import tqdm
-
 from dataset.crop import crop_and_resize
 from dataset.sampling import Sampling, thin_out_evenly
 from dataset.video import Video
@@ -17,6 +15,7 @@ from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
 from evaluation.inference.windows import cut_windows, plan_windows, stitch
+from utils.progress import show_progress
 from utils.temporal import TemporalSpec
 
 
@@ -77,7 +76,7 @@ def recognise_windows(
     # Repeats are merged once the windows are stitched: merged before, a word that goes on past the edge of a window
     # would keep only the part that this window saw.
     without_merging = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
-    for (first, end), part in tqdm(parts, total=len(spans), unit="window", leave=False, disable=len(spans) < 2):
+    for (first, end), part in show_progress(parts, len(spans), "reading", "window", hidden=len(spans) < 2):
         yield convert_times(without_merging.recognise(part), recogniser.config.frame_rate, sampling, first, end)
 
 

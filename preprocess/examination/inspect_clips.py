@@ -10,12 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
 from dataset.frames import IMAGE_SUFFIXES, list_frame_files, read_image
 from dataset.video import Video, open_video
 from preprocess.examination.check_result import format_error
 from preprocess.images import has_end, map_clips
+from utils.progress import show_progress
 
 CLIP_SAMPLE = 1000
 """Clips of which two images are decoded by default, the first and one at random: some seconds on one core."""
@@ -80,7 +80,7 @@ def inspect_clips(paths: Sequence[Path], full: bool, workers: int, title: str) -
     order = random.Random(SEED).sample(range(len(paths)), len(paths))
     clips = [ClipToInspect(path, place, full) for path, place in zip(paths, order, strict=True)]
     states = map_clips(inspect_clip, clips, workers)
-    return list(tqdm(states, total=len(clips), desc=title, unit="clip", leave=False, disable=None))
+    return list(show_progress(states, len(clips), title, "clip"))
 
 
 def inspect_clip(clip: ClipToInspect) -> ClipState:
