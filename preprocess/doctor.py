@@ -158,6 +158,8 @@ def format_diagnosis(target: CorpusToExamine, results: Sequence[CheckResult]) ->
 def _format_overall(target: CorpusToExamine, results: Sequence[CheckResult], is_prepared: bool) -> str:
     errors, warnings = _count_verdicts(results, Verdict.ERROR), _count_verdicts(results, Verdict.WARNING)
     found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}:"
+    if {result.check for result in results if result.verdict is Verdict.ERROR} == {released_corpus.DISK}:
+        return f"{found} there is no room to prepare in, training itself would not fail"
     if errors:
         return f"{found} training would fail"
     if is_prepared:
@@ -172,7 +174,8 @@ def _count_verdicts(results: Sequence[CheckResult], verdict: Verdict) -> int:
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(
-        description="Examine a corpus before or after preparation. Exit status 1 if training would fail, otherwise 0."
+        description="Examine a corpus before or after preparation. Exit status 1 if preparing or training "
+        "would fail, otherwise 0."
     )
     parser.add_argument("--dataset", required=True, choices=tuple(CORPORA), help="the corpus")
     parser.add_argument("--dataset-root", type=Path, help="its folder (default: dataset/NAME in the repository)")

@@ -61,7 +61,7 @@ def test_each_corpus_by_its_file_and_by_line_3(name):
         assert config.merge_repeats == name.startswith("phoenix")
         assert config.also_normalise == (("phoenix2014-T",) if name == "phoenix2014-T" else ())
         assert config.model_args.share_heads == (name in ("phoenix2014", "phoenix2014-SI5"))
-        assert config.feeder_args.skip_short == (name in ("phoenix2014-T", "custom"))
+        assert config.feeder_args.skip_short == (name in ("phoenix2014-T", "CSL-Daily", "custom"))
     daily = name == "CSL-Daily"
     assert by_line.optimizer_args.base_lr == (5e-5 if daily else 1e-4)
     assert by_line.optimizer_args.gamma == (0.5 if daily else 0.2)

@@ -134,13 +134,16 @@ def test_no_room_for_prepared_frames(diagnose, phoenix, monkeypatch):
     assert (found.status, found.of("error")) == (1, {"corpus: free disk"})
     assert f"for {6 * FRAMES} frames, 0.0 MB are free" in found.rows["corpus: free disk"]
     assert "--output" in found.rows["corpus: free disk"]
+    assert "there is no room to prepare in, training itself would not fail" in found.text
+    (phoenix / PHOENIX_FRAMES / "dev" / DEV_CLIP / "1").rename(phoenix / "elsewhere")
+    assert "training would fail" in diagnose("phoenix2014", phoenix).text
 
 
 # Labels
 
 
 def test_short_training_clips_fail_unless_they_are_skipped(tmp_path, diagnose):
-    """16 frames give 4 output steps; five glosses need 5. Only config/phoenix2014-T.yaml skips such clips."""
+    """16 frames give 4 output steps; five glosses need 5. config/phoenix2014-T.yaml skips such clips."""
     root = sound("phoenix2014-T", tmp_path / "T")
     edit(root / "annotations/manual/PHOENIX-2014-T.train.corpus.csv", "DRUCK TIEF", "DRUCK TIEF A B C")
     shorten(root / "features/fullFrame-210x260px/train/11August_2010_Wednesday_tagesschau-2", 16)
@@ -149,6 +152,15 @@ def test_short_training_clips_fail_unless_they_are_skipped(tmp_path, diagnose):
     row = skipped.rows["corpus: label lengths"]
     assert "11August_2010_Wednesday_tagesschau-2: 16 frames give 4 output steps, it needs 5" in row
     assert "skip_short is true in config/phoenix2014-T.yaml" in row
+
+
+def test_csl_daily_as_shipped_has_a_clip_that_is_skipped(tmp_path, diagnose):
+    """S006642_P0000_T00 of the real annotations has 10 frames, which give 3 output steps, and 4 glosses."""
+    root = sound("CSL-Daily", tmp_path / "corpus")
+    shorten(root / "sentence/frames_512x512/S000020_P0000_T00", 10)  # its label has 4 glosses too
+    found = diagnose("CSL-Daily", root)
+    assert (found.status, found.verdicts["corpus: label lengths"]) == (0, "warning")
+    assert "skip_short is true in config/CSL-Daily.yaml" in found.rows["corpus: label lengths"]
 
 
 def test_short_training_clips_of_other_corpora_are_errors(diagnose, phoenix):
