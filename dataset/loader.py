@@ -22,7 +22,7 @@ from dataset.transforms import Plan, Transform
 from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.ranks import rank, world_size
 from utils.temporal import TemporalSpec
-from utils.workers import begin_loader_worker, make_loader_context
+from utils.workers import begin_loader_worker, limit_workers, make_loader_context
 
 
 class ClipDataset(Dataset[Sample]):
@@ -148,7 +148,8 @@ def drop_short_clips(manifest: Manifest, spec: TemporalSpec, interval: int, skip
             f"{len(short)} clips of {manifest.split} are too short for their label, so CTC has no path through them: "
             f"{named}; set feeder_args.skip_short=true to train without them"
         )
-    kept = tuple(clip for clip in manifest.clips if clip not in short)
+    left_out = {clip.id for clip in short}  # a list of clips would be searched from its beginning for each clip
+    kept = tuple(clip for clip in manifest.clips if clip.id not in left_out)
     if not kept:
         raise ManifestError(f"all {len(short)} clips of {manifest.split} are too short for their label")
     return replace(manifest, clips=kept)
@@ -180,7 +181,7 @@ def build_loader(
         batch_size: the number of clips in a batch of one process.
         training: whether to shuffle and augment.
         seed: the seed of order and augmentation; evaluation draws nothing.
-        num_workers: the number of worker processes; 0 reads in this one.
+        num_workers: the number of worker processes, of which `limit_workers` allows some; 0 reads in this one.
         skip_unreadable: whether training goes on without clips whose frames cannot be read.
         pin_memory: whether batches are put into page-locked memory, from which a GPU copies faster.
 
@@ -189,6 +190,7 @@ def build_loader(
         FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
         VocabularyError: a label holds a gloss that the dictionary lacks.
     """
+    num_workers = limit_workers(num_workers)
     dataset: ClipDataset | FeatureDataset
     collate: Callable[[Sequence[Any]], Batch]
     lengths: Callable[[int], Sequence[int]]

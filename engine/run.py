@@ -24,6 +24,7 @@ from engine.run_folder import check_run_folder, open_run_folder
 from engine.run_lock import RunLock
 from engine.train_state import TrainState
 from engine.trainer import Trainer
+from evaluation.compile_decoder import compile_decoder
 from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
 from evaluation.evaluate import evaluate, load_evaluation_data
@@ -35,6 +36,8 @@ from slr_network import load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER, start_log
+from utils.text import plural
+from utils.workers import limit_workers
 
 
 def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
@@ -79,6 +82,7 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     # anything has been written or moved aside.
     trainer = Trainer(config, device, lock)
     folder = start_run(config, notes, device, lock)
+    prepare_decoder(config)  # now, and not in the middle of the training, after its first epoch
     state = trainer.train()
     done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
     LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.seconds_saving)
@@ -94,6 +98,7 @@ def test(config: Config, notes: Sequence[str], device: torch.device, lock: RunLo
     """Evaluate given weights on every split and report it."""
     weights = require_weights(config)
     folder = start_run(config, notes, device, lock)
+    prepare_decoder(config)
     evaluations = evaluate_checkpoint(config, weights, folder, device)
     history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
     report_results(config, evaluations, history, weights, folder)
@@ -121,6 +126,11 @@ def check_tools(config: Config) -> None:
         score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
 
 
+def prepare_decoder(config: Config) -> None:
+    """Compile the decoder of the evaluations, where that has not been done before."""
+    compile_decoder(make_decoder(config.decode_backend, config.decode_mode, config.beam_width), LOGGER.info)
+
+
 def require_weights(config: Config) -> str:
     """The checkpoint that a phase other than training works with.
 
@@ -145,6 +155,10 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
     for note in [*notes, lock.note] if lock and lock.note else notes:
         LOGGER.info(note)
+    workers = limit_workers(config.num_worker)
+    if workers < config.num_worker:
+        line = "frames are read by %s, not by num_worker's %d: this process may use no more cores"
+        LOGGER.info(line, plural(workers, "worker"), config.num_worker)
     LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
     return folder
 

@@ -30,6 +30,11 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def limit_workers(wanted: int) -> int:
+    """Give the number of workers that read frames, at most one for each core: more would wait for each other."""
+    return min(wanted, available_cores())
+
+
 def map_in_workers(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int, error_if_killed: InputError
 ) -> Iterator[Result]:

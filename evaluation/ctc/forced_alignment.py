@@ -41,13 +41,13 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     states = np.full(2 * len(tokens) + 1, blank)  # S: blank, token, blank, ..., token, blank
     states[1::2] = tokens
     p = posteriors.astype(np.float64)  # a copy, which is changed below
-    emissions = take_logarithm(p[:, states])  # (T', S)
+    emissions = take_logarithm(p.take(states, axis=1))  # (T', S)
     path = _find_best_path(emissions, states, blank)  # (T')
     if not len(path):
         raise ValueError(f"{len(posteriors)} steps are too few to spell {len(tokens)} tokens")
     p[:, blank] = 0.0
     left_over = np.maximum(p.sum(axis=1, keepdims=True), SMALLEST_PROBABILITY)  # (T', 1); 1 - p(blank) would round to 0
-    shares = take_logarithm(p[:, states] / left_over)  # (T', S)
+    shares = take_logarithm(p.take(states, axis=1) / left_over)  # (T', S)
     shares[:, 0::2] = np.log(BLANK_SHARE)
     # The peaks of the first pass are fixed: at each of these steps, every other state is impossible in the second.
     peaks = np.flatnonzero(path % 2)  # steps at which the path is in a token

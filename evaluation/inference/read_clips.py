@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -10,6 +12,7 @@ import cv2
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
+from evaluation.compile_decoder import compile_decoder
 from evaluation.inference.formats import save_ctm
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.outputs import Outputs, describe_saved
@@ -38,6 +41,12 @@ def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Pa
         InputError: what was given does not serve. It is a CheckpointError, ConfigError or VocabularyError where it is
             about the checkpoint, the corpus's configuration or the dictionary.
     """
+    recogniser = _load(path, device, dataset, dictionary)
+    compile_decoder(recogniser.decoder, partial(print, file=sys.stderr, flush=True))
+    return recogniser
+
+
+def _load(path: Path, device: str, dataset: str | None, dictionary: Path | None) -> Recogniser:
     if path.suffix.lower() in FOR_OTHER_PROGRAMS:
         raise CheckpointError(
             f"{path} was exported for other programs: give the checkpoint that it was made from, or export as onnx"

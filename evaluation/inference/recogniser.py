@@ -124,7 +124,8 @@ class Recogniser(Generic[AnyNetwork]):
         return Transform(self.config.feeder_args, self.frame_size, training=False)
 
     @cached_property
-    def _decoder(self) -> Decoder:
+    def decoder(self) -> Decoder:
+        """The decoder of the configuration, the built-in one."""
         return make_decoder("builtin", self.config.decode_mode, self.config.beam_width)
 
     def crop(self, frames: np.ndarray) -> np.ndarray:
@@ -173,7 +174,7 @@ class Recogniser(Generic[AnyNetwork]):
         logits = self.network(seen)  # (T', V)
         check_finite(logits, name)
         posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
-        hypotheses = self._decoder(posteriors[None], np.array([len(posteriors)]))[0]
+        hypotheses = self.decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
         seconds = config.feeder_args.frame_interval / config.frame_rate
         words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)

@@ -2,12 +2,15 @@ from dataclasses import asdict, replace
 
 import pytest
 
+import engine.run
+import utils.workers
 from config.load import load_config, to_yaml
 from engine.checkpoints import is_best, locate_best_checkpoint
 from engine.resume import list_changed_settings
 from engine.run_folder import check_run_folder, holds_other_settings
 from engine.train_state import TrainState
 from evaluation.reporting.history import EpochRecord
+from tests.helpers.commands import call_main
 from utils.checkpoint import save_checkpoint
 from utils.errors import InputError
 
@@ -66,3 +69,18 @@ def test_the_configuration_of_an_earlier_version_is_not_taken_for_another_one(tm
     assert "checkpoint_stages" in held.read_text()
     assert not holds_other_settings(held, config)
     assert holds_other_settings(held, replace(config, recompute="stages"))
+
+
+def test_the_decoder_is_compiled_before_training_begins_and_the_log_counts_the_workers(prepared, tmp_path, monkeypatch):
+    def stop(_decoder, say):
+        say("compiling")
+        raise InputError("compiled")
+
+    monkeypatch.setattr(engine.run, "compile_decoder", stop)
+    monkeypatch.setattr(utils.workers, "available_cores", lambda: 1)
+    with pytest.raises(SystemExit, match="compiled"):
+        call_main(prepared, tmp_path / "run", "--num_worker", "3")
+    log = (tmp_path / "run/log.txt").read_text()
+    assert log.endswith("compiling\n")
+    assert log.count("frames are read by 1 worker, not by num_worker's 3: this process may use no more cores") == 1
+    assert "epoch 1" not in log
