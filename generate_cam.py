@@ -65,7 +65,9 @@ def main(args: argparse.Namespace) -> None:
     try:
         request = HeatRequest(args.layer, args.target, args.method)
         reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)
-        choice = ClipChoice(args.video_path, args.dataset or "", args.split, args.select_id, args.config)
+        choice = ClipChoice(
+            args.video_path, args.dataset or "", args.split, args.select_id, args.config, args.allow_truncated
+        )
         # Imported here because they bring PyTorch, which takes seconds: a mistake in typing is answered at once.
         from evaluation.heat.generate import generate_heat_map  # noqa: PLC0415
         from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415

@@ -37,7 +37,6 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_option(
         parser, "window", action="store_true", help="read all frames of longer clips, in overlapping windows of N"
     )
-    add_option(parser, "allow_truncated", action="store_true", help="read files that are cut short as far as they go")
     add_option(
         parser,
         "nbest",

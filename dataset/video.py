@@ -34,15 +34,22 @@ class Video:
         path: the file, or the folder that the images lie in.
         times: (T + 1,) the seconds at which each frame comes on, and at which the last one ends.
         rate: the average number of frames a second.
-        faults: what is wrong with the file, as sentences: that it was cut short, that frames are damaged.
-        num_damaged: the number of frames that are damaged, as far as FFmpeg noticed, or cannot be decoded at all.
+        cut: "cut short, ..." and how this is known; empty if the file is whole.
+        damage: "damaged in ..." and which frames, as far as FFmpeg noticed; empty if none is known.
+        num_damaged: the number of frames that are damaged or could not be decoded at all.
     """
 
     path: Path
     times: np.ndarray
     rate: float
-    faults: tuple[str, ...] = ()
+    cut: str = ""
+    damage: str = ""
     num_damaged: int = 0
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the file."""
+        return tuple(fault for fault in (self.cut, self.damage) if fault)
 
     @property
     def num_frames(self) -> int:
@@ -132,16 +139,14 @@ def _open_file(path: Path, allow_truncated: bool) -> Video:
         scan = scan_file(path)
     except OSError as error:
         raise FrameError(f"the video {path} cannot be read: {error}") from error
-    faults = tuple(fault for fault in (scan.cut, scan.damage) if fault)
-    if faults and not allow_truncated:
-        kind = "cut short" if scan.cut else "damaged"
-        raise FrameError(
-            f"the video {path} is {kind}: {'; '.join(faults)}; --allow-truncated reads what is there. If you can, "
-            f"{REPLACE}"
-        )
     times = scan.times if len(scan.times) == 2 else scan.times[:-1]  # how long the last frame stays is a guess
     rate = float((len(times) - 1) / (times[-1] - times[0]))
-    return Video(path, scan.times, rate, faults, scan.num_damaged)
+    video = Video(path, scan.times, rate, scan.cut, scan.damage, scan.num_damaged)
+    if video.faults and not allow_truncated:
+        raise FrameError(
+            f"the video {path} is {' and '.join(video.faults)}: {REPLACE}, or read what is there with --allow-truncated"
+        )
+    return video
 
 
 def _read_folder(folder: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:

@@ -35,8 +35,8 @@ class FileScan:
 
     Attributes:
         times: (T + 1,) the seconds at which each of the T frames comes on, and at which the last one ends.
-        cut: how it was cut short, as a sentence; empty if it is whole.
-        damage: the damaged frames, as a sentence; empty if none is known.
+        cut: how it was cut short ("cut short, ..."); empty if it is whole.
+        damage: which frames are damaged ("damaged in ..."); empty if none is known.
         num_damaged: the number of frames that are damaged or cannot be decoded at all.
     """
 
@@ -163,9 +163,9 @@ def _describe_cut(path: Path, seen: _Seen, times: np.ndarray, container: InputCo
     """Say how the file was cut short; live recordings that state no length cannot be judged."""
     end = max(seen.ends.values(), default=0.0)
     if missing := count_missing_bytes(path):
-        return f"{missing} bytes are missing at its end"
+        return f"cut short, {plural(missing, 'byte')} at its end {'is' if missing == 1 else 'are'} missing"
     if seen.broken_off:
-        return f"it cannot be read on after {end:.2f} seconds ({seen.broken_off})"
+        return f"cut short, it cannot be read on after {end:.2f} seconds ({seen.broken_off})"
     kind = container.format.name
     if not container.duration or not states_duration(path, kind):
         return ""
@@ -174,21 +174,22 @@ def _describe_cut(path: Path, seen: _Seen, times: np.ndarray, container: InputCo
         stated += (container.start_time or 0) / av.time_base
     frame = (times[-1] - times[0]) / (len(times) - 1)
     if stated - end > MOST_MISSING * frame + 1e-3:
-        return f"it says that it lasts {stated:.2f} seconds, but ends after {end:.2f}"
+        return f"cut short, it says that it lasts {stated:.2f} seconds and ends after {end:.2f}"
     return ""
 
 
 def _describe_damage(spoilt: np.ndarray, lost: int, times: np.ndarray) -> str:
     """Name the damaged frames (N,), which rise, by numbers from 0 and by seconds, and say how many are lost."""
-    parts = [f"{plural(lost, 'frame')} missing"] if lost else []
-    if len(spoilt):
-        runs = np.split(spoilt, np.flatnonzero(np.diff(spoilt) > 1) + 1)
-        named = [_name_frames(int(run[0]), int(run[-1]), times) for run in runs[:MOST_NAMED]]
-        more = [f"{len(runs) - MOST_NAMED} more"] if len(runs) > MOST_NAMED else []
-        parts.append(f"{len(spoilt)} of {plural(len(times) - 1, 'frame')} damaged: {', '.join([*named, *more])}")
-    return ", ".join(parts)
+    missing = f"{plural(lost, 'frame')} missing"
+    if not len(spoilt):
+        return f"damaged, {missing}" if lost else ""
+    runs = np.split(spoilt, np.flatnonzero(np.diff(spoilt) > 1) + 1)
+    named = [_name_frames(int(run[0]), int(run[-1]), times) for run in runs[:MOST_NAMED]]
+    more = [f"{len(runs) - MOST_NAMED} more stretches"] if len(runs) > MOST_NAMED else []
+    parts = [*named, *more, *([missing] if lost else [])]
+    return f"damaged in {len(spoilt)} of {plural(len(times) - 1, 'frame')}, {', '.join(parts)}"
 
 
 def _name_frames(first: int, last: int, times: np.ndarray) -> str:
-    numbers = f"frame {first}" if first == last else f"frames {first} to {last}"
+    numbers = f"{first}" if first == last else f"{first} to {last}"
     return f"{numbers} ({times[first]:.2f} to {times[last + 1]:.2f} s)"

@@ -51,21 +51,27 @@ class ClipOutcome:
         num_frames: the number of its frames.
         written: whether they were written now, and not by an earlier run.
         problem: the reason why it has no frames; empty if it has some.
+        faults: what is wrong with its video, where that was allowed.
     """
 
     num_frames: int = 0
     written: bool = False
     problem: str = ""
+    faults: tuple[str, ...] = ()
 
 
-def resize_clips(clips: Sequence[ClipToResize], size: int, workers: int = 1) -> list[ClipOutcome]:
+def resize_clips(
+    clips: Sequence[ClipToResize], size: int, workers: int = 1, allow_truncated: bool = False
+) -> list[ClipOutcome]:
     """Write the frames of `clips`, resized to size x size, with `workers` processes; finished clips are kept.
+
+    Videos that are cut short or damaged are only taken, as far as they go, with `allow_truncated`.
 
     Raises:
         PreparationError: one or more clips have frames that can't be read (all others are done all the same),
             or a worker died.
     """
-    return _work_on_clips(partial(resize_clip, size=size), clips, workers, "resizing")
+    return _work_on_clips(partial(resize_clip, size=size, allow_truncated=allow_truncated), clips, workers, "resizing")
 
 
 def count_clip_frames(folders: Sequence[Path]) -> list[ClipOutcome]:
@@ -82,7 +88,7 @@ def is_video(path: Path) -> bool:
     return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
 
 
-def resize_clip(clip: ClipToResize, size: int) -> ClipOutcome:
+def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) -> ClipOutcome:
     """Write the frames of one clip.
 
     PNG stays PNG, JPEG and the frames of videos are written as JPEG with quality 95; an image that has the size
@@ -92,15 +98,17 @@ def resize_clip(clip: ClipToResize, size: int) -> ClipOutcome:
     # moment, and the next one takes a folder with the right name for finished.
     unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
     try:
-        if finished := _count_finished_frames(clip, size):
-            return ClipOutcome(finished)
+        finished = _find_finished(clip, size)
+        if finished.num_frames and (allow_truncated or not finished.faults):
+            return finished
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         if is_video(clip.source):
-            written = _resize_video(clip.source, unfinished, size)
+            outcome = _resize_video(clip.source, unfinished, size, allow_truncated)
         else:
-            written = _resize_folder(clip.source, unfinished, size)
-        write_json(unfinished / MARKER, {**_identify_source(clip.source), "frames": written})
+            outcome = ClipOutcome(_resize_folder(clip.source, unfinished, size), written=True)
+        faults = {"faults": outcome.faults} if outcome.faults else {}
+        write_json(unfinished / MARKER, {**_identify_source(clip.source), "frames": outcome.num_frames, **faults})
     except FrameError as error:
         # Told and not raised: the other clips go on, and the user learns of all damaged ones at once.
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -108,7 +116,7 @@ def resize_clip(clip: ClipToResize, size: int) -> ClipOutcome:
     if clip.target.exists():
         shutil.rmtree(clip.target)
     unfinished.rename(clip.target)
-    return ClipOutcome(written, written=True)
+    return outcome
 
 
 def _resize_folder(source: Path, target: Path, size: int) -> int:
@@ -127,13 +135,13 @@ def _resize_folder(source: Path, target: Path, size: int) -> int:
     return len(paths)
 
 
-def _resize_video(source: Path, target: Path, size: int) -> int:
-    """Resize all frames of a video, whatever their rate; returns their number."""
-    video = open_video(source, folder_rate=1)
+def _resize_video(source: Path, target: Path, size: int, allow_truncated: bool) -> ClipOutcome:
+    """Resize all frames of a video, whatever their rate."""
+    video = open_video(source, folder_rate=1, allow_truncated=allow_truncated)
     for index, image in enumerate(video.frames(range(video.num_frames))):
         name = _name_frame(index)
         (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
-    return video.num_frames
+    return ClipOutcome(video.num_frames, written=True, faults=video.faults)
 
 
 def _name_frame(index: int) -> str:
@@ -167,21 +175,21 @@ def _identify_source(source: Path) -> dict[str, str | int]:
     return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
 
 
-def _count_finished_frames(clip: ClipToResize, size: int) -> int:
-    """Count the frames, if those of the source as it is now have been written, else 0; only the first is decoded."""
+def _find_finished(clip: ClipToResize, size: int) -> ClipOutcome:
+    """Find the frames that were written of the source as it is now, all of them or none; only the first is decoded."""
     identity = _identify_source(clip.source)
     try:
         marker = read_json(clip.target / MARKER)
-        frames = int(marker.pop("frames"))
+        frames, faults = int(marker.pop("frames")), tuple(map(str, marker.pop("faults", ())))
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return 0
+        return ClipOutcome()
     if marker != identity:
-        return 0
+        return ClipOutcome()
     if is_video(clip.source):
         names = [_name_frame(index) for index in range(frames)]
     else:
         names = [path.name for path in list_frame_files(clip.source)]
-    return frames if _is_complete(clip.target, names, size) else 0
+    return ClipOutcome(frames, faults=faults) if _is_complete(clip.target, names, size) else ClipOutcome()
 
 
 def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:

@@ -37,6 +37,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",
     )
+    parser.add_argument(
+        "--allow-truncated", action="store_true", help="take what is there of videos that are cut short or damaged"
+    )
     parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
     parser.add_argument("--seed", type=int, help="custom: draws the split if the table gives none (default: 0)")

@@ -17,7 +17,7 @@ from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
-from preprocess.images import ClipToResize, count_clip_frames, is_video, resize_clips
+from preprocess.images import ClipOutcome, ClipToResize, count_clip_frames, is_video, resize_clips
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.summary import format_corpus_summary
@@ -55,6 +55,7 @@ def prepare(
     frame_size: int = FRAME_SIZE,
     labels: Path | None = None,
     seed: int = 0,
+    allow_truncated: bool = False,
 ) -> PreparedCorpus:
     """Prepare a corpus for training and evaluation.
 
@@ -71,6 +72,7 @@ def prepare(
         frame_size: the side in pixels of the resized frames.
         labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
         seed: the seed of the split of the corpus `custom`, if its CSV gives none.
+        allow_truncated: whether to take what is there of videos that are cut short or damaged.
 
     Raises:
         PreparationError: the corpus is incomplete or malformed, or a file can't be written.
@@ -87,7 +89,7 @@ def prepare(
         corpus = read_corpus(dataset, root, labels, seed)
         if not process_image:
             _refuse_videos(corpus)
-        return _write_corpus(dataset, corpus, output, process_image, workers, frame_size)
+        return _write_corpus(dataset, corpus, output, process_image, workers, frame_size, allow_truncated)
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
 
@@ -102,22 +104,31 @@ def _refuse_videos(corpus: Corpus) -> None:
 
 
 def _write_corpus(
-    dataset: str, corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int
+    dataset: str,
+    corpus: Corpus,
+    output: Path,
+    process_image: bool,
+    workers: int,
+    frame_size: int,
+    allow_truncated: bool,
 ) -> PreparedCorpus:
     remove_earlier_files(output, dataset)
     vocabulary = Vocabulary(corpus.glosses, source=str(output / DICTIONARY))
     vocabulary.save(output / DICTIONARY)
     for split, recordings in corpus.splits.items():
         write_references(output, dataset, split, recordings)
-    counts, resized = _prepare_frames(corpus, output, process_image, workers, frame_size)
+    outcomes = _prepare_frames(corpus, output, process_image, workers, frame_size, allow_truncated)
+    counts = {clip: outcome.num_frames for clip, outcome in outcomes.items()}
+    faulty = [f"{clip}: the video is {' and '.join(o.faults)}" for clip, o in outcomes.items() if o.faults]
     manifests = tuple(
         Manifest(dataset, split, frame_size, _make_clips(split, recordings, counts, process_image), home=output)
         for split, recordings in corpus.splits.items()
     )
-    notes = (*corpus.notes, *delete_stale_packs(output, manifests), *_compare_with_published(dataset, corpus))
+    notes = (*corpus.notes, *faulty, *delete_stale_packs(output, manifests), *_compare_with_published(dataset, corpus))
     # Last, so that a manifest exists only when all that it names does.
     for manifest in manifests:
         manifest.save(output / f"{manifest.split}.json")
+    resized = sum(outcome.written for outcome in outcomes.values())
     return PreparedCorpus(dataset, output, vocabulary, manifests, resized, notes)
 
 
@@ -148,17 +159,16 @@ def write_references(output: Path, dataset: str, split: str, recordings: Sequenc
 
 
 def _prepare_frames(
-    corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int
-) -> tuple[dict[str, int], int]:
-    """Resize or count the frames; returns their number for each recording by id, and how many clips were resized."""
+    corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int, allow_truncated: bool
+) -> dict[str, ClipOutcome]:
+    """Resize or count the frames; returns what became of each recording, by its id."""
     recordings = [(split, recording) for split, members in corpus.splits.items() for recording in members]
     if process_image:
         clips = [ClipToResize(entry.source, output / _name_folder(split, entry)) for split, entry in recordings]
-        outcomes = resize_clips(clips, frame_size, workers)
+        outcomes = resize_clips(clips, frame_size, workers, allow_truncated)
     else:
         outcomes = count_clip_frames([entry.source for _, entry in recordings])
-    counts = {entry.id: outcome.num_frames for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
-    return counts, sum(outcome.written for outcome in outcomes)
+    return {entry.id: outcome for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
 
 
 def _name_folder(split: str, recording: Recording) -> str:
@@ -201,6 +211,7 @@ def main(args: argparse.Namespace) -> int:
             frame_size=args.frame_size,
             labels=args.labels,
             seed=args.seed,
+            allow_truncated=args.allow_truncated,
         )
         packed = pack(args.output) if args.pack else []
     except PreparationError as error:

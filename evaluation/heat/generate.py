@@ -81,7 +81,8 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
         path = choice.video.resolve()
         if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
-        return ChosenClip(recogniser, open_video(path, rate), path.stem if path.is_file() else path.name, None)
+        video = open_video(path, rate, choice.allow_truncated)
+        return ChosenClip(recogniser, video, path.stem if path.is_file() else path.name, None)
     manifest, clip = find_corpus_clip(recogniser, choice)
     # With the size of this corpus's frames, as the evaluation has it, whatever size the network was trained on.
     recogniser = replace(recogniser, frame_size=manifest.frame_size)

@@ -56,6 +56,7 @@ class ClipChoice:
         split: the corpus's split.
         clip: the clip's id, or its number in the split, from 0.
         config: a configuration file that says where the corpus is; else the checkpoint's own counts.
+        allow_truncated: whether to take what is there of a video that is cut short or damaged.
     """
 
     video: Path | None = None
@@ -63,6 +64,7 @@ class ClipChoice:
     split: str = "dev"
     clip: str = "0"
     config: str | None = None
+    allow_truncated: bool = False
 
 
 def suggest_names(name: str, choices: Sequence[str]) -> str:

@@ -44,7 +44,7 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     Returns:
         sentences, each on a line of its own in the report.
     """
-    notes = [f"warning: {fault}" for fault in video.faults]
+    notes = [f"warning: the file is {fault}" for fault in video.faults]
     if not video.is_file:
         notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
     if reading.rate is not None:

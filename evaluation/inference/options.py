@@ -65,3 +65,6 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         default=Reading.crop,
         help="squash the picture to a square as in training (none), or take the middle square (%(default)s)",
     )
+    add_option(
+        parser, "allow_truncated", action="store_true", help="read what is there of files that are cut short or damaged"
+    )

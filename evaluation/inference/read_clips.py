@@ -76,7 +76,7 @@ def read_clips(
         reading: how the clips are read.
         outputs: the files to write.
         nbest: the number of guesses to print.
-        allow_truncated: whether a file that is cut short is read as far as it goes.
+        allow_truncated: whether to read what is there of files that are cut short or damaged.
 
     Returns:
         the error messages, by the name of the clip that could not be read or of the file that could not be written. All

@@ -21,6 +21,7 @@ from utils.text import plural
 
 ClipStates = Mapping[str, ClipState]
 UNPACK = "unpack these clips from the download again"
+REPLACE_VIDEOS = "copy these videos again, or prepare with --allow-truncated, which takes what is there"
 ODD = "frames are resized, so training works; check that these clips belong to this corpus and are not cropped"
 
 
@@ -38,7 +39,7 @@ def check_folders(check: str, states: ClipStates, home: Path, remedy: str) -> Ch
 
 
 def check_images(check: str, states: ClipStates, home: Path, remedy: str) -> CheckResult:
-    """Check that no image is empty, cut short or damaged, as far as they were decoded."""
+    """Check that no image or video is empty, cut short or damaged, as far as they were decoded."""
     decoded = sum(state.decoded for state in states.values())
     damaged = [state for state in states.values() if state.damaged]
     if not decoded and not damaged:
@@ -46,15 +47,9 @@ def check_images(check: str, states: ClipStates, home: Path, remedy: str) -> Che
     if not damaged:
         return CheckResult(check, Verdict.OK, f"{plural(decoded, 'image')} decoded, all of them sound")
     images = plural(sum(state.damaged for state in damaged), "image")
-    named = list_examples([_name_damage(state) for state in damaged])
-    what = f"{images} in {plural(len(damaged), 'clip')} can't be read:{named}"
+    named = list_examples([state.damage for state in damaged])
+    what = f"{images} in {plural(len(damaged), 'clip')} damaged:{named}"
     return CheckResult(check, Verdict.ERROR, _cut_home(what, home), remedy)
-
-
-def _name_damage(state: ClipState) -> str:
-    if state.damaged == 1:
-        return state.first_damage
-    return f"{state.first_damage}, and {state.damaged - 1} more of this clip"
 
 
 def check_sizes(check: str, states: ClipStates, usual: tuple[int, int] | None, remedy: str) -> CheckResult:

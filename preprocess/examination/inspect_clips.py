@@ -48,8 +48,8 @@ class ClipState:
     Attributes:
         num_frames: the number of its frames; 0 if there are none, None for a video that was not decoded.
         missing: the reason why there are no frames; empty if there are some.
-        damaged: the number of images that can't be read.
-        first_damage: the message about the first of these.
+        damaged: the number of images that are damaged.
+        damage: the message about them.
         sizes: width and height of the images that were decoded, each size once.
         decoded: the number of images that were decoded.
     """
@@ -57,7 +57,7 @@ class ClipState:
     num_frames: int | None
     missing: str = ""
     damaged: int = 0
-    first_damage: str = ""
+    damage: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
     decoded: int = 0
 
@@ -98,7 +98,7 @@ def read_first_frame(path: Path) -> tuple[np.ndarray, Path]:
         FrameError: it can't be read.
     """
     if path.is_file():
-        return _decode_first(open_video(path, FRAME_RATE)), path
+        return _decode_first(open_video(path, FRAME_RATE, allow_truncated=True)), path
     file = list_frame_files(path)[0]
     return read_image(file), file
 
@@ -122,15 +122,19 @@ def _inspect_folder(clip: ClipToInspect) -> ClipState:
             sizes[width, height] = None
         except (ValueError, OSError, cv2.error) as error:
             damage.append(_format_without_remedy(error))
-    first = damage[0] if damage else ""
-    return ClipState(len(names), "", len(damage), first, tuple(sizes), len(chosen) - len(damage))
+    more = f", and {len(damage) - 1} more of this clip" if len(damage) > 1 else ""
+    named = f"{damage[0]}{more}" if damage else ""
+    return ClipState(len(names), "", len(damage), named, tuple(sizes), len(chosen) - len(damage))
 
 
 def _inspect_video(clip: ClipToInspect) -> ClipState:
     if clip.full or clip.place < VIDEO_SAMPLE:
-        video = open_video(clip.path, FRAME_RATE)
+        video = open_video(clip.path, FRAME_RATE, allow_truncated=True)
+        if video.cut:
+            return ClipState(0, missing=f"the video {clip.path} is {video.cut}")
         height, width = _decode_first(video).shape[:2]
-        return ClipState(video.num_frames, sizes=((width, height),), decoded=video.num_frames)
+        damage = f"{clip.path} is {video.damage}" if video.damage else ""
+        return ClipState(video.num_frames, "", video.num_damaged, damage, ((width, height),), video.num_frames)
     if clip.path.stat().st_size == 0:
         return ClipState(0, missing=f"the video {clip.path} has zero bytes")
     return ClipState(None)

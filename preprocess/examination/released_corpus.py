@@ -15,6 +15,7 @@ from preprocess.corpora.corpus import Corpus, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, combine_problems, format_error, run_check
 from preprocess.examination.frame_checks import (
+    REPLACE_VIDEOS,
     UNPACK,
     ClipStates,
     check_counts,
@@ -85,10 +86,11 @@ def examine_frames(
     folders = [recording.source for recording in recordings.values()]
     states = dict(zip(recordings, inspect_clips(folders, full, workers, "inspecting the corpus"), strict=True))
     reader = CORPORA[dataset]
-    usual = None if folders[0].is_file() else reader.image_size  # videos come in sizes of their own
+    videos = folders[0].is_file()
+    usual = None if videos else reader.image_size  # videos come in sizes of their own
     results = [
         check_folders(FOLDERS, states, root, UNPACK),
-        check_images(IMAGES, states, root, UNPACK),
+        check_images(IMAGES, states, root, REPLACE_VIDEOS if videos else UNPACK),
         check_sizes(SIZES, states, usual, UNPACK),
     ]
     read_lengths = reader.read_lengths

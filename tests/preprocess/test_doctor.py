@@ -25,6 +25,7 @@ from tests.helpers.diagnosis import (
     images,
     sound,
 )
+from tests.helpers.videos import SHARED, cut
 
 # Clean corpora
 
@@ -90,6 +91,23 @@ def test_an_own_corpus_of_videos_before_and_after_preparation(tmp_path, diagnose
     assert broken.status == 1
     assert "2.mp4" in broken.text
     assert "3.mp4" in broken.text
+
+
+def test_damaged_videos_are_named_with_their_frames(tmp_path, diagnose):
+    root = tmp_path / "videos"
+    root.mkdir()
+    splits = {"mid.mp4": "train", "trim_0.2.mp4": "train", "third.mkv": "dev", "audio01.webm": "test"}
+    for name in splits:
+        shutil.copy(SHARED / name, root / name)
+    cut(root / "audio01.webm", 0.9)
+    rows = [f"{name[:3]},{name},anna,HELLO YOU,{split}" for name, split in splits.items()]
+    (root / "labels.csv").write_text("\n".join(["id,path,signer,glosses,split", *rows]))
+    found = diagnose("custom", root, None, "--full")
+    assert found.status == 1
+    assert "44 images in 1 clip damaged" in found.rows["corpus: images"]
+    assert "mid.mp4 is damaged in 44 of 45 frames, 1 to 44 (0.04 to 1.80 s)" in found.rows["corpus: images"]
+    assert "audio01.webm is cut short, 4755 bytes at its end are missing" in found.rows["corpus: clip folders"]
+    assert "--allow-truncated" in found.rows["corpus: images"]
 
 
 def test_the_signer_independent_split(tmp_path, diagnose):

@@ -190,9 +190,9 @@ def test_a_folder_of_images(tmp_path):
 
 
 def test_what_is_wrong_with_a_file_is_said(tmp_path):
-    video = replace(open_video(film(tmp_path / "clip.mp4", "R" * 20), 25), faults=("6 bytes are missing at its end",))
+    video = replace(open_video(film(tmp_path / "clip.mp4", "R" * 20), 25), cut="cut short, 6 bytes missing")
     transcript = transcribe(recogniser(), video, Reading(), "clip")
-    assert "warning: 6 bytes are missing at its end" in transcript.notes
+    assert "warning: the file is cut short, 6 bytes missing" in transcript.notes
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,14 @@ def test_a_truncated_video_is_named_with_what_can_be_read(tmp_path):
     (root / "b.avi").write_bytes(content[: len(content) * 6 // 10])
     with pytest.raises(PreparationError, match="1 of 2 clips have no readable frames") as caught:
         prepare("custom", root, tmp_path / "out", True)
-    assert f"the video {root / 'b.avi'} is cut short: " in str(caught.value)
+    assert f"the video {root / 'b.avi'} is cut short, " in str(caught.value)
+    prepared = prepare("custom", root, tmp_path / "out", True, frame_size=32, allow_truncated=True)
+    (note,) = [note for note in prepared.notes if note.startswith("b: the video is cut short, ")]
+    assert 20 < Manifest.load(tmp_path / "out/dev.json").clips[0].num_frames < 40
+    again = prepare("custom", root, tmp_path / "out", True, frame_size=32, allow_truncated=True)
+    assert (again.resized, note in again.notes) == (0, True)
+    with pytest.raises(PreparationError, match="1 of 2 clips"):  # what was allowed once is not allowed for ever
+        prepare("custom", root, tmp_path / "out", True, frame_size=32)
 
 
 def test_a_split_that_is_gone_leaves_no_manifest(tmp_path):

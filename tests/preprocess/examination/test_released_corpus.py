@@ -68,7 +68,7 @@ def test_damaged_images_that_a_sample_shows(diagnose, phoenix, damage, place, me
     found = diagnose("phoenix2014", phoenix)
     assert (found.status, found.of("error")) == (1, {"corpus: images"})
     row = found.rows["corpus: images"]
-    assert row.startswith("1 image in 1 clip can't be read:")
+    assert row.startswith("1 image in 1 clip damaged:")
     assert f"the image {path.relative_to(phoenix)} {message}" in row
 
 
@@ -77,7 +77,7 @@ def test_full_decodes_everything_in_processes(diagnose, phoenix):
         spoil(path)
     found = diagnose("phoenix2014", phoenix, None, "--full", "--workers", "2")
     assert found.status == 1
-    assert f"{FRAMES - 4} images in 1 clip can't be read" in found.rows["corpus: images"]
+    assert f"{FRAMES - 4} images in 1 clip damaged" in found.rows["corpus: images"]
     assert f"and {FRAMES - 5} more" in found.rows["corpus: images"]
     for path in images(phoenix / PHOENIX_FRAMES / "dev"):
         shutil.copy(images(phoenix / PHOENIX_FRAMES / "test")[0], path)
