@@ -16,6 +16,7 @@ from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
 from utils.output import run_command
+from utils.patience import LOADING, say_if_long
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,8 +70,9 @@ def main(args: argparse.Namespace) -> None:
             args.video_path, args.dataset or "", args.split, args.select_id, args.config, args.allow_truncated
         )
         # Imported here because they bring PyTorch, which takes seconds: a mistake in typing is answered at once.
-        from evaluation.heat.generate import generate_heat_map  # noqa: PLC0415
-        from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415
+        with say_if_long(LOADING):
+            from evaluation.heat.generate import generate_heat_map  # noqa: PLC0415
+            from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415
 
         recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)
         print(*generate_heat_map(recogniser, choice, reading, request, args.out), sep="\n")

@@ -16,6 +16,7 @@ from config.schema import Config
 from engine.interruption import Interrupted
 from utils.errors import InputError
 from utils.output import run_command
+from utils.patience import LOADING, say_if_long
 
 HELP = {
     "phase": "train, test or features",
@@ -108,9 +109,10 @@ def main(args: argparse.Namespace) -> None:
     try:
         config, notes = choose_config(args.config, args.overrides)
         # These imports bring PyTorch: neither --help nor a misspelt key has to wait for it.
-        from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
-        from engine.run import run  # noqa: PLC0415
-        from utils.ranks import local_rank  # noqa: PLC0415
+        with say_if_long(LOADING):
+            from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
+            from engine.run import run  # noqa: PLC0415
+            from utils.ranks import local_rank  # noqa: PLC0415
 
         devices = split_device_names(config.device)
         if len(devices) > 1 and local_rank() is None:  # in the processes that this starts there is a local rank

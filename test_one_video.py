@@ -17,6 +17,7 @@ from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
 from utils.output import run_command
+from utils.patience import LOADING, say_if_long
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -65,7 +66,8 @@ def main(args: argparse.Namespace) -> None:
         outputs.check_names(clips, args.video_path)
         reading = Reading(args.max_frames_num, args.window, args.fps, args.crop)
         # Imported here because it brings PyTorch, which takes seconds: a mistake in typing is answered at once.
-        from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415
+        with say_if_long(LOADING):
+            from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415
 
         recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)
         failures = read_clips(recogniser, clips, reading, outputs, args.nbest, args.allow_truncated)

@@ -6,15 +6,9 @@ from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
-import torchvision
 from torch import Tensor
 
 from utils.checkpoint import CheckpointError, load_checkpoint
-
-WEIGHTS = {
-    "resnet18": torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
-    "resnet34": torchvision.models.ResNet34_Weights.IMAGENET1K_V1,
-}
 
 
 def load_pretrained(backbone: Any, name: str, source: str) -> None:
@@ -43,9 +37,17 @@ def load_pretrained(backbone: Any, name: str, source: str) -> None:
     backbone.load_state_dict(kernels, strict=False)
 
 
+def get_weights(name: str) -> Any:
+    """Get torchvision's description of the weights of a network: their address, and how they are downloaded."""
+    # Imported late: it takes as long as PyTorch itself, and only a training that begins needs it.
+    from torchvision.models import ResNet18_Weights, ResNet34_Weights  # noqa: PLC0415
+
+    return {"resnet18": ResNet18_Weights, "resnet34": ResNet34_Weights}[name].IMAGENET1K_V1
+
+
 def download_weights(name: str) -> dict[str, Tensor]:
     """Fetch torchvision's weights of a network, once; afterwards they are in torch's cache."""
-    weights = WEIGHTS[name]
+    weights = get_weights(name)
     try:
         return weights.get_state_dict(progress=True, check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
@@ -60,6 +62,6 @@ def read_weights(name: str, path: str) -> dict[str, Tensor]:
     if not Path(path).is_file():
         raise CheckpointError(
             f"model_args.pretrained is {path!r}: neither imagenet, nor none, nor a file; torchvision's weights of "
-            f"{name} are at {WEIGHTS[name].url}"
+            f"{name} are at {get_weights(name).url}"
         )
     return load_checkpoint(path)

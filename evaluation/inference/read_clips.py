@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,7 +12,6 @@ from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.compile_decoder import compile_decoder
 from evaluation.inference.formats import save_ctm
-from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.outputs import Outputs, describe_saved
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
@@ -42,7 +39,7 @@ def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Pa
             about the checkpoint, the corpus's configuration or the dictionary.
     """
     recogniser = _load(path, device, dataset, dictionary)
-    compile_decoder(recogniser.decoder, partial(print, file=sys.stderr, flush=True))
+    compile_decoder(recogniser.decoder)
     return recogniser
 
 
@@ -52,6 +49,8 @@ def _load(path: Path, device: str, dataset: str | None, dictionary: Path | None)
             f"{path} was exported for other programs: give the checkpoint that it was made from, or export as onnx"
         )
     if path.suffix.lower() == ".onnx":
+        from evaluation.inference.onnx_network import load_onnx  # noqa: PLC0415  it brings onnxruntime
+
         if dataset or dictionary or device not in {"auto", "cpu"}:
             print(
                 f"warning: {path} holds all that it needs and runs on the CPU: --device, --language, --dict are ignored"

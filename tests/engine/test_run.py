@@ -72,8 +72,8 @@ def test_the_configuration_of_an_earlier_version_is_not_taken_for_another_one(tm
 
 
 def test_the_decoder_is_compiled_before_training_begins_and_the_log_counts_the_workers(prepared, tmp_path, monkeypatch):
-    def stop(_decoder, say):
-        say("compiling")
+    def stop(_decoder, show):
+        show("compiling")
         raise InputError("compiled")
 
     monkeypatch.setattr(engine.run, "compile_decoder", stop)

@@ -3,11 +3,11 @@ import time
 import numpy as np
 import pytest
 
-from evaluation import compile_decoder as module
 from evaluation.compile_decoder import compile_decoder
 from evaluation.ctc import confidence, forced_alignment, prefix_search
 from evaluation.ctc.forced_alignment import force_align
 from evaluation.decode import BeamDecoder
+from utils import patience
 
 
 @pytest.mark.parametrize(("seconds", "lines"), [(0.3, 1), (0.0, 0)])
@@ -17,7 +17,7 @@ def test_says_one_line_where_it_takes_long(monkeypatch, seconds, lines):
         return []
 
     force_align(np.full((4, 3), 1 / 3, np.float32), (1, 2))  # compiled beforehand
-    monkeypatch.setattr(module, "SECONDS", 0.1)
+    monkeypatch.setattr(patience, "SECONDS", 0.1)
     said = []
     compile_decoder(decode, said.append)
     time.sleep(0.2)
@@ -26,7 +26,7 @@ def test_says_one_line_where_it_takes_long(monkeypatch, seconds, lines):
 
 
 def test_says_nothing_once_it_has_failed(monkeypatch):
-    monkeypatch.setattr(module, "SECONDS", 0.1)
+    monkeypatch.setattr(patience, "SECONDS", 0.1)
     said = []
     with pytest.raises(ZeroDivisionError):
         compile_decoder(lambda posteriors, lengths: [1 // 0], said.append)

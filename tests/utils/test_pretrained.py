@@ -6,7 +6,7 @@ import torchvision
 
 from modules.resnet import ResNet
 from utils.checkpoint import CheckpointError
-from utils.pretrained import WEIGHTS, load_pretrained
+from utils.pretrained import get_weights, load_pretrained
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,6 @@ def test_a_failed_download_says_what_to_do(monkeypatch):
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
     with pytest.raises(CheckpointError) as error:
         load_pretrained(ResNet("resnet18"), "resnet18", "imagenet")
-    assert WEIGHTS["resnet18"].url in str(error.value)
+    assert get_weights("resnet18").url in str(error.value)
     assert "pretrained=FILE" in str(error.value)
     assert "pretrained=none" in str(error.value)
