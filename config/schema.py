@@ -140,6 +140,7 @@ class Config:
     random_seed: Count = 0
     device: Text = "auto"
     num_worker: Count = 4
+    loader_timeout: Weight = 30.0  # minutes
     log_interval: Positive = 50
     eval_interval: Positive = 1
     save_interval: Count = 0

@@ -53,6 +53,15 @@ class Batch:
         """Copy the video to `device`; lengths and labels stay on the CPU, where they are asked for."""
         return replace(self, video=self.video.to(device, non_blocking=device.type == "cuda"))
 
+    def share_memory(self) -> Batch:
+        """Copy everything into memory that a worker process shares with the main one, which raises if there is no room.
+
+        PyTorch does it too when it hands a batch over, but in a thread whose errors nobody hears of.
+        """
+        for tensor in (self.video, self.lengths, self.targets, self.target_lengths):
+            tensor.share_memory_()
+        return self
+
     def pin_memory(self) -> Batch:
         """Copy the video into page-locked memory; the DataLoader calls this."""
         return replace(self, video=self.video.pin_memory())

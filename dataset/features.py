@@ -151,6 +151,16 @@ class FeatureDataset(Dataset[FeatureSample]):
     def __len__(self) -> int:
         return len(self.files)
 
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of a frame in a batch: float32, as many as the first clip's features have channels."""
+        return 4 * read_features(self.files[0])[0].shape[1] if self.files else 0
+
+    def length_range(self, num_frames: int) -> tuple[int, int]:
+        """The fewest and the most frames that a clip of so many frames may have in a batch."""
+        seen = -(-num_frames // self.interval)
+        return seen, seen
+
     def __getitem__(self, key: tuple[int, int]) -> FeatureSample:
         _, index = key
         clip = self.manifest.clips[index]

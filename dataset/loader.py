@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from config.schema import FeederArgs
 from dataset.batch import Batch, Collate, Sample
+from dataset.batch_loader import BatchLoader
 from dataset.features import FeatureDataset, collate_features
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
 from dataset.manifest import Clip, Manifest, ManifestError
 from dataset.order import BucketSampler, DistributedEpochSampler, EpochSampler
 from dataset.packed import Pack, pack_path
+from dataset.shared_memory import check_shared_memory, measure_batches
 from dataset.transforms import Plan, Transform
 from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.ranks import rank, world_size
@@ -96,22 +98,17 @@ class ClipDataset(Dataset[Sample]):
         """Frames of each clip (N,) in `epoch`, once its plan is carried out."""
         return [len(self.plan(epoch, index).indices) for index in range(len(self))]
 
+    @property
+    def frame_bytes(self) -> int:
+        """The bytes of a frame in a batch."""
+        return 3 * self.transform.feeder.input_size**2
+
+    def length_range(self, num_frames: int) -> tuple[int, int]:
+        """The fewest and the most frames that a clip of so many frames may have in a batch."""
+        return self.transform.length_range(num_frames)
+
     def _source(self, clip: Clip) -> FrameSource:
         return self.pack.open_clip(clip.id) if self.pack else FrameFolder(self.manifest.clip_folder(clip))
-
-
-class BatchLoader(DataLoader[Any]):
-    """PyTorch's loader; only what is known of its parts is added.
-
-    Attributes:
-        dataset: a `ClipDataset`, or a `FeatureDataset`.
-        sampler: the order, whose position is set before each epoch.
-        batch_sampler: the same order, a batch at a time.
-    """
-
-    dataset: Any
-    batch_sampler: Iterable[list[tuple[int, int]]]
-    sampler: DistributedEpochSampler
 
 
 def encode_labels(vocabulary: Vocabulary, manifest: Manifest) -> list[tuple[int, ...]]:
@@ -167,6 +164,7 @@ def build_loader(
     num_workers: int,
     skip_unreadable: bool = False,
     pin_memory: bool = False,
+    patience: float = 1800.0,
 ) -> BatchLoader:
     """Build the loader of a split's batches: shuffled and augmented in training, in order and whole in evaluation.
 
@@ -184,9 +182,10 @@ def build_loader(
         num_workers: the number of worker processes, of which `limit_workers` allows some; 0 reads in this one.
         skip_unreadable: whether training goes on without clips whose frames cannot be read.
         pin_memory: whether batches are put into page-locked memory, from which a GPU copies faster.
+        patience: the seconds without a batch after which reading ends with an error; 0 waits for ever.
 
     Raises:
-        ConfigError: the crop is larger than the frames.
+        ConfigError: the crop is larger than the frames, or memory that processes share has no room for a batch.
         FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
         VocabularyError: a label holds a gloss that the dictionary lacks.
     """
@@ -210,12 +209,15 @@ def build_loader(
     if training and feeder.bucket:
         # The clips of all processes' batches together are of one length, since each step waits for the slowest one.
         order = BucketSampler(lengths, len(dataset), batch_size * world_size(), seed)
+    sampler = DistributedEpochSampler(order, batch_size, rank(), world_size(), training)
     return BatchLoader(
-        dataset,
+        patience=patience,
+        note=check_shared_memory(*measure_batches(dataset, sampler, spec), num_workers) if num_workers else "",
+        dataset=dataset,
         batch_size=batch_size,
-        sampler=DistributedEpochSampler(order, batch_size, rank(), world_size(), training),
+        sampler=sampler,
         num_workers=num_workers,
-        collate_fn=collate,
+        collate_fn=partial(share_batch, collate=collate),
         pin_memory=pin_memory,
         drop_last=False,
         worker_init_fn=begin_loader_worker,
@@ -224,6 +226,12 @@ def build_loader(
         # The workers of an evaluation end with it: they would hold memory while training goes on.
         persistent_workers=num_workers > 0 and training,
     )
+
+
+def share_batch(samples: Sequence[Any], collate: Callable[[Sequence[Any]], Batch]) -> Batch:
+    """Join samples by `collate`; in a worker process, in memory that it shares with the main one."""
+    batch = collate(samples)
+    return batch.share_memory() if get_worker_info() else batch
 
 
 def _repeat_every_epoch(lengths: Sequence[int]) -> Callable[[int], Sequence[int]]:

@@ -84,6 +84,17 @@ class Transform:
                 kept = kept[self._rescale(len(kept), rng, shortest)]
         return Plan(tuple(kept.tolist()), self.size, top, left, flip)
 
+    def length_range(self, num_frames: int) -> tuple[int, int]:
+        """The fewest and the most frames that `plan` makes of a clip, longer ones that its label needs left out."""
+        kept = -(-num_frames // self.feeder.frame_interval)
+        scale = self.feeder.temporal_scale
+        if not self.training or not scale:
+            return kept, kept
+        low, high = (
+            min(max(kept * factor, self.feeder.min_frames), self.feeder.max_frames) for factor in (1 - scale, 1 + scale)
+        )
+        return 4 * -(-int(low) // 4), 4 * -(-int(high) // 4)
+
     def view(self, frames: np.ndarray, plan: Plan) -> np.ndarray:
         """Crop and mirror without copying: uint8 (..., size, size, 3) -> uint8 (..., 3, input_size, input_size)."""
         side = self.feeder.input_size

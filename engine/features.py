@@ -61,6 +61,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
             training=False,
             seed=config.random_seed,
             num_workers=config.num_worker,
+            patience=60 * config.loader_timeout,
         )
         _extract_split(network, loader, out, split, device)
         LOGGER.info("%s: features of %d clips", split, len(manifest.clips))

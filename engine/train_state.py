@@ -91,6 +91,12 @@ class TrainState:
             return state
         return replace(state, best_wer=record.wer, best_epoch=record.epoch)
 
+    def format_time_left(self, epochs: int, steps: int) -> str:
+        """H:MM until the end of so many epochs of so many steps, at the pace of this one, evaluations left out."""
+        left = (epochs - self.epoch) * steps - self.progress.steps
+        minutes = round(left * self.progress.seconds / self.progress.steps / 60)
+        return f"{minutes // 60}:{minutes % 60:02d} h"
+
     def describe(self, steps: int) -> str:
         """Where the training stands, of epochs with so many steps."""
         within = f" and {self.progress.steps} of {steps} steps of the next" if self.progress.steps else ""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from config.load import to_dict
 from config.schema import Config
+from dataset.batch import Batch
 from dataset.loader import build_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
@@ -20,6 +22,7 @@ from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
+from engine.progress import describe_resuming, describe_sizes, open_progress_bar
 from engine.resume import identify_clips, resume_training
 from engine.run_folder import write_history
 from engine.run_lock import RunLock
@@ -33,6 +36,7 @@ from evaluation.reporting.report import format_result_line, write_report
 from slr_network import build_model
 from utils import ranks
 from utils.checkpoint import load_weights
+from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import get_random_states, seed_everything
 
@@ -78,6 +82,7 @@ class Trainer:
             training=True,
             seed=config.random_seed,
             num_workers=config.num_worker,
+            patience=60 * config.loader_timeout,
             skip_unreadable=config.on_bad_clip == "skip",
             pin_memory=device.type == "cuda",
         )
@@ -123,20 +128,11 @@ class Trainer:
         return self.state
 
     def _log_start(self) -> None:
-        config, count, clips = self.config, ranks.world_size(), len(self.clips.clips)
-        weights = sum(p.numel() for p in self.model.parameters()) / 1e6
-        LOGGER.info("%d training clips, %d glosses, %.1f M weights", clips, len(self.vocabulary), weights)
-        effective = config.batch_size * config.accumulate * count
-        factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
-        LOGGER.info("%d clips a step of the optimiser (%s), %d steps an epoch", effective, factors, self.steps)
-        if self.left_out:
-            LOGGER.info("%d training clips are too short for their label and left out", self.left_out)
-        if config.load_checkpoints:
-            LOGGER.info("resuming %s %s", config.load_checkpoints, self.state.describe(self.steps))
-        for change in self.changed:
-            LOGGER.info("warning: changed since then, as --allow-changes allows: %s", change)
-        if self.state.epoch >= config.num_epoch:
-            LOGGER.info("all %d epochs are done; raise num_epoch to train on", config.num_epoch)
+        weights = sum(p.numel() for p in self.model.parameters())
+        numbers = len(self.clips.clips), self.left_out, len(self.vocabulary), weights, self.steps
+        resuming = describe_resuming(self.config, self.state, self.steps, self.changed)
+        for line in describe_sizes(self.config, *numbers) + resuming:
+            LOGGER.info(line)
 
     def _train_epoch(self, epoch: int) -> EpochRecord:
         """Train on what is left of an epoch."""
@@ -144,8 +140,8 @@ class Trainer:
         self.model.train()
         self.loader.sampler.set_position(epoch, self.state.progress.batches)
         clock = time.monotonic()
-        with self._open_progress_bar(epoch) as bar:
-            for batches in group_batches(self.loader, config.accumulate):
+        with open_progress_bar(epoch, config.num_epoch, self.state.progress.steps, self.steps) as bar:
+            for batches in self._wait_for_batches():
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
                 progress = state.progress.add_step(result, len(batches), now - clock)
@@ -156,7 +152,9 @@ class Trainer:
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
                 self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
                 bar.update()
-                bar.set_postfix(loss=f"{result.loss:.2f}", left=self._format_time_left())
+                bar.set_postfix(
+                    loss=f"{result.loss:.2f}", left=self.state.format_time_left(config.num_epoch, self.steps)
+                )
                 clock = now
                 self._save_or_stop()
         self._save(LAST)  # before the evaluation: one that fails or is interrupted then costs nothing
@@ -166,11 +164,21 @@ class Trainer:
         LOGGER.info("epoch %d  %s  %.0f s%s", epoch, rates, record.seconds, left_out)
         return record
 
-    def _open_progress_bar(self, epoch: int) -> tqdm:
-        """A progress bar on the terminal of the first process."""
-        title, done = f"epoch {epoch}/{self.config.num_epoch}", self.state.progress.steps
-        hidden = ranks.rank() > 0 or None  # None: tqdm shows no bar where there is no terminal
-        return tqdm(desc=title, total=self.steps, initial=done, unit="step", leave=False, disable=hidden)
+    def _wait_for_batches(self) -> Iterator[list[Batch]]:
+        """The batches of each step; an error, or a signal, that comes instead of them finds nothing half done."""
+        groups = group_batches(self.loader, self.config.accumulate)
+        alone = ranks.world_size() == 1  # else the others wait for this process's gradients, and nobody could save
+        while True:
+            try:
+                with self.interruption.at_once() if alone else nullcontext():
+                    batches = next(groups, None)
+            except (Interrupted, InputError):
+                if alone and self.state.step:
+                    self._save(LAST)
+                raise
+            if batches is None:
+                return
+            yield batches
 
     def _save_or_stop(self) -> None:
         """Save or stop between two steps, if it is time to."""
@@ -185,13 +193,6 @@ class Trainer:
         if any(ranks.all_reduce_mean([self.interruption.requested], self.device)):
             self._save(LAST)
             raise Interrupted(self.interruption.requested or signal.SIGTERM)
-
-    def _format_time_left(self) -> str:
-        """H:MM until the end of the training at the pace of this epoch so far, evaluations left out."""
-        progress, state = self.state.progress, self.state
-        left = (self.config.num_epoch - state.epoch) * self.steps - progress.steps
-        minutes = round(left * progress.seconds / progress.steps / 60)
-        return f"{minutes // 60}:{minutes % 60:02d} h"
 
     def _evaluate_epoch(self) -> EvaluationResult:
         """Evaluate on dev."""

@@ -91,6 +91,7 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
         training=False,
         seed=config.random_seed,
         num_workers=config.num_worker,
+        patience=60 * config.loader_timeout,
     )
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)
     # In the order of the clips, which the CTM file and the report follow; the file of references may have another.

@@ -187,11 +187,12 @@ def test_another_clip_stands_in_for_an_unreadable_one_where_that_is_allowed(prep
 def test_workers_end_with_a_main_process_that_is_killed(prepared):
     code = (
         "import os, sys, time; from config.load import load_config; from tests.helpers.loading import *\n"
+        "from multiprocessing import active_children\n"
         "if __name__ == '__main__':\n"
         "    settings = {'dataset': 'phoenix2014', 'prepared': sys.argv[1], 'num_worker': 1}\n"
         "    config = load_config(None, settings | {'feeder_args.input_size': 64})[0]\n"
         "    batches = iter(build_loader(config, load_manifest(config, 'train'), load_vocabulary(config), True))\n"
-        "    next(batches); print(batches._workers[0].pid, flush=True); time.sleep(60)\n"
+        "    next(batches); print(active_children()[0].pid, flush=True); time.sleep(60)\n"
     )
     program = start_python("-c", code, str(prepared), stdout=subprocess.PIPE)
     worker = int(program.stdout.readline())

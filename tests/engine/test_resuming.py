@@ -16,6 +16,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dataset.frames import FrameError
+from dataset.loader import ClipDataset
 from dataset.manifest import Manifest
 from engine.checkpoints import Checkpoints
 from engine.interruption import Interrupted, Interruption
@@ -253,3 +255,37 @@ def test_signals_outside_the_block_and_a_second_one():
         with pytest.raises(Interrupted), interruption.at_once():
             pytest.fail("entered although a signal had come")
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_a_batch_is_waited_for_saves_and_ends_at_once(whole, prepared, tmp_path, monkeypatch, number):
+    def read_slowly(self, epoch, index):
+        read.append(index)
+        if len(read) == 6:  # the second clip of the third batch of the first epoch
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        return original(self, epoch, index)
+
+    read, original = [], ClipDataset._read
+    monkeypatch.setattr(ClipDataset, "_read", read_slowly)
+    with pytest.raises(Interrupted) as stop:
+        run(tiny_config(prepared, tmp_path / "run"))
+    assert stop.value.status == 128 + number
+    monkeypatch.undo()
+    assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["step"] == 2
+    run(tiny_config(prepared, tmp_path / "run", resume=True))
+    assert_same_training(tmp_path / "run", whole)
+
+
+def test_a_clip_that_cannot_be_read_costs_no_step_that_was_done(prepared, tmp_path, monkeypatch):
+    def fail(self, epoch, index):
+        read.append(index)
+        if len(read) == 6:
+            raise FrameError("gone")
+        return original(self, epoch, index)
+
+    read, original = [], ClipDataset._read
+    monkeypatch.setattr(ClipDataset, "_read", fail)
+    with pytest.raises(FrameError, match="gone"):
+        run(tiny_config(prepared, tmp_path / "run"))
+    assert load_checkpoint(tmp_path / "run/last.pt")["train_state"]["step"] == 2

@@ -1,0 +1,65 @@
+"""What the log says of a training before its first step, and the progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from config.schema import Config
+from engine.train_state import TrainState
+from utils import ranks
+
+
+def describe_sizes(
+    config: Config, clips: int, left_out: int, glosses: int, weights: int, steps: int
+) -> list[str]:  # fmt: skip
+    """What is trained on what, in which steps.
+
+    Args:
+        config: the run's configuration.
+        clips: the number of training clips.
+        left_out: the number of clips that are too short for their label.
+        glosses: the number of glosses.
+        weights: the number of weights.
+        steps: the number of the optimiser's steps in an epoch.
+    """
+    count = ranks.world_size()
+    effective = config.batch_size * config.accumulate * count
+    factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
+    lines = [
+        f"{clips} training clips, {glosses} glosses, {weights / 1e6:.1f} M weights",
+        f"{effective} clips a step of the optimiser ({factors}), {steps} steps an epoch",
+    ]
+    if left_out:
+        lines.append(f"{left_out} training clips are too short for their label and left out")
+    return lines
+
+
+def describe_resuming(config: Config, state: TrainState, steps: int, changed: Sequence[str]) -> list[str]:
+    """Where a training goes on; nothing of one that begins.
+
+    Args:
+        config: the run's configuration.
+        state: how far the training has come.
+        steps: the number of the optimiser's steps in an epoch.
+        changed: a line for each thing that differs from then.
+    """
+    lines = [f"resuming {config.load_checkpoints} {state.describe(steps)}"] if config.load_checkpoints else []
+    lines += [f"warning: changed since then, as --allow-changes allows: {change}" for change in changed]
+    if state.epoch >= config.num_epoch:
+        lines.append(f"all {config.num_epoch} epochs are done; raise num_epoch to train on")
+    return lines
+
+
+def open_progress_bar(epoch: int, epochs: int, done: int, steps: int) -> tqdm:
+    """A progress bar on the terminal of the first process.
+
+    Args:
+        epoch: the epoch, of so many `epochs`.
+        epochs: the number of epochs.
+        done: the number of its steps that are done.
+        steps: the number of steps in an epoch.
+    """
+    hidden = ranks.rank() > 0 or None  # None: tqdm shows no bar where there is no terminal
+    return tqdm(desc=f"epoch {epoch}/{epochs}", total=steps, initial=done, unit="step", leave=False, disable=hidden)
