@@ -15,6 +15,7 @@ from evaluation.inference.options import add_network_options, add_option, add_re
 from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
+from utils.arguments import MOST_NUMBER, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
@@ -41,7 +42,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_option(
         parser,
         "nbest",
-        type=_parse_count,
+        type=whole_number(0, MOST_NUMBER),
         default=0,
         metavar="N",
         help="also show the N best guesses (at most as many as the beam has)",
@@ -50,12 +51,6 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_option(parser, "save", action="extend", nargs="+", default=[], metavar="FILE", help=saved)
     add_option(parser, "overlay", metavar="FILE.mp4", help=f"the video with its glosses; {NAME} stands for the clip")
     return parser.parse_args(arguments)
-
-
-def _parse_count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number, 0 or more, not {text!r}")
-    return int(text)
 
 
 def main(args: argparse.Namespace) -> None:

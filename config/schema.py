@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, WrapValidator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WrapValidator
+
+from utils.arguments import MOST_NUMBER, MOST_PIXELS, MOST_SEED, MOST_WORKERS
 
 # A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
@@ -30,11 +32,29 @@ def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters), WrapValidator(keep_undecodable)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Weight = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Rate = Annotated[float, Field(gt=0)]
+
+
+def _refuse_switch(value: Any) -> Any:
+    """true and false are 1 and 0 to Python, and a slip where a number is needed."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number")
+    return value
+
+
+# The upper ends are far above what anyone needs, and below what no memory holds.
+Whole = Annotated[int, BeforeValidator(_refuse_switch)]
+Real = Annotated[float, BeforeValidator(_refuse_switch)]
+Count = Annotated[Whole, Field(ge=0, le=MOST_NUMBER)]
+Positive = Annotated[Whole, Field(ge=1, le=MOST_NUMBER)]
+Clips = Annotated[Whole, Field(ge=1, le=2**16)]
+Frames = Annotated[Whole, Field(ge=1, le=100_000)]
+Weight = Annotated[Real, Field(ge=0, le=10**6)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+Rate = Annotated[Real, Field(gt=0, le=1000)]
+Pixels = Annotated[Whole, Field(ge=64, le=MOST_PIXELS)]
+Channels = Annotated[Whole, Field(ge=2, le=8192, multiple_of=2)]
+Epochs = Annotated[tuple[Positive, ...], Field(max_length=1000)]
+Chain = Annotated[Literal[0, 1, 2], BeforeValidator(_refuse_switch)]
 Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 """The names of the rule sets of `evaluation.normalise`."""
 Scorer = Literal["python", "sclite"]
@@ -66,7 +86,7 @@ class OptimizerArgs:
 
     optimizer: Literal["Adam", "SGD"] = "Adam"
     base_lr: Rate = 1e-4
-    step: tuple[Positive, ...] = (40, 60)  # epochs after which the rate is multiplied by gamma
+    step: Epochs = (40, 60)  # epochs after which the rate is multiplied by gamma
     gamma: Rate = 0.2
     weight_decay: Weight = 1e-4
     momentum: Share = 0.9  # of SGD alone, as is nesterov
@@ -88,12 +108,12 @@ class FeederArgs:
     datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
     features: Text | None = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
-    frame_interval: Positive = 1  # 2 takes every second frame
-    image_scale: Rate = 1.0  # above 1 it is a size in pixels
-    input_size: Annotated[int, Field(ge=64)] = 224  # the side of the crop, in pixels
+    frame_interval: Frames = 1  # 2 takes every second frame
+    image_scale: Annotated[Real, Field(gt=0, le=MOST_PIXELS)] = 1.0  # above 1 it is a size in pixels
+    input_size: Pixels = 224  # the side of the crop, in pixels
     flip: Share = 0.5
-    temporal_scale: Annotated[float, Field(ge=0, lt=1)] = 0.2
-    min_frames: Positive = 32  # temporal_scale stays between these two
+    temporal_scale: Annotated[Real, Field(ge=0, lt=1)] = 0.2
+    min_frames: Frames = 32  # temporal_scale stays between these two
     max_frames: Positive = 230
     skip_short: bool = False
 
@@ -112,14 +132,14 @@ class ModelArgs:
 
     c2d_type: Literal["resnet18", "resnet34"] = "resnet34"  # the backbone
     pretrained: Text = "imagenet"
-    width: Annotated[int, Field(ge=16, multiple_of=16)] = 64  # HFAM splits 2 * width channels into 32 groups
-    hidden_size: Annotated[int, Field(ge=2, multiple_of=2)] = 1024  # the BiLSTM's two directions share it evenly
-    conv_type: Literal[0, 1, 2] = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
+    width: Annotated[Whole, Field(ge=16, le=512, multiple_of=16)] = 64  # HFAM splits 2 * width channels into 32 groups
+    hidden_size: Channels = 1024  # the BiLSTM's two directions share it evenly
+    conv_type: Chain = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
     weight_norm: bool = True
     share_classifier: bool = True
     share_heads: bool = True
     mask_padding: bool = True
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.3
 
 
 @dataclass(frozen=True)
@@ -134,12 +154,12 @@ class Config:
     prepared: Text = "./preprocess/phoenix2014"
     work_dir: Text = "./work_dir/baseline"
     num_epoch: Positive = 80
-    batch_size: Positive = 2
-    accumulate: Positive = 1
-    test_batch_size: Positive = 2
-    random_seed: Count = 0
+    batch_size: Clips = 2
+    accumulate: Clips = 1
+    test_batch_size: Clips = 2
+    random_seed: Annotated[Whole, Field(ge=0, le=MOST_SEED)] = 0
     device: Text = "auto"
-    num_worker: Count = 4
+    num_worker: Annotated[Whole, Field(ge=0, le=MOST_WORKERS)] = 4
     loader_timeout: Weight = 30.0  # minutes
     log_interval: Positive = 50
     eval_interval: Positive = 1
@@ -147,7 +167,7 @@ class Config:
     save_every_steps: Count = 0
     keep: Count = 0
     decode_mode: Literal["beam", "greedy", "max"] = "beam"  # "max" is an earlier system's word for greedy
-    beam_width: Positive = 10
+    beam_width: Annotated[Whole, Field(ge=1, le=10_000)] = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
     evaluate_tool: Scorer = "python"
     sclite_path: Text | None = None
@@ -155,7 +175,7 @@ class Config:
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
     frame_rate: Rate = 25.0
-    frame_chunk: Count = 0
+    frame_chunk: Annotated[Whole, Field(ge=0, le=100_000)] = 0
     recompute: Literal["none", "blocks", "stages"] = "blocks"
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     compile: bool = False

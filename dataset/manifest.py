@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
 
 from config.load import list_corpora
 from config.schema import keep_undecodable
+from utils.arguments import MOST_PIXELS
 from utils.errors import InputError, ParseError
 from utils.files import write_json
 from utils.plain_json import read_json
@@ -27,7 +28,8 @@ SPLITS = ("train", "dev", "test")
 # Strict, so that "16" or true is a mistake and not a number of frames.
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Folder = Annotated[str, Field(strict=True, min_length=1), WrapValidator(keep_undecodable)]
-Positive = Annotated[int, Field(strict=True, ge=1)]
+Frames = Annotated[int, Field(strict=True, ge=1, le=10**7)]
+Pixels = Annotated[int, Field(strict=True, ge=1, le=MOST_PIXELS)]
 Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
 
 
@@ -52,7 +54,7 @@ class Clip:
     folder: Folder
     signer: Text
     glosses: tuple[Gloss, ...]
-    num_frames: Positive
+    num_frames: Frames
     stored_glosses: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -79,7 +81,7 @@ class Manifest:
 
     dataset: Text
     split: Text
-    frame_size: Positive
+    frame_size: Pixels
     clips: tuple[Clip, ...]
     home: Path = field(default=Path(), compare=False)
 
@@ -206,6 +208,7 @@ def _read_json(path: Path, dataset: str | None) -> dict[str, Any]:
 EXPECTED = {
     "int_type": "a whole number",
     "greater_than_equal": "at least 1",
+    "less_than_equal": "a size or length that pictures and clips have",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
     "tuple_type": "a list",

@@ -18,6 +18,7 @@ from types import FrameType
 
 from engine.interruption import SIGNALS, Interrupted
 from engine.run_lock import RunLock
+from utils.arguments import MOST_SEED, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.output import run_command
@@ -121,7 +122,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False, epilog="Everything else is for main.py."
     )
-    parser.add_argument("--seeds", type=int, nargs="+", required=True, metavar="N", help="random seeds")
+    parser.add_argument(
+        "--seeds", type=whole_number(0, MOST_SEED), nargs="+", required=True, metavar="N", help="random seeds"
+    )
     parser.add_argument("--work-dir", "--work_dir", type=Path, default=Path("work_dir/seeds"), metavar="DIR",
                         help="folder of all runs (%(default)s)")  # fmt: skip
     parser.add_argument("--take-over", "--take_over", action="store_true",

@@ -19,6 +19,7 @@ from preprocess.examination import prepared_corpus, released_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, format_results, run_check
 from preprocess.examination.frame_checks import ClipStates
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
+from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.output import run_command
 from utils.text import plural, show_text
 from utils.workers import available_cores
@@ -183,7 +184,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--full", action="store_true", help="decode every image or video instead of a sample")
     parser.add_argument(
         "--workers",
-        type=int,
+        type=whole_number(1, MOST_WORKERS),
         default=available_cores(),
         metavar="N",
         help="processes that decode with --full (default: the number of cores)",
@@ -191,10 +192,13 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--labels", type=Path, metavar="CSV", help="custom: the table that preparation was or will be given"
     )
-    parser.add_argument("--seed", type=int, default=0, help="custom: the seed that preparation was or will be given")
+    parser.add_argument(
+        "--seed",
+        type=whole_number(0, MOST_SEED),
+        default=0,
+        help="custom: the seed that preparation was or will be given",
+    )
     args = parser.parse_args(argv)
-    if args.workers < 1:
-        parser.error(f"--workers must be at least 1, not {args.workers}")
     args.dataset_root = args.dataset_root or get_default_root(args.dataset)
     args.prepared = args.prepared or get_default_output(args.dataset)
     return args

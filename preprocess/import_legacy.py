@@ -19,9 +19,10 @@ from preprocess.corpora.csl_daily import FRAMES as CSL_DAILY_FRAMES
 from preprocess.corpora.phoenix import FRAMES as PHOENIX_FRAMES
 from preprocess.corpora.phoenix import MULTISIGNER, locate_clip
 from preprocess.images import count_clip_frames
-from preprocess.options import FRAME_SIZE, get_default_output, parse_positive
+from preprocess.options import FRAME_SIZE, get_default_output
 from preprocess.prepare import remove_earlier_files, write_references
 from preprocess.summary import format_corpus_summary
+from utils.arguments import MOST_PIXELS, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.text import shorten
@@ -157,7 +158,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
     parser.add_argument(
-        "--frame-size", type=parse_positive, default=FRAME_SIZE, metavar="PIXELS", help="default: %(default)s"
+        "--frame-size",
+        type=whole_number(1, MOST_PIXELS),
+        default=FRAME_SIZE,
+        metavar="PIXELS",
+        help="default: %(default)s",
     )
     args = parser.parse_args(argv)
     args.output = args.output or get_default_output(args.dataset)

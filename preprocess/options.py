@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from preprocess.corpora.registry import CORPORA
+from utils.arguments import MOST_PIXELS, MOST_SEED, MOST_WORKERS, whole_number
 from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -32,7 +33,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_workers(parser)
     parser.add_argument(
         "--frame-size",
-        type=parse_positive,
+        type=whole_number(1, MOST_PIXELS),
         default=FRAME_SIZE,
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",
@@ -42,7 +43,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
-    parser.add_argument("--seed", type=int, help="custom: draws the split if the table gives none (default: 0)")
+    parser.add_argument(
+        "--seed", type=whole_number(0, MOST_SEED), help="custom: draws the split if the table gives none (default: 0)"
+    )
     args = parser.parse_args(argv)
     if not CORPORA[args.dataset].takes_labels and (args.labels is not None or args.seed is not None):
         parser.error("--labels and --seed belong to --dataset custom")
@@ -58,7 +61,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     cores = available_cores()
     parser.add_argument(
         "--workers",
-        type=parse_positive,
+        type=whole_number(1, MOST_WORKERS),
         default=cores,
         metavar="N",
         help=f"processes that resize (default: the number of cores, {cores})",
@@ -81,14 +84,3 @@ def get_default_root(dataset: str) -> Path:
 def get_default_output(dataset: str) -> Path:
     """Get the folder where a corpus is prepared unless told otherwise."""
     return REPOSITORY / "preprocess" / dataset
-
-
-def parse_positive(text: str) -> int:
-    """Parse a number of at least 1, as an option's value.
-
-    Raises:
-        argparse.ArgumentTypeError: it is something else.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a number of at least 1, not {text!r}")
-    return int(text)

@@ -21,6 +21,7 @@ from preprocess.images import ClipOutcome, ClipToResize, count_clip_frames, is_v
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.summary import format_corpus_summary
+from utils.arguments import MOST_PIXELS
 from utils.output import run_command
 
 
@@ -79,8 +80,10 @@ def prepare(
     """
     if dataset not in CORPORA:
         raise PreparationError(f"unknown dataset {dataset!r}; choose from {', '.join(CORPORA)}")
-    if workers < 1 or frame_size < 1:
-        raise PreparationError(f"workers ({workers}) and frame size ({frame_size}) must be at least 1")
+    if workers < 1 or not 1 <= frame_size <= MOST_PIXELS:
+        raise PreparationError(
+            f"workers ({workers}) and frame size ({frame_size}) must be at least 1, the size at most {MOST_PIXELS}"
+        )
     root, output = Path(root), Path(output)
     if output.resolve() == root.resolve():
         raise PreparationError(f"the output must not be the corpus itself, {root}: name another folder with --output")

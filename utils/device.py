@@ -33,7 +33,7 @@ def select_device(name: str) -> torch.device:
         if not torch.backends.mps.is_available():
             raise InputError("device mps was asked for, but this PyTorch finds no Apple GPU; use --device auto or cpu")
         return torch.device("mps")
-    match = re.fullmatch(r"(?:cuda:?)?(\d*)", name)
+    match = re.fullmatch(r"(?:cuda:?)?([0-9]{0,4})", name)
     if not match or not name:
         raise InputError(f"device {name!r} means nothing; use auto, cpu, mps, 0, cuda:0, ..., or several as 0,1")
     index, count = int(match[1] or 0), torch.cuda.device_count()

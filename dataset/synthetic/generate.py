@@ -19,15 +19,17 @@ import numpy as np
 from dataset.manifest import SPLITS
 from dataset.synthetic.grammar import draw_sentences
 from dataset.synthetic.layouts import LAYOUTS, Layout, SyntheticClip
-from dataset.synthetic.lexicon import MAX_GLOSSES, take_signs
+from dataset.synthetic.lexicon import MAX_GLOSSES, MIN_GLOSSES, take_signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_conditions
+from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.progress import show_progress
 from utils.workers import available_cores, map_in_workers
 
+MOST_SENTENCES = 100_000
 BOUNDARIES = "gloss-boundaries.json"
 """{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's
 stroke without the ways between; ids and glosses as the reader of the corpus gives them."""
@@ -179,12 +181,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dataset.synthetic", description="Write the built-in corpus.")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="phoenix2014", help="whose tree to write")
     parser.add_argument("--out", type=Path, required=True, help="a new or empty folder; it plays the corpus' root")
-    parser.add_argument("--glosses", type=int, default=MAX_GLOSSES, help="size of the lexicon (default %(default)s)")
-    parser.add_argument("--train", type=int, default=400, help="sentences of train (default %(default)s)")
-    parser.add_argument("--dev", type=int, default=40, help="sentences of dev (default %(default)s)")
-    parser.add_argument("--test", type=int, default=60, help="sentences of test (default %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+    count = whole_number(0, MOST_SENTENCES)
+    signs = whole_number(MIN_GLOSSES, MAX_GLOSSES)
+    workers, seed = whole_number(1, MOST_WORKERS), whole_number(0, MOST_SEED)
+    parser.add_argument("--glosses", type=signs, default=MAX_GLOSSES, help="size of the lexicon (default %(default)s)")
+    parser.add_argument("--train", type=count, default=400, help="sentences of train (default %(default)s)")
+    parser.add_argument("--dev", type=count, default=40, help="sentences of dev (default %(default)s)")
+    parser.add_argument("--test", type=count, default=60, help="sentences of test (default %(default)s)")
+    parser.add_argument("--seed", type=seed, default=0)
+    parser.add_argument("--workers", type=workers, default=None, help="processes (default: one a core)")
     return parser.parse_args(argv)
 
 

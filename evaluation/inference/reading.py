@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dataset.sampling import Sampling, sample_at_rate, sample_every_frame
+from utils.arguments import MOST_NUMBER
 from utils.errors import InputError
+from utils.text import quote_value
 
 SHORTEST_WINDOW = 48
 """Frames, about two seconds: a shorter window does not show a gloss together with its neighbours."""
@@ -44,6 +46,8 @@ class Reading:
         least = SHORTEST_WINDOW if self.windows else 1
         if self.max_frames < least:
             raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here")
+        if self.max_frames > MOST_NUMBER:
+            raise ReadingError(f"max_frames_num is {quote_value(self.max_frames)}; no memory holds so many frames")
         if self.rate is not None and not 0 < self.rate <= FASTEST:  # so written, NaN is refused too
             raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
 

@@ -81,6 +81,8 @@ def test_no_json_object(tmp_path, content):
         ({"clips": ["a-1"]}, "clip 1 must be an object"),
         ({"frame_size": 256.0}, "frame_size must be a whole number, but is 256.0"),
         ({"frame_size": 0}, "frame_size must be at least 1"),
+        ({"frame_size": 1_000_000}, "frame_size must be a size or length that pictures and clips have, but is 1000000"),
+        ({"num_frames": 10**9}, r"clip 1 \(a-1\): num_frames must be a size or length .*, but is 1000000000"),
     ],
 )
 def test_malformed_entries_are_named(tmp_path, changes, message):

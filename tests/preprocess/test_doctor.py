@@ -226,7 +226,7 @@ def test_bad_options(capsys):
         with pytest.raises(SystemExit) as stopped:
             doctor.parse_args(options)
         assert stopped.value.code == 2
-    assert "--workers must be at least 1, not 0" in capsys.readouterr().err
+    assert "argument --workers: must be a whole number from 1 to 512, not '0'" in capsys.readouterr().err
 
 
 def test_file_names_that_no_terminal_can_show(diagnose, phoenix):

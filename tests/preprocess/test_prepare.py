@@ -250,7 +250,7 @@ def test_unknown_dataset_and_bad_numbers(tmp_path, capsys):
         prepare("CSL", tmp_path, tmp_path, workers=0)
     with pytest.raises(SystemExit):
         parse_args(["--dataset", "CSL", "--workers", "none"])
-    assert "at least 1, not 'none'" in capsys.readouterr().err
+    assert "a whole number from 1 to 512, not 'none'" in capsys.readouterr().err
 
 
 def test_labels_that_cannot_be_scored_are_refused_now_and_not_after_training(tmp_path, corpus, capsys):

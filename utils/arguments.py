@@ -1,0 +1,32 @@
+"""Numbers on command lines: what they must be, and one message where they are something else."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from utils.text import quote_value
+
+MOST_PIXELS = 4096
+"""The largest side of a picture."""
+MOST_WORKERS = 512
+"""The largest number of worker processes."""
+MOST_SEED = 2**63 - 1
+"""The largest seed that every random generator in use takes, with the number of a process added."""
+MOST_NUMBER = 10**9
+"""More than anyone counts of anything here."""
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number from `least` to `most`, for `ArgumentParser.add_argument`."""
+
+    def parse(text: str) -> int:
+        # Not int() alone, which takes 1_0 and digits of other scripts, and raises for thousands of them.
+        digits = text.removeprefix("-")
+        if not (digits.isascii() and digits.isdecimal() and len(digits) <= 20 and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number from {least:,} to {most:,}, not {quote_value(text)}"
+            )
+        return int(text)
+
+    return parse
