@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from config.keys import is_list, may_be_none, merge_sections
 from config.mistakes import ConfigError, describe_mistakes
-from config.older_keys import drop_ignored_keys, is_text_today, rename_keys
+from config.older_keys import drop_ignored_keys, is_text_today, rename_keys, replace_missing_scorer
 from config.schema import Config
 from utils.errors import ParseError
 from utils.plain_yaml import parse_yaml
@@ -32,7 +32,8 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
         overrides: values by dotted key; text is read as on the command line (`read_word`).
 
     Returns:
-        the configuration, and a line for each key that is accepted though it is renamed today or means nothing here.
+        the configuration, and a line for each key that is accepted though it is renamed today, means nothing here, or
+        does not count.
 
     Raises:
         ConfigError: lists the unknown keys, wrong types and bad choices at once.
@@ -42,6 +43,7 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     # Before the two are merged, so that a key on the command line beats its older name in the file.
     in_file = rename_keys(read_yaml(path) if path else {}, notes, mistakes)
     typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
+    in_file = replace_missing_scorer(in_file, typed, notes)
     config, ignored = _complete(merge_sections(in_file, typed), mistakes, f" (file: {path})" if path else "")
     return config, notes + ignored
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from config.keys import is_text, merge_sections
+from utils.errors import InputError
+from utils.sclite_program import find_sclite
 from utils.text import quote_value
 
 IGNORED_KEYS = {
@@ -75,6 +77,32 @@ def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str])
         notes.append(note)
         renamed = merged
     return renamed
+
+
+def replace_missing_scorer(in_file: dict[str, Any], typed: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """The keys of a file, with the built-in scorer where an earlier system's file asks for a sclite that is not here.
+
+    Such files name sclite because those systems have no other scorer. Whoever names it on the command line, or in a
+    file of this system, wants it.
+
+    Args:
+        in_file: sections and keys of the file.
+        typed: sections and keys of the command line.
+        notes: gets a line about the replacement.
+    """
+    is_of_earlier_system = bool(drop_ignored_keys(in_file)[1])
+    if not is_of_earlier_system or "evaluate_tool" in typed or in_file.get("evaluate_tool") != "sclite":
+        return in_file
+    place = typed.get("sclite_path", in_file.get("sclite_path"))
+    try:
+        find_sclite(place if isinstance(place, str) else None)
+    except InputError:
+        notes.append(
+            "evaluate_tool: python takes the place of sclite, which the file of an earlier system names and which is "
+            "not here; the built-in scorer counts the same"
+        )
+        return in_file | {"evaluate_tool": "python"}
+    return in_file
 
 
 def is_text_today(key: str) -> bool:

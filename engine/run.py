@@ -57,9 +57,9 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
         Interrupted: a training was asked to stop, and everything is saved.
     """
     device = select_local_device(config.device)
+    check_tools(config)
     with join_process_group(device), lock_work_dir(config) as lock:
         config = replace(config, load_checkpoints=find_checkpoint_to_resume(config))
-        check_tools(config)
         torch.use_deterministic_algorithms(config.deterministic)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
         return PHASES[config.phase](config, notes, device, lock)
@@ -90,7 +90,7 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
     evaluations = evaluate_checkpoint(config, weights, folder, device)
-    report_results(config, evaluations, trainer.state.history, weights, folder)
+    report_results(config, evaluations, trainer.state.history, weights, folder, notes)
     return evaluations
 
 
@@ -101,7 +101,7 @@ def test(config: Config, notes: Sequence[str], device: torch.device, lock: RunLo
     prepare_decoder(config)
     evaluations = evaluate_checkpoint(config, weights, folder, device)
     history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
-    report_results(config, evaluations, history, weights, folder)
+    report_results(config, evaluations, history, weights, folder, notes)
     return evaluations
 
 
@@ -194,11 +194,12 @@ def report_results(
     history: Sequence[EpochRecord],
     weights: str | Path,
     folder: Path,
+    notes: Sequence[str],
 ) -> None:
     """Log the table of the evaluations and write the report; of several processes the first does."""
     LOGGER.info("\n%s", format_results_table(evaluations))
     if ranks.rank() == 0:
-        page = write_report(folder, evaluations, to_dict(config), history, str(weights))
+        page = write_report(folder, evaluations, to_dict(config), history, str(weights), notes)
         LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
 
 

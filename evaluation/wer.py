@@ -127,7 +127,7 @@ def score_with_tool(
         references: the sentences to be scored.
         hypotheses: recognised glosses by the id of the sentence, already normalised.
         tool: "python", the scorer of this file, or "sclite", the outside program.
-        sclite_path: the place of sclite, as for `evaluation.sclite.find_sclite`.
+        sclite_path: the place of sclite, as for `utils.sclite_program.find_sclite`.
         require_all: whether a reference without a hypothesis is an error.
 
     Raises:

@@ -23,19 +23,18 @@ pytest.register_assert_rewrite("tests.helpers")
 from config.load import to_dict
 from dataset.synthetic.generate import generate
 from dataset.vocabulary import Vocabulary
-from evaluation import sclite
 from preprocess.prepare import prepare
 from slr_network import build_model
 from tests.helpers.config import tiny_config
 from tests.helpers.fonts import save_square_font
-from utils import fonts
+from utils import fonts, sclite_program
 from utils.checkpoint import save_checkpoint
 
 torch.set_num_threads(1)
 settings.register_profile("suite", deadline=None)  # a machine may be busy
 settings.load_profile("suite")
 if "BARE" in os.environ:  # make test-bare, which hides the rest by $PATH
-    sclite.DEBIAN_PATH = "/nowhere/sclite"
+    sclite_program.DEBIAN_PATH = "/nowhere/sclite"
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ def write_report(
     config: Mapping[str, Any],
     history: Sequence[EpochRecord] = (),
     weights: str | None = None,
+    notes: Sequence[str] = (),
 ) -> Path:
     """Write `report.json` and `report.html` into a run folder.
 
@@ -32,6 +33,7 @@ def write_report(
         config: the run's configuration, plain nested containers.
         history: the learning curve, if there was a training.
         weights: the file that was evaluated.
+        notes: lines about keys of the configuration that are not read as they were given.
 
     Returns:
         the file of the page.
@@ -39,7 +41,8 @@ def write_report(
     Raises:
         InputError: references, hypotheses and counts of a split do not belong together.
     """
-    content = build_report(folder.resolve().name, datetime.now().astimezone(), results, config, history, weights)
+    now = datetime.now().astimezone()
+    content = build_report(folder.resolve().name, now, results, config, history, weights, notes)
     page = folder / "report.html"
     write_json(folder / FILE_NAME, content)
     write_text(page, render_report(content))

@@ -84,12 +84,14 @@ def build_report(
     config: Mapping[str, Any],
     history: Sequence[EpochRecord] = (),
     weights: str | None = None,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that is known of a run, as `report.json` holds it.
 
-    `format`, `project`, `run` (name of the folder), `created` (ISO 8601), `config`, `weights` (file or null), `history`
-    (the fields of `EpochRecord`, an object an epoch) and `splits`, by name, each as `build_split` says. C, S, D, I are
-    numbers of glosses correct, substituted, deleted and inserted; `wer` is in percent, null without a reference gloss.
+    `format`, `project`, `run` (name of the folder), `created` (ISO 8601), `config`, `weights` (file or null), `notes`
+    (lines about the configuration), `history` (the fields of `EpochRecord`, an object an epoch) and `splits`, by name,
+    each as `build_split` says. C, S, D, I are numbers of glosses correct, substituted, deleted and inserted; `wer` is
+    in percent, null without a reference gloss.
 
     Args:
         run: the name of the run.
@@ -98,6 +100,7 @@ def build_report(
         config: the run's configuration, plain nested containers.
         history: the learning curve, if there was a training.
         weights: the file that was evaluated.
+        notes: lines about keys of the configuration that are not read as they were given.
 
     Raises:
         InputError: references, hypotheses and counts of a split do not belong together.
@@ -109,6 +112,7 @@ def build_report(
         "created": created.isoformat(timespec="seconds"),
         "config": dict(config),
         "weights": weights,
+        "notes": list(notes),
         "history": [asdict(record) for record in history],
         "splits": {result.split: build_split(result, config["evaluate_tool"]) for result in results},
     }

@@ -6,11 +6,12 @@ import sys
 
 import pytest
 
-from evaluation import sclite
 from evaluation.ctm import FormatError, Reference, read_ctm, read_stm, write_stm
-from evaluation.sclite import find_sclite, score_with_sclite
+from evaluation.sclite import score_with_sclite
 from evaluation.wer import main, parse_args, score_hypotheses
+from utils import sclite_program
 from utils.errors import InputError
+from utils.sclite_program import find_sclite
 
 try:
     find_sclite()
@@ -121,7 +122,7 @@ def hide(monkeypatch, tmp_path):
     """A machine without sclite."""
     (tmp_path / "empty").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    monkeypatch.setattr(sclite, "DEBIAN_PATH", str(tmp_path / "none" / "sclite"))
+    monkeypatch.setattr(sclite_program, "DEBIAN_PATH", str(tmp_path / "none" / "sclite"))
     monkeypatch.chdir(tmp_path)
 
 
