@@ -49,7 +49,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     saved = f"transcripts, ending in {', '.join(FORMATS)}; {NAME} stands for the clip"
     add_option(parser, "save", action="extend", nargs="+", default=[], metavar="FILE", help=saved)
-    add_option(parser, "overlay", metavar="FILE.mp4", help=f"the video with its glosses; {NAME} stands for the clip")
+    add_option(
+        parser,
+        "overlay",
+        metavar="FILE.mp4",
+        help=f"the video with its glosses, .mp4 or .webm; {NAME} stands for the clip",
+    )
     return parser.parse_args(arguments)
 
 

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 import generate_cam
-from dataset.frames import list_frame_files
+from dataset.frames import list_frame_files, read_image
 from dataset.manifest import Manifest
 from dataset.video import open_video
 from tests.helpers.commands import run_python
+from tests.helpers.videos import make_video
 from utils.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -71,11 +72,7 @@ def test_a_clip_of_a_prepared_corpus(call, dev, tmp_path, layer):
 
 def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):
     folder = next((corpus / "phoenix-2014-multisigner/features/fullFrame-210x260px/dev").glob("*/1"))
-    movie = tmp_path / "movie.mp4"
-    writer = cv2.VideoWriter(str(movie), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (210, 260))
-    for path in list_frame_files(folder):
-        writer.write(cv2.imread(str(path)))
-    writer.release()
+    movie = make_video(tmp_path / "movie.mp4", map(read_image, list_frame_files(folder)))
     for source in (folder, movie):
         printed = call("--video_path", source, "--method", "gradcam++", "--max-frames-num", "12")
         assert "12 are read, evenly spaced" in printed

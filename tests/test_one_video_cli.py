@@ -19,6 +19,7 @@ from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
 from tests.helpers.commands import run_python
+from tests.helpers.videos import cut, make_video
 from utils.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -31,12 +32,7 @@ def clip(prepared) -> Path:
 @pytest.fixture(scope="module")
 def movie(clip, tmp_path_factory) -> Path:
     """The same as a file."""
-    path = tmp_path_factory.mktemp("movie") / "movie.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (72, 72))
-    for image in list_frame_files(clip):
-        writer.write(cv2.imread(str(image)))
-    writer.release()
-    return path
+    return make_video(tmp_path_factory.mktemp("movie") / "movie.mp4", read_frames(clip))
 
 
 @pytest.fixture
@@ -166,12 +162,7 @@ def test_a_clip_of_very_few_frames(run, clip, tmp_path, frames):
 
 
 def test_a_truncated_file_is_read_only_if_allowed(run, refused, movie, tmp_path):
-    path = tmp_path / "cut.avi"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (72, 72))
-    for frame in open_video(movie, 25).frames(range(40)):
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    path = cut(make_video(tmp_path / "cut.avi", open_video(movie, 25).frames(range(40)), "mjpeg"), 0.6)
     assert refused(path).startswith(f"error: the video {path} is cut short, ")
     assert "warning: the file is cut short, " in run(path, "--allow_truncated")
 
@@ -182,7 +173,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_read(refused, movie, tmp
     (tmp_path / "empty").mkdir()
     assert "holds neither images nor videos" in refused(tmp_path / "empty")
     assert "out.doc has no suffix that says how to save" in refused(movie, "--save", "out.doc")
-    assert "--overlay out.avi must end in .mp4" in refused(movie, "--overlay", "out.avi")
+    assert "out.avi must end in .mp4 or .webm" in refused(movie, "--overlay", "out.avi")
     for name in ("a.mp4", "b.mp4"):
         shutil.copy(movie, tmp_path / name)
     for option, name in (("--save", "out.srt"), ("--overlay", "out.mp4")):
@@ -320,11 +311,7 @@ def test_weights_that_are_not_finite_are_no_result(random_checkpoint, refused, c
 
 def test_reading_is_the_same_however_the_frames_come(run, clip, tmp_path):
     """Prepared frames, and the same as a lossless video."""
-    path = tmp_path / "clip.avi"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"FFV1"), 25, (72, 72))
-    for frame in read_frames(clip):
-        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
-    writer.release()
+    path = make_video(tmp_path / "clip.avi", read_frames(clip), "ffv1")
     (first, *_) = open_video(path, 25).frames([0])
     assert np.abs(first.astype(int) - read_frames(clip, [0])[0]).mean() < 3
     assert [row[0] for row in table_rows(run(path))] == [row[0] for row in table_rows(run(clip))]

@@ -13,8 +13,8 @@ from evaluation.ctm import CtmWord
 from evaluation.heat.contact_sheet import ContactSheet, Pictures
 from evaluation.heat.heat_map import HeatMap
 from evaluation.heat.shown_clip import Region, ShownClip
-from evaluation.inference.overlay import BACKGROUND, CODEC, HIGHEST_RATE, NARROWEST, Band, open_writer
-from evaluation.inference.transcript import TranscriptError
+from evaluation.inference.overlay import BACKGROUND, NARROWEST, Band
+from evaluation.inference.write_video import HIGHEST_RATE, write_video
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 
@@ -73,7 +73,7 @@ def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]
         a line about each of them, and warnings, for the user.
 
     Raises:
-        TranscriptError: OpenCV cannot write the video.
+        TranscriptError: the video cannot be written.
         OSError: a file cannot be written.
     """
     title = list_title_lines(clip, heat_map)
@@ -112,25 +112,20 @@ def save_image(image: np.ndarray, path: Path) -> None:
 
 
 def save_video(images: Pictures, rate: float, heat_map: HeatMap, font: Font, path: Path) -> None:
-    """Write pictures (H, W, 3) uint8 RGB with even sides as mp4, whole or not at all, a band of glosses below them.
+    """Write pictures (H, W, 3) uint8 RGB as a video, whole or not at all, a band of glosses below them.
 
     Raises:
-        TranscriptError: OpenCV cannot write the video.
+        TranscriptError: the video cannot be written.
     """
-    rate = min(rate, HIGHEST_RATE)
-    words = tuple(CtmWord(gloss, first / rate, (end - first) / rate) for gloss, (first, end) in heat_map.glosses)
-    height, width = images[0].shape[:2]
-    band = Band(words, len(images) / rate, max(width, NARROWEST), font)
-    with atomic_path(path) as temporary:
-        writer = open_writer(temporary, rate, (band.width, height + band.height))
-        if not writer.isOpened():
-            raise TranscriptError(f"OpenCV cannot write {path} with the codec {CODEC}")
-        try:
-            for number, image in enumerate(images):
-                page = np.vstack([_pad_sides(image, band.width), band.draw(number / rate)])
-                writer.write(cv2.cvtColor(page, cv2.COLOR_RGB2BGR))
-        finally:
-            writer.release()
+    times = np.arange(len(images) + 1) / min(rate, HIGHEST_RATE)
+    spans = ((gloss, float(times[first]), float(times[end])) for gloss, (first, end) in heat_map.glosses)
+    words = tuple(CtmWord(gloss, start, end - start) for gloss, start, end in spans)
+    band = Band(words, float(times[-1]), max(images[0].shape[1], NARROWEST), font)
+    pages = (
+        np.vstack([_pad_sides(image, band.width), band.draw(float(moment))])
+        for image, moment in zip(images, times[:-1], strict=True)
+    )
+    write_video(path, pages, times)
 
 
 def _pad_sides(image: np.ndarray, width: int) -> np.ndarray:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from dataset.video import Video
 from evaluation.inference.formats import CTM, check_ctm_ids, check_format, save_transcript
-from evaluation.inference.overlay import SUFFIX, write_overlay
+from evaluation.inference.overlay import write_overlay
 from evaluation.inference.transcript import Transcript, TranscriptError
+from evaluation.inference.write_video import check_video_name
 
 NAME = "{name}"
 """Stands for the name of the clip in the name of a file."""
@@ -42,8 +43,8 @@ class Outputs:
         """
         for file in self.save:
             check_format(file)
-        if self.overlay is not None and Path(self.overlay).suffix.lower() != SUFFIX:
-            raise TranscriptError(f"--overlay {self.overlay} must end in {SUFFIX}")
+        if self.overlay is not None:
+            check_video_name(self.overlay)
         if len(clips) > 1:
             self._check_one_file_a_clip(len(clips))
         self._check_nothing_is_lost(clips, source)

@@ -11,94 +11,61 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from dataset.frames import FrameError
-from dataset.sampling import sample_at_rate
+from dataset.sampling import sample_at_rate, sample_every_frame
 from dataset.video import Video
 from evaluation.ctm import CtmWord
 from evaluation.inference.transcript import TranscriptError
-from utils.files import atomic_path
+from evaluation.inference.write_video import HIGHEST_RATE, write_video
 from utils.fonts import Font, find_font
 
-SUFFIX, CODEC = ".mp4", "mp4v"
 NARROWEST = 480  # pixels: narrower videos are enlarged, or letters would be too small to read
-HIGHEST_RATE = 120.0  # frames a second: more than most screens show would only make the file larger
 SAME_MOMENT = 1e-6  # seconds: times of frames and words are sums of fractions, and equal ones differ by less
 BACKGROUND, LINE, TO_COME, PAST = (24, 24, 28), (58, 58, 66), (120, 120, 128), (175, 175, 183)  # darkest first
 INK, ACCENT = (255, 255, 255), (255, 196, 61)
 
 
 def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) -> str:
-    """Write `video` to an mp4 file, whole or not at all, with `words` in a band below the picture.
+    """Write `video` to a file that browsers play, whole or not at all, with `words` in a band below the picture.
 
-    Its frames come at the average rate of the video, at the times of the video. There is no sound.
+    Its frames come at the times of the video. There is no sound.
 
     Args:
         video: the video whose frames are shown; one narrower than 480 pixels is enlarged.
         words: the glosses, in seconds of the video.
-        path: the file to write, ending in `.mp4`.
+        path: the file to write, ending in `.mp4` or `.webm`.
 
     Returns:
         a warning where no font here has all characters of the glosses, else "".
 
     Raises:
         FrameError: a frame cannot be read.
-        TranscriptError: the video would be overwritten, or OpenCV cannot write it.
+        TranscriptError: the video would be overwritten, or cannot be written.
     """
     path = Path(path)
     if path.exists() and path.samefile(video.path):
         raise TranscriptError(f"--overlay {path} is the video itself, which would be lost")
     font = find_font("".join(word.gloss for word in words))
-    rate = min(video.rate, HIGHEST_RATE)
-    shown = sample_at_rate(video.times, rate)
-    frames = video.frames(shown.indices)
-    first = next(frames)  # alone, since a file is opened for pictures of one size
-    height, width = _enlarge(first).shape[:2]
-    band = Band(words, float(video.times[-1]), width, font)
-    with atomic_path(path) as temporary:
-        writer = open_writer(temporary, rate, (width, height + band.height))
-        if not writer.isOpened():
-            raise TranscriptError(f"OpenCV cannot write {path} with the codec {CODEC}")
-        try:
-            for frame, moment in zip(_chain_same_size(first, frames), shown.times[:-1], strict=True):
-                image = np.vstack([_enlarge(frame), band.draw(float(moment))])
-                writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        finally:
-            writer.release()
-        if _count_frames(temporary) != len(shown):
-            raise TranscriptError(f"{path} cannot be written whole; is the disk full?")
+    fast = video.rate > HIGHEST_RATE
+    shown = sample_at_rate(video.times, HIGHEST_RATE) if fast else sample_every_frame(video.times)
+    write_video(path, _add_band(video.frames(shown.indices), shown.times, words, font), shown.times)
     if not font.missing:
         return ""
     return f"{font.warning}. In {path} boxes stand for them"
 
 
-def open_writer(path: Path, rate: float, size: tuple[int, int]) -> cv2.VideoWriter:
-    """Open a video file for pictures of `size` (W, H), BGR, at `rate` a second."""
-    # As mp4v, which OpenCV's wheels can write; H.264 plays in more places, but they come without an encoder for it.
-    return cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*CODEC), rate, size)
-
-
-def _chain_same_size(first: np.ndarray, rest: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Give the first frame and the rest; FrameError for one of another size, which OpenCV would drop in silence."""
-    yield first
-    for frame in rest:
-        if frame.shape != first.shape:
-            raise FrameError(
-                f"the pictures change from {first.shape[1]}x{first.shape[0]} to {frame.shape[1]}x{frame.shape[0]}"
-            )
-        yield frame
-
-
-def _count_frames(path: Path) -> int:
-    """Ask a video file how many frames it has: on a full disk OpenCV goes on writing without an error."""
-    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
-    try:
-        return round(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-    finally:
-        capture.release()
+def _add_band(
+    frames: Iterator[np.ndarray], times: np.ndarray, words: tuple[CtmWord, ...], font: Font
+) -> Iterator[np.ndarray]:
+    """Put the band below frames (H, W, 3) that come on at `times` (T + 1,)."""
+    band = None
+    for frame, moment in zip(frames, times[:-1], strict=True):
+        picture = _enlarge(frame)
+        band = band or Band(words, float(times[-1]), picture.shape[1], font)
+        yield np.vstack([picture, band.draw(float(moment))])
 
 
 def _enlarge(frame: np.ndarray) -> np.ndarray:
-    """Make a frame (H, W, 3) at least `NARROWEST` wide, and its sides even, which the codec needs."""
+    """Make a frame (H, W, 3) at least `NARROWEST` wide, and its sides even, which codecs need."""
     height, width = frame.shape[:2]
     factor = -(-NARROWEST // width)
     size = (-(-width * factor // 2) * 2, -(-height * factor // 2) * 2)

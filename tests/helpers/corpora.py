@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from tests.helpers.videos import make_video
+
 PHOENIX_CSV = "phoenix-2014-multisigner/annotations/manual/{}.corpus.csv"
 T_CSV = "annotations/manual/PHOENIX-2014-T.{}.corpus.csv"
 """The tables of labels, to be formatted with the name of a split."""
@@ -139,13 +141,8 @@ def custom(root: Path) -> Path:
 
 def write_video(path: Path, frames: int = 12, height: int = 48, width: int = 64) -> Path:
     """A video of as many different frames."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    codec = "MJPG" if path.suffix == ".avi" else "mp4v"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25.0, (width, height))
-    for number in range(frames):
-        writer.write(image(number, height, width))
-    writer.release()
-    return path
+    frames_of_clip = (image(number, height, width) for number in range(frames))
+    return make_video(path, frames_of_clip, "mjpeg" if path.suffix == ".avi" else "mpeg4")
 
 
 BUILDERS = {

@@ -12,3 +12,7 @@ needs_compiler = pytest.mark.skipif(
     not HAS_COMPILER,
     reason="torch.compile needs a C++ compiler, and there is no g++ (nor $CXX)",
 )
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_browser = pytest.mark.skipif(
+    BROWSER is None, reason="what browsers play is asked of one, and there is no chromium"
+)

@@ -36,7 +36,6 @@ def make_video(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     pixels: str = "",
-    size: tuple[int, int] = (96, 64),
     seconds_of_sound: float = 0,
     format: str | None = None,
     bit_rate: int = 4_000_000,
@@ -52,17 +51,14 @@ def make_video(
         options: the encoder's options.
         container_options: the container's, as `movflags`.
         pixels: FFmpeg's name of the pixel format; the encoder's usual one if empty.
-        size: the size (W, H) where there are no frames.
         seconds_of_sound: the length of a sound track; 0 for none.
         format: FFmpeg's name of the container, where the suffix does not say it.
         bit_rate: the bits a second.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    frames = list(frames)
     usual = {"mjpeg": "yuvj420p", "ffv1": "bgr0", "gif": "rgb8", "apng": "rgb24", "png": "rgb24", "qtrle": "rgb24"}
     with av.open(str(path.resolve()), "w", format=format, container_options=dict(container_options or {})) as container:
         stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001), options=dict(options or {}))
-        stream.width, stream.height = frames[0].shape[1::-1] if frames else size
         stream.pix_fmt = pixels or usual.get(codec, "yuv420p")
         stream.bit_rate = bit_rate
         sound = (
@@ -73,7 +69,9 @@ def make_video(
         if stamps is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
         for number, image in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            if not number:
+                stream.width, stream.height = image.shape[1::-1]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
             frame.pts = stamps[number] if stamps is not None else number
             if stamps is not None:
                 frame.time_base = Fraction(1, 1000)

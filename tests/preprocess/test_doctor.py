@@ -3,7 +3,6 @@
 import shutil
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -25,7 +24,7 @@ from tests.helpers.diagnosis import (
     images,
     sound,
 )
-from tests.helpers.videos import SHARED, cut
+from tests.helpers.videos import SHARED, cut, make_video
 
 # Clean corpora
 
@@ -70,11 +69,7 @@ def test_an_own_corpus_of_videos_before_and_after_preparation(tmp_path, diagnose
     root, out = tmp_path / "videos", tmp_path / "out"
     root.mkdir()
     for number in range(4):
-        path = str(root / f"{number}.mp4")
-        writer = cv2.VideoWriter(path, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (64, 48))
-        for value in range(FRAMES):
-            writer.write(np.full((48, 64, 3), 10 * value, np.uint8))
-        writer.release()
+        make_video(root / f"{number}.mp4", (np.full((48, 64, 3), 10 * value, np.uint8) for value in range(FRAMES)))
     splits = ("train", "train", "dev", "test")
     rows = [f"clip{number},{number}.mp4,anna,HELLO YOU,{split}" for number, split in enumerate(splits)]
     (root / "labels.csv").write_text("\n".join(["id,path,signer,glosses,split", *rows]))

@@ -14,6 +14,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
+from tests.helpers.videos import make_video
 
 COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
 STEP = 4  # frames an output step
@@ -35,11 +36,8 @@ def recogniser(**overrides) -> Recogniser:
 
 
 def film(path: Path, colours: Iterable[str], rate: float = 25.0, size: tuple[int, int] = (96, 64)) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), rate, size)
-    for colour in colours:
-        writer.write(np.full((size[1], size[0], 3), COLOURS[colour][::-1], np.uint8))
-    writer.release()
-    return path
+    pictures = (np.full((size[1], size[0], 3), COLOURS[colour], np.uint8) for colour in colours)
+    return make_video(path, pictures, rate=rate)
 
 
 def read(path: Path, reader: Recogniser | None = None, **options):
@@ -165,13 +163,9 @@ def test_every_second_frame_only(tmp_path):
 
 
 def test_the_middle_square_of_a_wide_picture(tmp_path):
-    path = tmp_path / "clip.mp4"
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), 25, (160, 64))
-    picture = np.full((64, 160, 3), COLOURS["R"][::-1], np.uint8)
-    picture[:, 48:112] = COLOURS["B"][::-1]
-    for _ in range(16):
-        writer.write(picture)
-    writer.release()
+    picture = np.full((64, 160, 3), COLOURS["R"], np.uint8)
+    picture[:, 48:112] = COLOURS["B"]
+    path = make_video(tmp_path / "clip.mp4", [picture] * 16)
     squashed, middle = read(path), read(path, crop="centre")
     assert [word.gloss for word in squashed.words] == ["R"]
     assert [word.gloss for word in middle.words] == ["B"]

@@ -5,8 +5,6 @@ from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
 from preprocess.corpora.corpus import Corpus, Recording
@@ -212,19 +210,10 @@ def test_ids_that_differ_in_case_alone(tmp_path, diagnose):
 # Videos
 
 
-def write_video(path: Path, frames: int) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (64, 48))
-    for number in range(frames):
-        writer.write(np.ascontiguousarray(tiny.image(number, 48, 64)))
-    writer.release()
-    return path
-
-
 @pytest.fixture
 def videos(tmp_path, monkeypatch) -> Path:
     """A corpus of three video files, of 24, 12 and 4 frames."""
-    paths = {frames: write_video(tmp_path / f"videos/{frames}.avi", frames) for frames in (24, 12, 4)}
+    paths = {frames: tiny.write_video(tmp_path / f"videos/{frames}.avi", frames) for frames in (24, 12, 4)}
 
     def read(root: Path) -> Corpus:
         train = tuple(Recording(f"clip{n}", paths[n], "A", ("HOUSE", "TREE")) for n in (24, 12))
