@@ -13,12 +13,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from dataset.manifest import SPLITS
 from dataset.synthetic.grammar import draw_sentences
-from dataset.synthetic.layouts import LAYOUTS, Layout, SyntheticClip
+from dataset.synthetic.layout import Layout, SyntheticClip
+from dataset.synthetic.layouts import LAYOUTS
 from dataset.synthetic.lexicon import MAX_GLOSSES, MIN_GLOSSES, take_signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
@@ -125,6 +125,7 @@ def generate(
     root.mkdir(parents=True, exist_ok=True)
     lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
     chosen.write_annotations(root, lengths)
+    chosen.write_extras(root, lengths)
     write_json(root / BOUNDARIES, find_gloss_boundaries(clips, chosen, seed))
     return lengths
 
@@ -165,15 +166,7 @@ def _write_clips(clips: Sequence[SyntheticClip], layout: Layout, root: Path, see
 
 
 def _write_clip(clip: SyntheticClip, layout: Layout, root: Path, seed: int) -> int:
-    number = -1
-    for number, frame in enumerate(render_clip(clip, seed)):
-        path = root / layout.locate_frame(clip, number)
-        if number == 0:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        bgr = cv2.cvtColor(layout.convert_picture(frame), cv2.COLOR_RGB2BGR)
-        if not cv2.imwrite(str(path), bgr, layout.encoding):
-            raise OSError(f"cannot write {path}: is the disk full?")
-    return number + 1
+    return layout.write_clip(root, clip, render_clip(clip, seed))
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -181,16 +174,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m dataset.synthetic", description="Write the built-in corpus.")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="phoenix2014", help="whose tree to write")
     parser.add_argument("--out", type=Path, required=True, help="a new or empty folder; it plays the corpus' root")
-    count = whole_number(0, MOST_SENTENCES)
-    signs = whole_number(MIN_GLOSSES, MAX_GLOSSES)
+    signs, count = whole_number(MIN_GLOSSES, MAX_GLOSSES), whole_number(0, MOST_SENTENCES)
     workers, seed = whole_number(1, MOST_WORKERS), whole_number(0, MOST_SEED)
-    parser.add_argument("--glosses", type=signs, default=MAX_GLOSSES, help="size of the lexicon (default %(default)s)")
-    parser.add_argument("--train", type=count, default=400, help="sentences of train (default %(default)s)")
-    parser.add_argument("--dev", type=count, default=40, help="sentences of dev (default %(default)s)")
-    parser.add_argument("--test", type=count, default=60, help="sentences of test (default %(default)s)")
+    usual = dict(
+        zip(("glosses", *SPLITS), zip(*(LAYOUTS[name].usual for name in ("phoenix2014", "custom"))), strict=True)
+    )
+    for name, (public, own) in usual.items():
+        what = "size of the lexicon" if name == "glosses" else f"sentences of {name}"
+        kind = signs if name == "glosses" else count
+        parser.add_argument(f"--{name}", type=kind, help=f"{what} (default {public}; of custom {own})")
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--workers", type=workers, default=None, help="processes (default: one a core)")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    for name, (public, own) in usual.items():
+        if getattr(args, name) is None:
+            setattr(args, name, own if args.layout == "custom" else public)
+    return args
 
 
 def main(args: argparse.Namespace) -> None:

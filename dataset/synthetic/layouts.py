@@ -3,76 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
 
-from dataset.manifest import SPLITS
+from dataset.synthetic.layout import Layout, Lengths, SyntheticClip, join_lines, name_signer, select_split
 from dataset.synthetic.lexicon import LEXICON
+from dataset.synthetic.own_corpus import OwnCorpus
 from utils.files import write_text
 
 _CHINESE = {sign.gloss: sign.chinese for sign in LEXICON}
-# Sensor noise leaves nothing to find for a search of repetitions: entropy coding alone is smaller and faster.
-_PNG = (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_HUFFMAN_ONLY)
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 88)
-
-
-@dataclass(frozen=True)
-class SyntheticClip:
-    """One sentence by one signer, before anything is rendered.
-
-    Attributes:
-        split: train, dev or test.
-        index: its number in the split, from 0.
-        number: its number in the corpus, from 0.
-        signer: an index into `signers.SIGNERS`.
-        sentence: the glosses.
-    """
-
-    split: str
-    index: int
-    number: int
-    signer: int
-    sentence: tuple[str, ...]
-
-
-Lengths = Mapping[SyntheticClip, int]  # frames of each clip
-
-
-class Layout(ABC):
-    """How one corpus names its clips and frames and writes its annotations, below a root folder."""
-
-    splits: tuple[str, ...] = SPLITS
-    encoding: tuple[int, ...] = _PNG
-
-    @abstractmethod
-    def name_clip(self, clip: SyntheticClip) -> str:
-        """Give the clip's name in the annotation files."""
-
-    @abstractmethod
-    def locate_frame(self, clip: SyntheticClip, frame: int) -> PurePosixPath:
-        """Say where frame number `frame` (from 0) lies, relative to the root."""
-
-    @abstractmethod
-    def write_annotations(self, root: Path, lengths: Lengths) -> None:
-        """Write the annotation files for these clips, given in the order of their rows."""
-
-    def map_ids(self, clips: Sequence[SyntheticClip]) -> dict[SyntheticClip, str]:
-        """Give the id of each clip in the prepared corpus; `clips` are all of it."""
-        return {clip: self.name_clip(clip) for clip in clips}
-
-    def translate_label(self, clip: SyntheticClip) -> tuple[str, ...]:
-        """Give the clip's label in the language of this corpus."""
-        return clip.sentence
-
-    def convert_picture(self, frame: np.ndarray) -> np.ndarray:
-        """Bring the frame (260, 210, 3) uint8 to the size of this corpus's pictures."""
-        return frame
 
 
 class Phoenix2014(Layout):
@@ -93,12 +37,12 @@ class Phoenix2014(Layout):
         """Write one CSV a split; as in the corpus, some labels of train hold a double space."""
         for split in self.splits:
             rows = ["id|folder|signer|annotation"]
-            for clip in _select_split(lengths, split):
+            for clip in select_split(lengths, split):
                 name, label = self.name_clip(clip), " ".join(clip.sentence)
                 if split == "train" and clip.index % 7 == 2:  # rare, yet there in the smallest of corpora
                     label = label.replace(" ", "  ", 1)
-                rows.append(f"{name}|{name}/1/*.png|{_name_signer(clip)}|{label}")
-            write_text(root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv", _join_lines(rows))
+                rows.append(f"{name}|{name}/1/*.png|{name_signer(clip)}|{label}")
+            write_text(root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv", join_lines(rows))
 
 
 class Phoenix2014T(Layout):
@@ -117,13 +61,13 @@ class Phoenix2014T(Layout):
         """Write one CSV a split, with translations that hold UTF-8 and lone quotes, as the corpus has them."""
         for split in self.splits:
             rows = ["name|video|start|end|speaker|orth|translation"]
-            for clip in _select_split(lengths, split):
+            for clip in select_split(lengths, split):
                 name, orth = self.name_clip(clip), " ".join(clip.sentence)
                 text = f"für die nächsten tage heißt es {orth.lower().replace('sued', 'süd')} ."
                 if clip.index % 3 == 1:
                     text = text.replace("heißt es ", 'heißt es "')
-                rows.append(f"{name}|{name}/1/*.png|-1|-1|{_name_signer(clip)}|{orth}|{text}")
-            write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", _join_lines(rows))
+                rows.append(f"{name}|{name}/1/*.png|-1|-1|{name_signer(clip)}|{orth}|{text}")
+            write_text(root / f"annotations/manual/PHOENIX-2014-T.{split}.corpus.csv", join_lines(rows))
 
 
 class ChineseLayout(Layout):
@@ -164,8 +108,8 @@ class CSLDaily(ChineseLayout):
             name, label = self.name_clip(clip), " ".join(glosses)
             labels.append(f"{index}|{name}|{length}|{label}|{characters} 。|{label} 。|{tags}")
             splits.append(f"{self.missing if name == self.meant else name}|{clip.split}")
-        write_text(root / "video_map.txt", _join_lines(labels))
-        write_text(root / "split_1.txt", _join_lines(splits))
+        write_text(root / "video_map.txt", join_lines(labels))
+        write_text(root / "split_1.txt", join_lines(splits))
 
 
 class CSL(ChineseLayout):
@@ -198,11 +142,11 @@ class CSL(ChineseLayout):
         """Write `train.txt`, `dev.txt` and the dictionary `voc.txt`."""
         for split in self.splits:
             rows = []
-            for clip in _select_split(lengths, split):
+            for clip in select_split(lengths, split):
                 rows.append(f"{self.elsewhere}/{self.name_clip(clip)}|{' '.join(self.translate_label(clip))}")
-            write_text(root / f"{split}.txt", _join_lines(rows))
+            write_text(root / f"{split}.txt", join_lines(rows))
         used = {gloss for clip in lengths for gloss in clip.sentence}
-        write_text(root / "voc.txt", _join_lines([sign.chinese for sign in LEXICON if sign.gloss in used]))
+        write_text(root / "voc.txt", join_lines([sign.chinese for sign in LEXICON if sign.gloss in used]))
 
 
 LAYOUTS: dict[str, Layout] = {
@@ -210,6 +154,7 @@ LAYOUTS: dict[str, Layout] = {
     "phoenix2014-T": Phoenix2014T(),
     "CSL-Daily": CSLDaily(),
     "CSL": CSL(),
+    "custom": OwnCorpus(),
 }
 
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -221,18 +166,6 @@ def _format_day(clip: SyntheticClip) -> str:
     # Spelled out here because strftime speaks the language of the machine.
     day = datetime.date(2021, 1, 1) + datetime.timedelta(days=clip.number // 5)
     return f"{day.day:02d}{_MONTHS[day.month - 1]}_{day.year}_{_WEEKDAYS[day.weekday()]}"
-
-
-def _name_signer(clip: SyntheticClip) -> str:
-    return f"Signer{clip.signer + 1:02d}"
-
-
-def _select_split(lengths: Lengths, split: str) -> Sequence[SyntheticClip]:
-    return [clip for clip in lengths if clip.split == split]
-
-
-def _join_lines(rows: Sequence[str]) -> str:
-    return "".join(f"{row}\n" for row in rows)
 
 
 def _widen(frame: np.ndarray, width: int) -> np.ndarray:

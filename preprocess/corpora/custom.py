@@ -52,7 +52,7 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
             mistakes.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
     mistakes += _list_split_mistakes(table, rows)
     if mistakes:
-        raise PreparationError(_format_mistakes(mistakes))
+        raise PreparationError(format_mistakes(mistakes))
     if any(row["split"] for _, row in rows):
         chosen = {recording.id: row["split"] for recording, (_, row) in zip(recordings, rows, strict=True)}
         notes: tuple[str, ...] = ()
@@ -64,7 +64,7 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
     return Corpus(splits, collect_glosses(splits.values()), notes)
 
 
-def _format_mistakes(mistakes: Sequence[str]) -> str:
+def format_mistakes(mistakes: Sequence[str]) -> str:
     lines = [f"{plural(len(mistakes), 'mistake')}:", *mistakes[:MOST_MISTAKES]]
     if len(mistakes) > MOST_MISTAKES:
         lines.append(f"and {len(mistakes) - MOST_MISTAKES} more")

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pympi.Elan import Eaf
 
 from dataset.manifest import Manifest
 from dataset.synthetic.generate import (
@@ -36,6 +37,7 @@ from dataset.synthetic.lexicon import (
 )
 from dataset.synthetic.motion import MOVEMENTS, plan_motion
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER
+from dataset.video import open_video
 from evaluation.ctm import read_stm
 from preprocess.corpora.registry import CORPORA
 from preprocess.prepare import prepare
@@ -182,7 +184,9 @@ def test_ids_are_those_of_the_corpus_reader_also_where_folders_share_their_name(
     chosen = LAYOUTS[layout]
     clips = [clip for clip in plan_corpus(12, (110, 60, 40), seed=0) if clip.split in chosen.splits]
     for clip in clips:
-        (tmp_path / chosen.locate_frame(clip, 0)).parent.mkdir(parents=True)
+        frame = tmp_path / chosen.locate_frame(clip, 0)
+        frame.parent.mkdir(parents=True, exist_ok=layout == "custom")
+        frame.touch()
     chosen.write_annotations(tmp_path, dict.fromkeys(clips, 1))
     read = {
         split: {recording.id: recording.glosses for recording in recordings}
@@ -210,6 +214,9 @@ def test_boundaries_number_the_frames_that_were_written(written):
 def test_pictures_have_the_size_of_the_corpus(written):
     layout, root, _ = written
     sizes = {"phoenix2014": (260, 210), "phoenix2014-T": (260, 210), "CSL-Daily": (512, 512), "CSL": (720, 1280)}
+    if layout == "custom":
+        assert next(open_video(root / "clip00.mp4", 25).frames([0])).shape == (260, 210, 3)
+        return
     pattern = "*.jpg" if layout.startswith("CSL") else "*.png"
     image = cv2.imread(str(min(root.rglob(pattern))))
     assert image.shape == (*sizes[layout], 3)
@@ -237,6 +244,13 @@ def test_traps(written):
         assert f"{CSLDaily.missing}|train" in (root / "split_1.txt").read_text(encoding="utf-8")
         assert CSLDaily.missing not in (root / "video_map.txt").read_text(encoding="utf-8")
         assert (root / "sentence/frames_512x512" / CSLDaily.meant).is_dir()
+    elif layout == "custom":
+        rows = [row.split(",") for row in (root / "corpus.csv").read_text().splitlines()]
+        assert rows[0] == ["id", "path", "signer", "glosses", "split"]
+        assert [row[4] for row in rows[1:]] == ["train"] * 3 + ["dev"] * 2 + ["test"]
+        for row, length in zip(rows[1:], lengths.values(), strict=True):
+            video = open_video(root / row[1], 25)
+            assert (video.num_frames, video.rate) == (length, pytest.approx(25))
     else:
         assert (root / "train.txt").read_text(encoding="utf-8").startswith("/")
         assert not (root / "test.txt").exists()
@@ -273,3 +287,26 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "train: 1 sentences" in text
     assert str(out) in text
+
+
+def test_the_recording_of_ones_own_corpus_holds_the_sentences_at_their_times(tmp_path):
+    main(parse_args(["--layout", "custom", "--out", str(tmp_path / "c"), "--train", "3", "--dev", "0", "--test", "0"]))
+    rows = [row.split(",") for row in (tmp_path / "c/corpus.csv").read_text().splitlines()[1:]]
+    recording = open_video(tmp_path / "c/elan/recording.mp4", 25)
+    annotations = Eaf(str(tmp_path / "c/elan/recording.eaf")).get_annotation_data_for_tier("sentence")
+    frames, at = list(recording.frames(range(recording.num_frames))), 0
+    for (_, path, _, glosses, _), (start, end, text) in zip(rows, sorted(annotations), strict=True):
+        assert text == glosses
+        clip = open_video(tmp_path / "c" / path, 25)
+        assert (start, end) == (at * 40, (at + clip.num_frames) * 40)
+        for one, other in zip(clip.frames(range(clip.num_frames)), frames[at : at + clip.num_frames], strict=True):
+            assert np.abs(one.astype(int) - other).mean() < 2  # both were encoded
+        at += clip.num_frames
+    assert at == len(frames)
+
+
+def test_an_own_corpus_has_ten_clips_unless_told_otherwise():
+    args = parse_args(["--layout", "custom", "--out", "x"])
+    assert (args.glosses, args.train, args.dev, args.test) == (12, 6, 2, 2)
+    args = parse_args(["--out", "x", "--dev", "3"])
+    assert (args.glosses, args.train, args.dev, args.test) == (MAX_GLOSSES, 400, 3, 60)
