@@ -24,6 +24,7 @@ from dataset.transforms import Plan, Transform
 from dataset.vocabulary import Vocabulary, VocabularyError
 from utils.ranks import rank, world_size
 from utils.temporal import TemporalSpec
+from utils.text import plural
 from utils.workers import begin_loader_worker, limit_workers, make_loader_context
 
 
@@ -140,15 +141,18 @@ def drop_short_clips(manifest: Manifest, spec: TemporalSpec, interval: int, skip
     """
     short = manifest.find_short_clips(spec, interval)
     if short and not skip_short:
-        named = ", ".join(f"{clip.id} ({clip.num_frames} frames, {len(clip.glosses)} glosses)" for clip in short[:10])
+        named = ", ".join(
+            f"{clip.id} ({plural(clip.num_frames, 'frame')}, {plural(len(clip.glosses), 'gloss', 'glosses')})"
+            for clip in short[:10]
+        )
         raise ManifestError(
-            f"{len(short)} clips of {manifest.split} are too short for their label, so CTC has no path through them: "
-            f"{named}; set feeder_args.skip_short=true to train without them"
+            f"{plural(len(short), 'clip')} of {manifest.split} too short for their label, so CTC has no path "
+            f"through them: {named}; set feeder_args.skip_short=true to train without them"
         )
     left_out = {clip.id for clip in short}  # a list of clips would be searched from its beginning for each clip
     kept = tuple(clip for clip in manifest.clips if clip.id not in left_out)
     if not kept:
-        raise ManifestError(f"all {len(short)} clips of {manifest.split} are too short for their label")
+        raise ManifestError(f"all clips of {manifest.split} ({len(short)}) are too short for their labels")
     return replace(manifest, clips=kept)
 
 

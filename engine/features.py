@@ -19,6 +19,7 @@ from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER
 from utils.progress import show_progress
+from utils.text import plural
 
 
 def extract_features(config: Config, weights: str | Path, folder: Path, device: torch.device) -> Path:
@@ -64,7 +65,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
             patience=60 * config.loader_timeout,
         )
         _extract_split(network, loader, out, split, device)
-        LOGGER.info("%s: features of %d clips", split, len(manifest.clips))
+        LOGGER.info("%s: features of %s", split, plural(len(manifest.clips), "clip"))
     ranks.all_gather(None)  # all have written their share
     warn_of_other_frames(content, weights, manifest.frame_size)
     if ranks.rank() == 0:

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from config.schema import Config
 from engine.train_state import TrainState
 from utils import ranks
+from utils.text import plural
 
 
 def describe_sizes(
@@ -28,11 +29,11 @@ def describe_sizes(
     effective = config.batch_size * config.accumulate * count
     factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
     lines = [
-        f"{clips} training clips, {glosses} glosses, {weights / 1e6:.1f} M weights",
-        f"{effective} clips a step of the optimiser ({factors}), {steps} steps an epoch",
+        f"{plural(clips, 'training clip')}, {plural(glosses, 'gloss', 'glosses')}, {weights / 1e6:.1f} M weights",
+        f"{plural(effective, 'clip')} a step of the optimiser ({factors}), {plural(steps, 'step')} an epoch",
     ]
     if left_out:
-        lines.append(f"{left_out} training clips are too short for their label and left out")
+        lines.append(f"{plural(left_out, 'training clip')} left out, too short for the label")
     return lines
 
 
@@ -48,7 +49,7 @@ def describe_resuming(config: Config, state: TrainState, steps: int, changed: Se
     lines = [f"resuming {config.load_checkpoints} {state.describe(steps)}"] if config.load_checkpoints else []
     lines += [f"warning: changed since then, as --allow-changes allows: {change}" for change in changed]
     if state.epoch >= config.num_epoch:
-        lines.append(f"all {config.num_epoch} epochs are done; raise num_epoch to train on")
+        lines.append(f"{plural(config.num_epoch, 'epoch')} done, which is all; raise num_epoch to train on")
     return lines
 
 

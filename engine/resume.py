@@ -21,6 +21,7 @@ from slr_network import SLRModel
 from utils import ranks
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights
 from utils.seed import restore_random_states
+from utils.text import plural
 
 NEEDED = ("optimizer_state_dict", "scheduler_state_dict", "train_state", "random_states", "config", "glosses")
 LEARNING = {
@@ -154,7 +155,7 @@ def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]
     here, found = identify_clips(clips), []
     there, size = content.get("trained_on", here), content.get("frame_size", clips.frame_size)
     if there != here:
-        numbers = f"{there['clips']} clips then, {here['clips']} now"
+        numbers = f"{plural(there['clips'], 'clip')} then, {here['clips']} now"
         found.append(f"the training clips are others, in number, order, ids, lengths or labels: {numbers}")
     if size != clips.frame_size:
         found.append(f"the prepared frames' size: {size} -> {clips.frame_size}")

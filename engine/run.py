@@ -84,7 +84,7 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     folder = start_run(config, notes, device, lock)
     prepare_decoder(config)  # now, and not in the middle of the training, after its first epoch
     state = trainer.train()
-    done = f"trained {state.epoch} epochs, {state.step} steps in {state.seconds / 60:.1f} minutes"
+    done = f"trained {plural(state.epoch, 'epoch')}, {plural(state.step, 'step')} in {state.seconds / 60:.1f} minutes"
     LOGGER.info("%s, evaluations included; %.1f s of them went into saving", done, trainer.seconds_saving)
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)

@@ -8,6 +8,7 @@ from dataset.batch import Batch
 from utils import ranks
 from utils.errors import InputError
 from utils.log import LOGGER
+from utils.text import plural
 
 
 def count_unreadable(batches: Sequence[Batch]) -> int:
@@ -25,4 +26,5 @@ def count_unreadable(batches: Sequence[Batch]) -> int:
 def check_skips(skipped: int, limit: int) -> None:
     """Raise InputError if more steps and clips were skipped than `max_skips` allows."""
     if skipped > limit:
-        raise InputError(f"{skipped} steps and clips were skipped, more than max_skips {limit}: the log names them")
+        count = plural(skipped, "step or clip was", "steps and clips were")
+        raise InputError(f"{count} skipped, more than max_skips {limit}: the log names them")

@@ -39,6 +39,7 @@ from utils.checkpoint import load_weights
 from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import get_random_states, seed_everything
+from utils.text import plural
 
 
 class Trainer:
@@ -160,7 +161,7 @@ class Trainer:
         self._save(LAST)  # before the evaluation: one that fails or is interrupted then costs nothing
         record = self.state.progress.to_record(epoch)
         rates = f"loss {record.loss:.3f}  gradient {record.gradient_norm:.2g}  learning rate {record.learning_rate:.2e}"
-        left_out = f"  {record.skipped} steps skipped" if record.skipped else ""
+        left_out = f"  {plural(record.skipped, 'step')} skipped" if record.skipped else ""
         LOGGER.info("epoch %d  %s  %.0f s%s", epoch, rates, record.seconds, left_out)
         return record
 

@@ -25,6 +25,7 @@ from utils import ranks
 from utils.device import select_dtype
 from utils.errors import InputError, is_out_of_memory
 from utils.log import LOGGER
+from utils.text import plural
 
 
 class NonFiniteLossError(InputError, RuntimeError):
@@ -239,4 +240,6 @@ def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
 def describe_batch(batch: Batch) -> str:
     """The clips of a batch with their sizes, for a message."""
     sizes = zip(batch.ids, batch.lengths.tolist(), batch.target_lengths.tolist(), strict=True)
-    return ", ".join(f"{clip} ({frames} frames, {glosses} glosses)" for clip, frames, glosses in sizes)
+    return ", ".join(
+        f"{clip} ({plural(frames, 'frame')}, {plural(glosses, 'gloss', 'glosses')})" for clip, frames, glosses in sizes
+    )

@@ -19,6 +19,7 @@ from utils.errors import InputError
 from utils.files import write_text
 from utils.output import run_command
 from utils.table import format_table
+from utils.text import plural
 
 TOP_TEXT, TOP_PAGE = 10, 20
 """Rows of a list of glosses or sentences, in the terminal and on the page."""
@@ -102,7 +103,8 @@ def format_difference(difference: PairedDifference) -> str:
         ends = format_interval(difference.interval, "{:+.2f}", "")
     return (
         f"B - A: {difference.points:+.2f} points of WER, 95 % interval {ends}, {format_p(difference.p)}; "
-        f"fewer errors in {difference.better} sentences, more in {difference.worse}, as many in {difference.equal}"
+        f"fewer errors in {plural(difference.better, 'sentence')}, more in {difference.worse}, as many in "
+        f"{difference.equal}"
     )
 
 

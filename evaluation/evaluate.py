@@ -22,6 +22,7 @@ from evaluation.wer_result import WerResult
 from slr_network import SLRModel, for_recognition
 from utils import ranks
 from utils.temporal import TemporalSpec
+from utils.text import plural
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
     clips, signed = {clip.id for clip in manifest.clips}, {reference.id for reference in references}
     if clips != signed:
         raise ManifestError(
-            f"{split}: {len(clips - signed)} clips have no reference and {len(signed - clips)} references no clip "
+            f"{split}: {plural(len(clips - signed), 'clip has', 'clips have')} no reference and "
+            f"{len(signed - clips)} references no clip "
             f"(first: {min(clips ^ signed)}); run `python -m preprocess.prepare` again"
         )
     loader = build_loader(

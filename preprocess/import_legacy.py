@@ -25,7 +25,7 @@ from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS, whole_number
 from utils.errors import InputError
 from utils.output import run_command
-from utils.text import shorten
+from utils.text import plural, shorten
 from utils.unicode import find_on_disk, to_nfc
 
 RESIZED_FRAMES = "features/fullFrame-256x256px"  # written into the corpus by the preparation of earlier systems
@@ -84,7 +84,8 @@ def _compare_with_stated(counts: Mapping[str, int], stated: Mapping[str, Any]) -
     differing = [f"{name} ({stated[name]}, now {count})" for name, count in counts.items() if stated[name] != count]
     if not differing:
         return []
-    return [f"{len(differing)} clips have another number of frames than stated: {shorten(differing)}"]
+    count = plural(len(differing), "clip has", "clips have")
+    return [f"{count} another number of frames than stated: {shorten(differing)}"]
 
 
 def _read_info(path: Path) -> tuple[list[Mapping[str, Any]], str]:

@@ -25,6 +25,7 @@ from utils.errors import InputError
 from utils.files import atomic_path
 from utils.output import run_command
 from utils.progress import show_progress
+from utils.text import plural
 
 PAGE = 1 << 16  # bytes of the largest memory page of any system that LMDB runs on
 
@@ -45,7 +46,7 @@ class PackedSplit:
 
     def __str__(self) -> str:
         size = self.path.stat().st_size / 2**20
-        return f"{self.path}  {self.clips} clips, {size:.1f} MiB, {'packed now' if self.written else 'kept'}"
+        return f"{self.path}  {plural(self.clips, 'clip')}, {size:.1f} MiB, {'packed now' if self.written else 'kept'}"
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def _list_clip_files(manifest: Manifest, clip: Clip) -> ClipFiles:
     paths = list_frame_files(manifest.clip_folder(clip))
     if len(paths) != clip.num_frames:
         raise FrameError(
-            f"clip {clip.id}: {manifest.clip_folder(clip)} holds {len(paths)} frames, the manifest says "
+            f"clip {clip.id}: {manifest.clip_folder(clip)} holds {plural(len(paths), 'frame')}, the manifest says "
             f"{clip.num_frames}: prepare the corpus again"
         )
     files = [(path.name, path.stat()) for path in paths]

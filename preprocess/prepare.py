@@ -23,6 +23,7 @@ from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS
 from utils.output import run_command
+from utils.text import plural
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,9 @@ def prepare(
 def _refuse_videos(corpus: Corpus) -> None:
     videos = [recording for members in corpus.splits.values() for recording in members if is_video(recording.source)]
     if videos:
+        count = plural(len(videos), "clip is a video", "clips are videos")
         raise PreparationError(
-            f"{len(videos)} clips are videos ({videos[0].source.name}, ...), and training reads images: add "
-            "--process-image, which writes them"
+            f"{count} ({videos[0].source.name}, ...), and training reads images: add --process-image, which writes them"
         )
 
 
@@ -196,7 +197,7 @@ def _make_clips(
 
 def _compare_with_published(dataset: str, corpus: Corpus) -> list[str]:
     return [
-        f"{split}: {len(corpus.splits[split])} clips, where papers report {published}: this is not the whole corpus"
+        f"{split}: {plural(len(corpus.splits[split]), 'clip')}, where papers report {published}: not the whole corpus"
         for split, published in CORPORA[dataset].published_clips.items()
         if len(corpus.splits[split]) != published
     ]
@@ -224,7 +225,7 @@ def main(args: argparse.Namespace) -> int:
         print("interrupted; run the same command again: finished clips are kept", file=sys.stderr)
         return 130
     print(format_corpus_summary(prepared.vocabulary, prepared.manifests, prepared.notes))
-    resized = f", {prepared.resized} clips resized now" if args.process_image else ""
+    resized = f", {plural(prepared.resized, 'clip')} resized now" if args.process_image else ""
     print(f"\nWritten to {prepared.output}{resized}")
     if packed:
         print(format_packed(packed))

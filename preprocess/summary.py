@@ -8,6 +8,7 @@ from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from utils.table import format_table
 from utils.temporal import TemporalSpec
+from utils.text import plural
 
 COLUMNS = ("split", "clips", "frames", "glosses", "signers", "min", "mean", "max")
 MOST_REMARKS = 20
@@ -21,7 +22,7 @@ def format_corpus_summary(vocabulary: Vocabulary, manifests: Sequence[Manifest],
         manifests: the splits.
         notes: sentences about what was corrected or left out.
     """
-    size = f"{len(vocabulary)} glosses in the dictionary"
+    size = f"{plural(len(vocabulary), 'gloss', 'glosses')} in the dictionary"
     remarks = [size, *_list_unseen_glosses(manifests), *notes, *_list_short_clips(manifests)]
     splits = format_table(COLUMNS, [_make_row(manifest) for manifest in manifests])
     return "\n".join([splits, "", *(f"- {remark}" for remark in remarks)])
@@ -54,11 +55,16 @@ def _list_unseen_glosses(manifests: Sequence[Manifest]) -> list[str]:
 def _list_short_clips(manifests: Sequence[Manifest]) -> list[str]:
     spec = TemporalSpec()  # of the network that is trained by default
     remarks = [
-        f"{manifest.split}: {clip.id} is too short for its label: {clip.num_frames} frames give "
-        f"{spec.output_length(clip.num_frames)} output steps, the label needs {spec.steps_needed(clip.glosses)}"
+        f"{manifest.split}: {clip.id} is too short for its label: "
+        f"{plural(clip.num_frames, 'frame gives', 'frames give')} "
+        f"{plural(spec.output_length(clip.num_frames), 'output step')}, "
+        f"the label needs {spec.steps_needed(clip.glosses)}"
         for manifest in manifests
         for clip in manifest.find_short_clips(spec)
     ]
     if len(remarks) <= MOST_REMARKS:
         return remarks
-    return [*remarks[:MOST_REMARKS], f"{len(remarks) - MOST_REMARKS} more clips are too short"]
+    return [
+        *remarks[:MOST_REMARKS],
+        f"{plural(len(remarks) - MOST_REMARKS, 'more clip is', 'more clips are')} too short",
+    ]

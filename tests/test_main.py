@@ -216,7 +216,7 @@ def test_clips_too_short_are_left_out_only_if_told_and_counted(prepared, tmp_pat
     call_main(short, tmp_path / "b", "--num-epoch", "1", "feeder_args.skip_short=true")
     log = (tmp_path / "b" / "log.txt").read_text()
     assert "7 training clips" in log
-    assert "1 training clips are too short for their label and left out" in log
+    assert "1 training clip left out, too short for the label" in log
 
 
 def test_weights_that_are_not_finite_are_no_result(trained, prepared, tmp_path):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from utils.temporal import CHAINS
+from utils.text import plural
 
 SETTINGS = {
     "backbone": ("model_args.c2d_type", "conv2d.layer"),
@@ -159,7 +160,7 @@ def suggest_settings(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], w
 
 def describe_classes(classes: int | None) -> str:
     """The number of classes as a person thinks of it."""
-    return "no classifier" if classes is None else f"{classes - 1} glosses and the blank"
+    return "no classifier" if classes is None else f"{plural(classes - 1, 'gloss', 'glosses')} and the blank"
 
 
 def as_yaml(value: object) -> str:

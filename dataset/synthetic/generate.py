@@ -27,6 +27,7 @@ from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.progress import show_progress
+from utils.text import plural
 from utils.workers import available_cores, map_in_workers
 
 MOST_SENTENCES = 100_000
@@ -197,5 +198,5 @@ def main(args: argparse.Namespace) -> None:
     lengths = generate(args.layout, args.out, args.glosses, args.train, args.dev, args.test, args.seed, args.workers)
     for split in LAYOUTS[args.layout].splits:
         frames = [length for clip, length in lengths.items() if clip.split == split]
-        print(f"{split}: {len(frames)} sentences, {sum(frames)} frames")
+        print(f"{split}: {plural(len(frames), 'sentence')}, {plural(sum(frames), 'frame')}")
     print(f"{args.layout} layout in {args.out}")

@@ -15,7 +15,8 @@ from utils.fonts import Font
 TILE = 150  # pixels: the longer side of a picture
 COLUMNS, LEAST = 10, 5  # the most pictures in a row, and the fewest that a row has room for, or the title would not fit
 EVERY = 4  # frames a picture, as many as an output step of the default network has; the one in their middle is shown
-GAP, MARGIN, BAND = 4, 14, 32  # pixels: between pictures, around the page, and below a row for its glosses
+GAP, MARGIN, BAND = 4, 14, 46  # pixels: between pictures, around the page, and below a row for times and glosses
+TIMES, CLOCK = 14, 10  # pixels: the room for times between a row and its glosses, and the size of their letters
 LETTERS, SMALLEST = 15, 9  # pixels: the size of letters, and the size that a long gloss may be shrunk to
 BACKGROUND, INK, PALE, ACCENT = (255, 255, 255), (34, 34, 38), (112, 112, 118), (178, 60, 20)
 
@@ -40,18 +41,20 @@ class ContactSheet:
         title: the lines at the top, the first in dark letters.
         glosses: each gloss with its frames (first, last + 1), in order.
         scale: the colours (N, 3) uint8 RGB from cold to hot, for the legend, and what they mean.
+        rate: pictures a second, from which the time below each picture comes.
         font: a font with the letters of all that.
     """
 
     title: Sequence[str]
     glosses: Sequence[GlossSpan]
     scale: tuple[np.ndarray, str]
+    rate: float
     font: Font
 
     def draw(self, pictures: Pictures) -> np.ndarray:
         """Draw the page (H, W, 3) uint8 RGB from all T pictures (H, W, 3) uint8 RGB of the clip."""
-        middles = range(EVERY // 2, len(pictures) + EVERY // 2, EVERY)
-        tiles = [_shrink_to_tile(pictures[min(middle, len(pictures) - 1)]) for middle in middles]
+        shown = [min(middle, len(pictures) - 1) for middle in range(EVERY // 2, len(pictures) + EVERY // 2, EVERY)]
+        tiles = [_shrink_to_tile(pictures[number]) for number in shown]
         rows = -(-len(tiles) // COLUMNS)
         columns = max(-(-len(tiles) // rows), LEAST)
         height, width = tiles[0].shape[:2]
@@ -63,8 +66,10 @@ class ContactSheet:
         self._draw_head(pen, image)
         places = [divmod(number, columns) for number in range(len(tiles))]
         corners = [(MARGIN + column * (width + GAP), head + row * (height + BAND)) for row, column in places]
-        for tile, corner in zip(tiles, corners, strict=True):
-            image.paste(Image.fromarray(tile), corner)
+        clock = self.font.at(CLOCK)
+        for number, tile, (x, y) in zip(shown, tiles, corners, strict=True):
+            image.paste(Image.fromarray(tile), (x, y))
+            pen.text((x + width / 2, y + height + 1), f"{number / self.rate:.2f} s", fill=PALE, font=clock, anchor="ma")
         for gloss, (first, end) in self.glosses:
             self._draw_label(pen, gloss, corners[first // EVERY : -(-end // EVERY)], width, height)
         return np.asarray(image)
@@ -90,10 +95,10 @@ class ContactSheet:
         """Draw a gloss under its pictures, whose upper left corners are given; in every row that has some of them."""
         for top in dict.fromkeys(y for _, y in corners):
             row = [x for x, y in corners if y == top]
-            left, right, line = row[0] + 3, row[-1] + width - 3, top + height + 4
+            left, right, line = row[0] + 3, row[-1] + width - 3, top + height + TIMES + 2
             pen.rectangle((left, line, right, line + 2), fill=ACCENT)
             font = self._fit_letters(gloss, right - left)
-            pen.text(((left + right) / 2, line + 5), gloss, fill=INK, font=font, anchor="ma")
+            pen.text(((left + right) / 2, line + 4), gloss, fill=INK, font=font, anchor="ma")
 
     def _fit_letters(self, text: str, room: int) -> ImageFont.FreeTypeFont:
         """Choose letters as large as there is room for, between `SMALLEST` and `LETTERS`."""

@@ -17,6 +17,7 @@ from evaluation.inference.overlay import BACKGROUND, NARROWEST, Band
 from evaluation.inference.write_video import HIGHEST_RATE, write_video
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
+from utils.text import plural
 
 FRAMES, SHEET, VIDEO = "frames", "contact_sheet.png", "heat.mp4"
 FRAME_NAME = "frame{:04d}.png"
@@ -85,10 +86,11 @@ def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]
     while (left_over := folder / FRAMES / FRAME_NAME.format(number)).is_file():
         left_over.unlink()
         number += 1
-    sheet = ContactSheet(title, heat_map.glosses, (COLOURS, heat_map.title), font)
+    sheet = ContactSheet(title, heat_map.glosses, (COLOURS, heat_map.title), clip.rate, font)
     save_image(sheet.draw(images), folder / SHEET)
     save_video(images, clip.rate, heat_map, font, folder / VIDEO)
-    lines = [f"saved {folder / FRAMES} ({len(images)} frames)", f"saved {folder / SHEET}", f"saved {folder / VIDEO}"]
+    lines = [f"saved {folder / FRAMES} ({plural(len(images), 'frame')})"]
+    lines += [f"saved {folder / SHEET}", f"saved {folder / VIDEO}"]
     if not heat_map.heat.any():
         lines.append("warning: the network found no evidence for this target in this clip, so all of it is cold")
     if font.missing:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataset.crop import centre_square
 from dataset.video import Video
 from evaluation.inference.reading import Reading
+from utils.text import plural
 
 RATE_TOLERANCE = 0.02
 """Share by which a frame rate may differ from that of the training: 24.9 instead of 25 gives no warning, 24 does."""
@@ -48,7 +49,9 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     if not video.is_file:
         notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
     if reading.rate is not None:
-        notes.append(f"{sampled} frames at {reading.rate:g} a second, each the nearest of the video's (--fps)")
+        notes.append(
+            f"{plural(sampled, 'frame')} at {reading.rate:g} a second, each the nearest of the video's (--fps)"
+        )
     rate = reading.rate or video.rate
     if abs(rate / trained - 1) > RATE_TOLERANCE:
         remedy = "resamples" if video.rate > trained else "repeats frames to reach that rate"

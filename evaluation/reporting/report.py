@@ -10,7 +10,7 @@ from typing import Any
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.page import format_interval
-from evaluation.reporting.report_html import render_report
+from evaluation.reporting.report_html import ABOVE_100, render_report
 from evaluation.reporting.report_json import FILE_NAME, build_report, compute_wer_interval
 from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
 from utils.files import write_json, write_text
@@ -60,6 +60,8 @@ def format_results_table(results: Sequence[EvaluationResult]) -> str:
     """A table of splits, of other ways to score each where they count otherwise, and of its signers; then the files."""
     rows = [row for result in results for row in _list_rows(result)]
     lines = [format_table(["split", *RESULT_COLUMNS, "95 % interval"], rows), ""]
+    if any(result.results["sequence"].wer > 100 for result in results):
+        lines += [ABOVE_100, ""]
     lines += [f"{result.split} hypotheses: {result.files['sequence']}" for result in results]
     return "\n".join(lines)
 
@@ -73,7 +75,8 @@ def _list_rows(evaluated: EvaluationResult) -> list[list[str]]:
         cells = format_result_cells(scoring.result)
         if cells != format_result_cells(result):  # most rules change nothing on most corpora
             repeats = "merged" if scoring.merge_repeats else "kept"
-            rows.append([f"  {scoring.rules}, repeats {repeats}", *cells, ""])
+            rules = "not normalised" if scoring.rules == "none" else f"by the rules {scoring.rules}"
+            rows.append([f"  {rules}, repeats {repeats}", *cells, ""])
     signers = result.split_by_signer()
     if len(signers) > 1:
         rows += [[f"  {name}", *format_result_cells(of), ""] for name, of in signers.items() if of.reference_length]

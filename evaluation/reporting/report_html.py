@@ -23,6 +23,10 @@ REPEATS = {
     True: "equal neighbours were merged into one gloss first",
     False: "equal neighbours were left to these rules",
 }
+ABOVE_100 = (
+    "A WER above 100 % means that there are more errors than signed glosses: each gloss that was added counts as one, "
+    "and there is no limit to these. Reading nothing at all gives 100 %."
+)
 SCORERS: Mapping[Scorer, str] = {
     "python": "the built-in scorer counts, with sclite's alignment",
     "sclite": "NIST's sclite counts",
@@ -43,6 +47,7 @@ def render_report(report: Mapping[str, Any]) -> str:
         learning_curve=draw_learning_curve(history) if history else None,
         splits=[_build_split_view(name, split) for name, split in report["splits"].items()],
         top=TOP,
+        above_100=ABOVE_100,
     )
 
 

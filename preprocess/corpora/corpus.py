@@ -178,29 +178,29 @@ def make_recording(where: str, name: str, source: Path, signer: str, label: str)
 
     Args:
         where: the place of the row, `file:line` for error messages.
-        name: the recording's name.
+        name: the recording's id.
         source: the folder of its frames, or its video.
         signer: the signer's name.
         label: the glosses, separated by white space.
 
     Raises:
-        PreparationError: the name or signer is empty or holds white space, the label is empty, or one of them holds a
+        PreparationError: the id or signer is empty or holds white space, the label is empty, or one of them holds a
             character that cannot be seen.
     """
     released = (name, signer, label)
     name, signer, label = map(to_nfc, released)
-    for what, value in (("name", name), ("signer", signer), ("label", label.strip(" \t"))):
+    for what, value in (("id", name), ("signer", signer), ("label", label.strip(" \t"))):
         if unseen := name_unseen(value):
             raise PreparationError(
                 f"{where}: the {what} holds {unseen}, which cannot be seen, so that it would equal no other that looks "
                 f"the same: take it out of {value[:60]!r}"
             )
-    for what, value in (("name", name), ("signer", signer)):
+    for what, value in (("id", name), ("signer", signer)):
         if len(value.split()) != 1 or value != value.strip():
             raise PreparationError(f"{where}: the {what} must be one word, but is {value!r}")
     # The name becomes that of the folder of its resized frames, where a leading dot marks an unfinished one.
     if "/" in name or name.startswith("."):
-        raise PreparationError(f"{where}: {name!r} can't be the name of a folder")
+        raise PreparationError(f"{where}: the id {name!r} can't be the name of a folder")
     glosses = tuple(label.split())
     if not glosses:
         raise PreparationError(f"{where}: {name} has no gloss")

@@ -9,6 +9,7 @@ from dataset.manifest import SPLITS
 from preprocess.corpora.corpus import (
     Corpus,
     CorpusReader,
+    PreparationError,
     Recording,
     check_root,
     check_unique,
@@ -16,6 +17,7 @@ from preprocess.corpora.corpus import (
     make_recording,
     read_table,
 )
+from utils.text import shorten
 
 MULTISIGNER = "phoenix-2014-multisigner"
 FRAMES = "features/fullFrame-210x260px"
@@ -63,6 +65,13 @@ def read_phoenix2014_si5(root: Path) -> Corpus:
         split: tuple(entry for entry in members if (entry.signer == LEFT_OUT_SIGNER) != (split == "train"))
         for split, members in corpus.splits.items()
     }
+    for split, members in splits.items():
+        if not members:
+            signers = sorted({entry.signer for entry in corpus.splits[split]})
+            raise PreparationError(
+                f"phoenix2014-SI5 keeps {LEFT_OUT_SIGNER} for dev and test. That leaves nothing for {split}, which is "
+                f"signed by {shorten(signers)} here: unpack PHOENIX2014 completely, or train on phoenix2014"
+            )
     check_unique(splits)
     note = f"{LEFT_OUT_SIGNER} is in dev and test alone; the gloss dictionary is that of the multisigner partition"
     return replace(corpus, splits=splits, notes=(*corpus.notes, note))

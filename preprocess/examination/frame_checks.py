@@ -99,7 +99,7 @@ def check_counts(
         if state.missing or state.num_frames is None or name not in expected:
             continue
         compared += 1
-        entry = f"{name}: {state.num_frames} frames, not {expected[name]}"
+        entry = f"{name}: {plural(state.num_frames or 0, 'frame')}, not {expected[name]}"
         if state.num_frames < expected[name]:
             lacking.append(entry)
         elif state.num_frames > expected[name]:

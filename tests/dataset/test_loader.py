@@ -155,7 +155,7 @@ def test_no_more_workers_than_cores_and_no_warning_of_pytorch(prepared, monkeypa
 
 def test_when_no_clip_is_left():
     manifest = Manifest("phoenix2014", "train", 72, (Clip("short", "f", "s", ("A", "A", "B"), 4),))
-    with pytest.raises(ManifestError, match="all 1 clips of train are too short"):
+    with pytest.raises(ManifestError, match=r"all clips of train \(1\) are too short"):
         drop_short_clips(manifest, TemporalSpec(), 1, skip_short=True)
 
 

@@ -134,7 +134,7 @@ def test_resuming_without_a_checkpoint_starts_and_afterwards_only_evaluates(prep
     weights = load_checkpoint(tmp_path / "run/last.pt")["model_state_dict"]
     again = run(arguments)
     assert [of.results for of in first] == [of.results for of in again]
-    assert "all 1 epochs are done" in (tmp_path / "run/log.txt").read_text()
+    assert "1 epoch done, which is all; raise num_epoch" in (tmp_path / "run/log.txt").read_text()
     after = load_checkpoint(tmp_path / "run/last.pt")["model_state_dict"]
     assert all(torch.equal(weight, after[name]) for name, weight in weights.items())
 

@@ -138,5 +138,5 @@ def test_clips_and_references_must_be_the_same(prepared, tmp_path):
     stm = tmp_path / "phoenix2014-groundtruth-test.stm"
     lines = stm.read_text(encoding="utf-8").splitlines(keepends=True)
     stm.write_text("".join(lines[:-1]), encoding="utf-8")
-    with pytest.raises(ManifestError, match=f"1 clips have no reference .*{lines[-1].split()[0]}"):
+    with pytest.raises(ManifestError, match=f"1 clip has no reference .*{lines[-1].split()[0]}"):
         load_evaluation_data(replace(settings, prepared=str(tmp_path)), "test", load_vocabulary(settings))

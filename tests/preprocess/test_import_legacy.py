@@ -65,7 +65,7 @@ def test_frames_are_counted(legacy, capsys):
     clip = legacy / "corpus/features/fullFrame-210x260px/test/e2/1"
     (clip / "images0004.png").unlink()
     assert convert(legacy) == 0
-    assert "1 clips have another number of frames than stated: e2 (4, now 3)" in capsys.readouterr().out
+    assert "1 clip has another number of frames than stated: e2 (4, now 3)" in capsys.readouterr().out
     assert Manifest.load(legacy / "out/test.json").clips[-1].num_frames == 3
 
 

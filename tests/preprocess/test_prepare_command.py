@@ -51,7 +51,7 @@ def test_summary(tmp_path, corpus, capsys):
     assert "10 glosses in the dictionary" in text
     assert "dev: 1 of 2 different glosses never occur in train" in text
     assert "left out 13April_2011_Wednesday_tagesschau_default-14" in text
-    assert "02April_2010_Friday_heute_default-9 is too short for its label: 2 frames give 1 output steps, " in text
+    assert "02April_2010_Friday_heute_default-9 is too short for its label: 2 frames give 1 output step, " in text
     assert text.count("too short") == 1
     assert "train: 3 clips, where papers report 5671" in text
     assert str(tmp_path / "out") in text

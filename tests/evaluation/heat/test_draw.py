@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import ImageDraw
 
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
@@ -126,7 +127,7 @@ def test_glosses_stand_under_the_pictures_in_which_they_are_signed():
     pictures = [np.full((150, 100, 3), 90, np.uint8)] * 80  # 20 tiles in two rows of ten
     glosses = (("REGEN", (4, 12)), ("天气", (36, 44)))
     text = "title 天气 REGEN 0123456789"
-    page = ContactSheet(["title"], glosses, (COLOURS, "heat"), find_font(text)).draw(pictures)
+    page = ContactSheet(["title"], glosses, (COLOURS, "heat"), 25.0, find_font(text)).draw(pictures)
     tiles = np.argwhere((page == 90).all(axis=2))
     top, left = tiles.min(axis=0)
     marked = (page == ACCENT).all(axis=2)
@@ -138,6 +139,24 @@ def test_glosses_stand_under_the_pictures_in_which_they_are_signed():
     assert left == MARGIN
     assert columns(first) == {1, 2, 9}  # REGEN in frames 4 to 11, the other in 36 to 39 ...
     assert columns(second) == {0}  # ... and in 40 to 43
+
+
+def test_seconds_stand_under_the_pictures(monkeypatch):
+    written: list[tuple[float, float, str]] = []
+    draw = ImageDraw.ImageDraw.text
+
+    def note(pen, place, text, *args, **options):
+        written.append((*place, text))
+        return draw(pen, place, text, *args, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", note)
+    pictures = [np.full((150, 100, 3), 90, np.uint8)] * 41  # the last tile has one picture
+    page = ContactSheet(["title"], (), (COLOURS, "heat"), 12.5, find_font("title")).draw(pictures)
+    top, left = np.argwhere((page == 90).all(axis=2)).min(axis=0)
+    times = [(x, y, text) for x, y, text in written if text.endswith(" s")]
+    assert [text for *_, text in times] == [f"{(4 * tile + 2) / 12.5:.2f} s" for tile in range(10)] + ["3.20 s"]
+    assert times[1][:2] == (left + 104 + 50, top + 151)  # under the middle of the second picture
+    assert times[10][1] == top + 150 + BAND + 151
 
 
 @pytest.mark.parametrize("frames", [1, 3, 41])

@@ -32,6 +32,24 @@ def test_summary_shows_interval_signers_and_conventions_that_count_otherwise():
     low, high = make_report()["splits"]["dev"]["interval"]
     assert lines[0].split() == ["split", "WER", "S", "D", "I", "glosses", "95", "%", "interval"]
     assert lines[1].split() == f"dev 38.46 % 2 2 1 13 {low:.1f} to {high:.1f} %".split()
-    assert " ".join(lines[2].split()) == "phoenix2014, repeats kept 0.00 % 0 0 0 13"
+    assert " ".join(lines[2].split()) == "by the rules phoenix2014, repeats kept 0.00 % 0 0 0 13"
     assert [line.split()[0] for line in lines[3:5]] == ["Ann", "Bob"]
     assert lines[5:] == ["", "dev hypotheses: run/output-hypothesis-dev.ctm"]
+
+
+def test_what_is_not_normalised_is_called_so():
+    references = [Reference(name, signer, tuple(signed.split())) for name, signer, signed, _ in SENTENCES]
+    perfect = score_hypotheses(references, {reference.id: reference.glosses for reference in references})
+    table = format_results_table([evaluation(others=(Scoring("none", True, perfect),))])
+    assert "  not normalised, repeats merged  " in table
+
+
+def test_more_than_a_hundred_percent_is_explained_where_it_occurs():
+    many = evaluation([("s1", "Ann", "A", "B C D")])
+    for text in (format_results_table([many]), render_report(make_report(many))):
+        assert "300.00 %" in text
+        assert text.count("A WER above 100 % means that there are more errors than signed glosses") == 1
+    usual = evaluation([("s1", "Ann", "A", "")])
+    for text in (format_results_table([usual]), render_report(make_report(usual))):
+        assert "100.00 %" in text
+        assert "above 100" not in text

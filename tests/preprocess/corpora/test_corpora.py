@@ -1,5 +1,6 @@
 """The readers: layouts and quirks of each corpus."""
 
+import re
 import shutil
 
 import pytest
@@ -59,6 +60,19 @@ def test_si5_keeps_signer05_out_of_train_and_all_others_out_of_dev_and_test(tmp_
     assert {split: len(names) for split, names in ids(corpus).items()} == {"train": 3, "dev": 1, "test": 1}
     assert CORPORA["phoenix2014-SI5"].published_clips == {"train": 4375, "dev": 111, "test": 180}
     assert CORPORA["phoenix2014-SI5"].reference_rules == {"train": "phoenix2014-sentence"}
+
+
+@pytest.mark.parametrize(
+    ("split", "signer", "others"),
+    [("dev", "Signer03", "Signer03"), ("test", "Signer01", "Signer01"), ("train", "Signer05", "Signer05")],
+)
+def test_si5_says_whose_clips_it_needs(tmp_path, split, signer, others):
+    root = tiny.phoenix2014_si5(tmp_path)
+    table = root / f"phoenix-2014-multisigner/annotations/manual/{split}.corpus.csv"
+    table.write_text(re.sub(r"\|Signer\d+\|", f"|{signer}|", table.read_text()))
+    message = f"keeps Signer05 for dev and test. That leaves nothing for {split}, which is signed by {others} here"
+    with pytest.raises(PreparationError, match=re.escape(message)):
+        CORPORA["phoenix2014-SI5"].read(root)
 
 
 def test_si5_has_the_dictionary_of_the_multisigner_partition(tmp_path):
