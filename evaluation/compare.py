@@ -1,6 +1,7 @@
-"""Two evaluated runs side by side, with a paired significance test.
+"""Two evaluated runs side by side, or two groups of runs that differ in their seeds, with significance tests.
 
 python -m evaluation.compare A B [--split NAME] [--html FILE]      A and B: run folders, or their report.json
+python -m evaluation.compare --group old a0 a1 a2 --group new b0 b1 b2
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from evaluation.compare_groups import format_group_comparison, render_group_comparison
 from evaluation.reporting.differences import GlossChange, SentencePair, SplitComparison, compare_reports
+from evaluation.reporting.groups import compare_groups, read_group
 from evaluation.reporting.page import collect_search_text, format_interval, render_page, stack_alignments
 from evaluation.reporting.report_json import Report, read_report
 from evaluation.reporting.statistics import PairedDifference
@@ -31,17 +34,34 @@ SEEDS = (
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m evaluation.compare", description="Two evaluated runs.")
-    parser.add_argument("a", metavar="A", help="run folder or report.json")
-    parser.add_argument("b", metavar="B", help="the run to compare with it")
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation.compare", description="Two evaluated runs, or two groups."
+    )
+    parser.add_argument("a", metavar="A", nargs="?", help="run folder or report.json")
+    parser.add_argument("b", metavar="B", nargs="?", help="the run to compare with it")
+    parser.add_argument(
+        "--group",
+        action="append",
+        nargs="+",
+        metavar=("NAME", "RUN"),
+        help="twice, instead of A and B: a name, and runs that differ in their seeds, or the folder of engine.seeds",
+    )
     parser.add_argument("--split", help="compare on this split alone (default: all splits that both have)")
     parser.add_argument("--html", metavar="FILE", help="write a page with every sentence of both")
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    if args.group is None and args.b is None:
+        parser.error("give two runs, or --group twice")
+    if args.group is not None and (args.a is not None or len(args.group) != 2):
+        parser.error("give two runs, or --group exactly twice")
+    return args
 
 
 def main(args: argparse.Namespace) -> None:
     """Print the comparison, and write its page. Exits with a message if the runs cannot be compared."""
     try:
+        if args.group:
+            _compare_groups(args)
+            return
         runs = ((args.a, read_report(args.a)), (args.b, read_report(args.b)))
         splits = compare_reports(runs[0][1], runs[1][1], args.split)
         if args.html:
@@ -49,6 +69,16 @@ def main(args: argparse.Namespace) -> None:
     except (InputError, OSError) as error:
         sys.exit(f"evaluation.compare: {error}")
     print(format_comparison(runs, splits))
+    if args.html:
+        print(f"\npage: {args.html}")
+
+
+def _compare_groups(args: argparse.Namespace) -> None:
+    a, b = (read_group(words) for words in args.group)
+    differences = compare_groups(a, b, args.split)
+    if args.html:
+        write_text(args.html, render_group_comparison(a, b, differences))
+    print(format_group_comparison(a, b, differences))
     if args.html:
         print(f"\npage: {args.html}")
 

@@ -92,7 +92,7 @@ def compare_reports(a: Report, b: Report, split: str | None = None) -> tuple[Spl
 
 def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
     """Compare two runs on a split. Raises InputError as `compare_reports` does."""
-    pairs = _pair_sentences(name, a, b)
+    pairs = pair_sentences(name, a, b)
     counts_a = [pair.a.counts for pair in pairs]
     # The references are the same, but a corpus that was prepared again may name its signers otherwise.
     counts_b = [replace(pair.b.counts, signer=pair.a.signer) for pair in pairs]
@@ -105,13 +105,13 @@ def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
             [counts.errors for counts in counts_b],
             [counts.reference_length for counts in counts_a],
         ),
-        settings=tuple(_list_differing_settings(a, b)),
+        settings=tuple(list_differing_settings(a, b)),
         glosses=tuple(_list_gloss_changes(pairs)),
         sentences=tuple(sorted(pairs, key=lambda pair: -abs(pair.difference))),
     )
 
 
-def _list_differing_settings(a: Split, b: Split) -> Iterator[str]:
+def list_differing_settings(a: Split, b: Split) -> Iterator[str]:
     """A line for each way in which the runs were scored differently."""
     # Not the scorer: building a report checks that both scorers count the same.
     merged = {True: "yes", False: "no"}
@@ -123,7 +123,7 @@ def _list_differing_settings(a: Split, b: Split) -> Iterator[str]:
             yield f"{what}: A {of_a}, B {of_b}"
 
 
-def _pair_sentences(name: str, a: Split, b: Split) -> list[SentencePair]:
+def pair_sentences(name: str, a: Split, b: Split) -> list[SentencePair]:
     """The sentences of A with those of B; an error unless the same was signed in the same sentences."""
     of_b = {sentence.id: sentence for sentence in b.sentences}
     in_a = {sentence.id for sentence in a.sentences}

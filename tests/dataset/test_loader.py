@@ -126,7 +126,7 @@ def test_an_unreadable_frame_names_clip_and_file(prepared, tmp_path):
 def test_clips_too_short_for_their_label():
     clips = (Clip("short", "f", "s", ("A", "A", "B"), 12), Clip("just", "f", "s", ("A", "A", "B"), 13))
     manifest = Manifest("phoenix2014", "train", 72, clips)
-    with pytest.raises(ManifestError, match=r"1 clips of train .*short \(12 frames, 3 glosses\); set .*skip_short"):
+    with pytest.raises(ManifestError, match=r"1 clip of train .*short \(12 frames, 3 glosses\); set .*skip_short"):
         drop_short_clips(manifest, TemporalSpec(), 1, skip_short=False)
     assert drop_short_clips(manifest, TemporalSpec(), 1, skip_short=True).clips == clips[1:]
     with pytest.raises(ManifestError, match="2 clips"):

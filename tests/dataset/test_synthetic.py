@@ -284,7 +284,7 @@ def test_the_command_says_what_it_wrote(tmp_path, capsys):
     out = tmp_path / "c"
     main(parse_args(["--layout", "phoenix2014", "--out", str(out), "--train=1", "--dev=1", "--test=1", "--workers=1"]))
     text = capsys.readouterr().out
-    assert "train: 1 sentences" in text
+    assert "train: 1 sentence," in text
     assert str(out) in text
 
 

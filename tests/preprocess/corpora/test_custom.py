@@ -74,7 +74,7 @@ def test_spreadsheets_differ_in_separator_bom_line_ends_and_order(tmp_path, deli
         ("e,frames/c,Ben,DU ICH\u200b,dev", r"labels\.csv:4: the label holds U\+200B ZERO WIDTH SPACE"),
         ("e,frames/c,Ben,DU\x07,dev", r"labels\.csv:4: the label holds U\+0007 control character"),
         ("e,frames/c,Ben,DU\u2028ICH,dev", r"labels\.csv:4: the label holds U\+2028 LINE SEPARATOR"),
-        ("e\ufeff,frames/c,Ben,DU,dev", r"labels\.csv:4: the name holds U\+FEFF ZERO WIDTH NO-BREAK SPACE"),
+        ("e\ufeff,frames/c,Ben,DU,dev", r"labels\.csv:4: the id holds U\+FEFF ZERO WIDTH NO-BREAK SPACE"),
         ("e,frames/c,Ben\u202e,DU,dev", r"labels\.csv:4: the signer holds U\+202E RIGHT-TO-LEFT OVERRIDE"),
         ('e,frames/c,Ben,"DU,dev', r"labels\.csv:4: .*is a quotation mark missing"),
     ],
