@@ -1,4 +1,4 @@
-"""The network for one clip, in forms that exporters can follow: no lengths, no packed sequences, one output."""
+"""The network in forms that exporters can follow: no lengths, no packed sequences, no masks, one output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CLOSED = -1e4  # before a sigmoid: a gate that lets nothing through
 
 
 class ClipNetwork(nn.Module):
-    """`SLRModel` in evaluation for one clip, whose own padding needs no masks; without HFAM.
+    """`SLRModel` in evaluation for clips of as many output steps, whose own padding needs no masks; without HFAM.
 
     Args:
         model: a network in evaluation mode; its parts are shared, not copied.
@@ -30,35 +30,35 @@ class ClipNetwork(nn.Module):
         """Logits of the sequence head.
 
         Args:
-            video: (1, T_pad, 3, H, W) uint8 RGB, padded as `TemporalSpec.pad` does.
+            video: (B, T_pad, 3, H, W) uint8 RGB, each padded as `TemporalSpec.pad` does.
 
         Returns:
-            (T', V).
+            (B, T', V).
         """
-        steps = self.conv1d(self.features(video)).permute(2, 0, 1)  # (T', 1, hidden)
-        sequence, _ = self.rnn(steps)  # (T', 1, hidden)
-        return self.classifier(sequence)[:, 0]
+        steps = self.conv1d(self.features(video)).permute(2, 0, 1)  # (T', B, hidden)
+        sequence, _ = self.rnn(steps)  # (T', B, hidden)
+        return self.classifier(sequence).transpose(0, 1)
 
     def features(self, video: Tensor) -> Tensor:
-        """The backbone's features of the frames: (1, T_pad, 3, H, W) -> (1, C, T_pad)."""
-        frames = self.normalise(video)[0].contiguous(memory_format=torch.channels_last)  # (T_pad, 3, H, W)
-        return self.conv2d(frames, 1)[0]
+        """The backbone's features of the frames: (B, T_pad, 3, H, W) -> (B, C, T_pad)."""
+        frames = self.normalise(video).flatten(0, 1).contiguous(memory_format=torch.channels_last)  # (B*T_pad, 3, H, W)
+        return self.conv2d(frames, video.shape[0])[0]
 
 
 class ScanClipNetwork(ClipNetwork):
-    """The same for `torch.export`, which unrolls `nn.LSTM` and with that fixes the length of the clip.
+    """The same of one clip for `torch.export`, which unrolls `nn.LSTM` and with that fixes the length of the clip.
 
     It also takes a dimension of length one for a constant. So the clip gets one output step more than it has, masked as
     if it were a shorter clip in a batch, and the step is taken off at the end.
     """
 
     def forward(self, video: Tensor) -> Tensor:
-        """As in `ClipNetwork`."""
+        """As in `ClipNetwork`, with B = 1."""
         features = F.pad(self.features(video), (0, self.spec.stride))  # (1, C, T_pad + stride)
         padded_length = torch.full((1,), video.shape[1])
         steps = self.conv1d(features, padded_length)[0].T  # (T' + 1, hidden)
         inside = torch.arange(steps.shape[0], device=steps.device) < steps.shape[0] - 1  # (T' + 1,)
-        return self.classifier(run_lstm(self.rnn, steps, inside))[inside]
+        return self.classifier(run_lstm(self.rnn, steps, inside))[inside][None]
 
 
 def run_lstm(lstm: nn.LSTM, x: Tensor, inside: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 python -m engine.export --model_path work_dir/quickstart/best.pt --format onnx
 
-The network takes `video`, one clip (1, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does, and
-gives `logits` (T', V). What was written is read back and compared with PyTorch before it gets its name.
+The network takes `video`, clips (B, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does, and
+gives `logits` (B, T', V); in the format torch_export one clip. docs/python.md says what a user needs to know. What was
+written is read back and compared with PyTorch before it gets its name.
 """
 
 from __future__ import annotations
@@ -65,12 +66,12 @@ class Exported:
     @torch.inference_mode()
     def __call__(self, video: np.ndarray) -> np.ndarray:
         """Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
-        return self.run(self.network.make_batch(video).video).cpu().numpy()
+        return self.run(self.network.make_batch(video).video)[0].cpu().numpy()
 
 
 def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
     """Write ONNX, with the older of PyTorch's exporters: the newer one unrolls the LSTM, and one length alone works."""
-    lengths = {INPUT: {1: "frames"}, OUTPUT: {0: "steps"}}
+    lengths = {INPUT: {0: "batch", 1: "frames"}, OUTPUT: {0: "batch", 1: "steps"}}
     model = ClipNetwork(network.model)
     torch.onnx.export(
         model, (example,), str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=lengths,

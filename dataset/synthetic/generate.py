@@ -38,6 +38,9 @@ UNSEEN_EVERY = 3
 """Every third sentence of test is signed by the signer whom train never shows: enough for a WER of that signer alone,
 while most of the test still measures known signers."""
 
+NUMBERS = ("glosses", *SPLITS)
+"""The options whose usual values depend on the layout, in the order of `Layout.usual`."""
+
 
 def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[SyntheticClip]:
     """Plan who signs what.
@@ -177,19 +180,16 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="a new or empty folder; it plays the corpus' root")
     signs, count = whole_number(MIN_GLOSSES, MAX_GLOSSES), whole_number(0, MOST_SENTENCES)
     workers, seed = whole_number(1, MOST_WORKERS), whole_number(0, MOST_SEED)
-    usual = dict(
-        zip(("glosses", *SPLITS), zip(*(LAYOUTS[name].usual for name in ("phoenix2014", "custom"))), strict=True)
-    )
-    for name, (public, own) in usual.items():
-        what = "size of the lexicon" if name == "glosses" else f"sentences of {name}"
-        kind = signs if name == "glosses" else count
+    for number, name in enumerate(NUMBERS):
+        public, own = (LAYOUTS[layout].usual[number] for layout in ("phoenix2014", "custom"))
+        what, kind = ("size of the lexicon", signs) if name == "glosses" else (f"sentences of {name}", count)
         parser.add_argument(f"--{name}", type=kind, help=f"{what} (default {public}; of custom {own})")
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--workers", type=workers, default=None, help="processes (default: one a core)")
     args = parser.parse_args(argv)
-    for name, (public, own) in usual.items():
+    for number, name in enumerate(NUMBERS):
         if getattr(args, name) is None:
-            setattr(args, name, own if args.layout == "custom" else public)
+            setattr(args, name, LAYOUTS[args.layout].usual[number])
     return args
 
 

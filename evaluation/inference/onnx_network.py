@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -28,7 +29,8 @@ class OnnxNetwork:
     """The network for one clip at a time, run by onnxruntime.
 
     Attributes:
-        session: the loaded file, with input "video" (1, T_pad, 3, S, S) uint8 and output "logits" (T', V) float32.
+        session: the loaded file, with input "video" (B, T_pad, 3, S, S) uint8 and output "logits" (B, T', V) float32;
+            files of earlier versions take one clip and give (T', V).
         spec: the temporal chain, which says how clips are padded.
     """
 
@@ -38,7 +40,8 @@ class OnnxNetwork:
     def __call__(self, video: np.ndarray) -> np.ndarray:
         """Compute the sequence head's logits (T', V) float32 of frames (T, 3, S, S) uint8."""
         padded = video[self.spec.pad(len(video))][None]  # (1, T_pad, 3, S, S)
-        return self.session.run([OUTPUT], {INPUT: padded})[0]
+        logits = self.session.run([OUTPUT], {INPUT: padded})[0]
+        return logits if logits.ndim == 2 else logits[0]
 
 
 def load_onnx(path: str | Path) -> Recogniser:
@@ -75,9 +78,40 @@ def load_onnx(path: str | Path) -> Recogniser:
 
 
 def build_metadata(recogniser: Recogniser) -> dict[str, str]:
-    """Everything that `load_onnx` needs beside the weights, as JSON, since ONNX holds nothing but text there."""
+    """Everything that `load_onnx` needs beside the weights, and how others use the network.
+
+    As JSON, since ONNX holds nothing but text there.
+    """
     return {
         "config": json.dumps(to_dict(recogniser.config)),
-        "glosses": json.dumps(recogniser.vocabulary.stored),
+        "glosses": json.dumps(recogniser.vocabulary.glosses),
         "frame_size": json.dumps(recogniser.frame_size),
+        "usage": json.dumps(describe_usage(recogniser)),
+    }
+
+
+def describe_usage(recogniser: Recogniser) -> dict[str, Any]:
+    """What a program must do to frames before the network, and to its output after it. docs/python.md explains it."""
+    config, transform = recogniser.config, recogniser.transform
+    feeder, spec = config.feeder_args, TemporalSpec(config.model_args.conv_type)
+    corner = (transform.size - feeder.input_size) // 2
+    return {
+        "input": {
+            "name": INPUT,
+            "shape": ["batch", "frames", 3, feeder.input_size, feeder.input_size],
+            "type": "uint8",
+        },
+        "channels": "RGB",
+        "values": [0, 255],
+        "frame_rate": config.frame_rate,
+        "frame_interval": feeder.frame_interval,
+        "resize": list(dict.fromkeys((recogniser.frame_size, transform.size))),
+        "crop": {"top": corner, "left": corner, "size": feeder.input_size},
+        "stride": spec.stride,
+        "pad_before": spec.edge,
+        "pad_after": spec.edge,
+        "shortest_input": spec.padded_length(1),
+        "output": {"name": OUTPUT, "shape": ["batch", "steps", len(recogniser.vocabulary) + 1], "type": "float32"},
+        "blank": 0,
+        "merge_repeats": config.merge_repeats,
     }

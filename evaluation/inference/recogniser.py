@@ -168,9 +168,14 @@ class Recogniser(Generic[AnyNetwork]):
             name: what the error calls the clip.
 
         Raises:
+            FrameError: the array is of another kind or size, or has no frame.
             RecognitionError: the network's output is not finite.
         """
-        config = self.config
+        config, side = self.config, self.config.feeder_args.input_size
+        if seen.dtype != np.uint8 or seen.ndim != 4 or seen.shape[1:] != (3, side, side) or not len(seen):
+            raise FrameError(
+                f"{name} is {seen.dtype} {seen.shape}; it must be uint8 (T, 3, {side}, {side}), at least one frame"
+            )
         logits = self.network(seen)  # (T', V)
         check_finite(logits, name)
         posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()

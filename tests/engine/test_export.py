@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from config.load import to_dict
+from dataset.frames import FrameError
 from dataset.vocabulary import Vocabulary
 from engine import export as module
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
@@ -171,9 +173,91 @@ def test_others_can_use_the_file_too(exported):
     onnx.checker.check_model(onnx.load(str(exported)), full_check=True)
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     (video,), (logits,) = session.get_inputs(), session.get_outputs()
-    assert (video.name, video.type, video.shape) == ("video", "tensor(uint8)", [1, "frames", 3, 64, 64])
+    assert (video.name, video.type, video.shape) == ("video", "tensor(uint8)", ["batch", "frames", 3, 64, 64])
     assert (logits.name, logits.type) == ("logits", "tensor(float)")
     assert json.loads(session.get_modelmeta().custom_metadata_map["glosses"]) == GLOSSES
+
+
+def test_several_clips_of_as_many_steps_go_together(checkpoint, exported):
+    """Of 37, 40 and 38 frames, which make ten steps each: what each gives does not depend on the others."""
+    session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
+    network = Recogniser.from_checkpoint(checkpoint, "cpu").network
+    clips = [make_random_clip(frames, 64) for frames in (37, 40, 38)]
+    batch = np.stack([clip[network.model.spec.pad(len(clip))] for clip in clips])
+    for size in (1, 2, 3):
+        (logits,) = session.run(["logits"], {"video": batch[:size]})
+        assert logits.shape == (size, 10, len(GLOSSES) + 1)
+        for clip, given in zip(clips, logits, strict=False):
+            assert np.abs(given - network(clip)).max() < 1e-5
+
+
+def use_from_outside(path: Path, frames: np.ndarray) -> list[str]:
+    """The glosses of frames (T, H, W, 3) by the best path, with nothing but the file and what its metadata say."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    stored = session.get_modelmeta().custom_metadata_map
+    usage, glosses = json.loads(stored["usage"]), json.loads(stored["glosses"])
+    for size in usage["resize"]:
+        frames = np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_LANCZOS4) for frame in frames])
+    crop = usage["crop"]
+    rows, columns = (slice(crop[side], crop[side] + crop["size"]) for side in ("top", "left"))
+    clip = frames[:: usage["frame_interval"], rows, columns].transpose(0, 3, 1, 2)  # (T, 3, S, S)
+    missing = -len(clip) % usage["stride"]
+    before = np.repeat(clip[:1], usage["pad_before"], 0)
+    after = np.repeat(clip[-1:], missing + usage["pad_after"], 0)
+    (logits,) = session.run(None, {usage["input"]["name"]: np.concatenate([before, clip, after])[None]})
+    classes = logits[0].argmax(-1)
+    merged = [c for c, earlier in zip(classes, [usage["blank"], *classes], strict=False) if c != earlier]
+    return [glosses[c - 1] for c in merged if c != usage["blank"]]
+
+
+@pytest.mark.parametrize("frames", [1, 3, 45])
+def test_the_metadata_say_all_that_is_needed(checkpoint, exported, frames):
+    recogniser = Recogniser.from_checkpoint(checkpoint, "cpu")
+    greedy = replace(recogniser, config=replace(recogniser.config, decode_mode="greedy", merge_repeats=False))
+    clip = np.ascontiguousarray(make_random_clip(frames, 90).transpose(0, 2, 3, 1))
+    assert use_from_outside(exported, clip) == list(greedy.recognise(clip).glosses)
+
+
+def test_the_usage_in_the_metadata(exported):
+    usage = json.loads(onnxruntime.InferenceSession(str(exported)).get_modelmeta().custom_metadata_map["usage"])
+    assert usage["input"] == {"name": "video", "shape": ["batch", "frames", 3, 64, 64], "type": "uint8"}
+    assert usage["output"] == {"name": "logits", "shape": ["batch", "steps", 4], "type": "float32"}
+    assert (usage["resize"], usage["crop"]) == ([72], {"top": 4, "left": 4, "size": 64})
+    # K5 P2 K5 P2: 2 frames at either end for the first kernel, 2 steps of 2 frames for the second
+    assert (usage["stride"], usage["pad_before"], usage["pad_after"], usage["shortest_input"]) == (4, 6, 6, 16)
+    assert (usage["blank"], usage["channels"], usage["values"]) == (0, "RGB", [0, 255])
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        np.zeros((0, 3, 64, 64), np.uint8),
+        np.zeros((5, 3, 60, 64), np.uint8),
+        np.zeros((5, 64, 64, 3), np.uint8),
+        np.zeros((5, 3, 64, 64), np.float32),
+        np.zeros((3, 64, 64), np.uint8),
+    ],
+)
+def test_what_is_no_clip_is_an_error_of_ours(checkpoint, exported, seen):
+    for recogniser in (load_onnx(exported), Recogniser.from_checkpoint(checkpoint, "cpu")):
+        with pytest.raises(FrameError, match=r"must be uint8 \(T, 3, 64, 64\), at least one frame"):
+            recogniser.recognise_cropped(seen)
+
+
+def test_files_of_earlier_versions_are_read(exported, tmp_path):
+    """They have one clip alone, whose logits are (T', V), and say nothing of their use."""
+    old = onnx.load(str(exported))
+    old.graph.output[0].name = "batched"
+    for node in old.graph.node:
+        node.output[:] = ["batched" if name == "logits" else name for name in node.output]
+    old.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0], np.int64), "first"))
+    old.graph.node.append(onnx.helper.make_node("Squeeze", ["batched", "first"], ["logits"]))
+    old.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["steps", 4]))
+    del old.graph.output[0]
+    del old.metadata_props[[entry.key for entry in old.metadata_props].index("usage")]
+    onnx.save(old, str(tmp_path / "old.onnx"))
+    clip = make_random_clip(10, 64)
+    assert np.array_equal(load_onnx(tmp_path / "old.onnx").network(clip), load_onnx(exported).network(clip))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.load. is deprecated")
