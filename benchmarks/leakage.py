@@ -1,7 +1,7 @@
 """Is the network learning, or does the answer leak? python -m benchmarks.leakage
 
-Trains the quickstart after dealing its training labels out anew among the clips. The network can then learn how
-sentences are written, but not what is signed: WER on dev and test must stay near 100 %.
+Trains the quickstart with shuffled training labels: each clip gets the label of another one. The network can then learn
+how sentences are written, but not what is signed: WER on dev and test must stay near 100 %.
 """
 
 from __future__ import annotations
