@@ -9,13 +9,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-from evaluation.compare_groups import format_group_comparison, render_group_comparison
-from evaluation.reporting.differences import GlossChange, SentencePair, SplitComparison, compare_reports
-from evaluation.reporting.groups import compare_groups, read_group
+from evaluation.reporting.differences import (
+    GlossChange,
+    SentencePair,
+    SplitComparison,
+    compare_groups,
+    compare_reports,
+)
+from evaluation.reporting.group_text import format_group_comparison, render_group_comparison
 from evaluation.reporting.page import collect_search_text, format_interval, render_page, stack_alignments
-from evaluation.reporting.report_json import Report, read_report
+from evaluation.reporting.report_json import FILE_NAME, Report, read_report
 from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells, result_to_dict
 from utils.errors import InputError
@@ -74,13 +81,39 @@ def main(args: argparse.Namespace) -> None:
 
 
 def _compare_groups(args: argparse.Namespace) -> None:
-    a, b = (read_group(words) for words in args.group)
+    groups = {name: list_runs(name, words) for name, *words in args.group}
+    if len(groups) < 2:
+        raise InputError(f"both groups are called {args.group[0][0]}: give them two names")
+    seen: set[Path] = set()
+    for place in chain.from_iterable(groups.values()):
+        if Path(place).resolve() in seen:
+            raise InputError(f"{place} is named twice: a run belongs to one group, once")
+        seen.add(Path(place).resolve())
+    a, b = ({place: read_report(place) for place in places} for places in groups.values())
     differences = compare_groups(a, b, args.split)
     if args.html:
-        write_text(args.html, render_group_comparison(a, b, differences))
-    print(format_group_comparison(a, b, differences))
+        write_text(args.html, render_group_comparison(groups, differences))
+    print(format_group_comparison(groups, differences))
     if args.html:
         print(f"\npage: {args.html}")
+
+
+def list_runs(group: str, words: Sequence[str]) -> list[str]:
+    """The runs that the words for a group name: runs, or folders of runs as `engine.seeds` writes them.
+
+    Raises:
+        InputError: there are fewer than two.
+    """
+    places: list[str] = []
+    for word in words:
+        inside = sorted(str(path.parent) for path in Path(word).glob(f"*/{FILE_NAME}"))
+        places += inside if inside and not (Path(word) / FILE_NAME).is_file() else [word]
+    if len(places) < 2:
+        raise InputError(
+            f"the group {group} has {len(places)} of at least two runs; give --group NAME RUN RUN ..., and compare two "
+            "single runs without --group"
+        )
+    return places
 
 
 def format_comparison(runs: Sequence[tuple[str, Report]], splits: Sequence[SplitComparison]) -> str:

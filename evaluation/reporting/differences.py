@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from evaluation.reporting.group_statistics import GroupDifference, compute_multi_bootstrap, compute_permutation_p
 from evaluation.reporting.report_json import Report, Sentence, Split
 from evaluation.reporting.statistics import PairedDifference, compare_paired_errors
 from evaluation.wer_result import WerResult
@@ -92,7 +95,7 @@ def compare_reports(a: Report, b: Report, split: str | None = None) -> tuple[Spl
 
 def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
     """Compare two runs on a split. Raises InputError as `compare_reports` does."""
-    pairs = pair_sentences(name, a, b)
+    pairs = _pair_sentences(name, a, b)
     counts_a = [pair.a.counts for pair in pairs]
     # The references are the same, but a corpus that was prepared again may name its signers otherwise.
     counts_b = [replace(pair.b.counts, signer=pair.a.signer) for pair in pairs]
@@ -105,13 +108,13 @@ def compare_split(name: str, a: Split, b: Split) -> SplitComparison:
             [counts.errors for counts in counts_b],
             [counts.reference_length for counts in counts_a],
         ),
-        settings=tuple(list_differing_settings(a, b)),
+        settings=tuple(_list_differing_settings(a, b)),
         glosses=tuple(_list_gloss_changes(pairs)),
         sentences=tuple(sorted(pairs, key=lambda pair: -abs(pair.difference))),
     )
 
 
-def list_differing_settings(a: Split, b: Split) -> Iterator[str]:
+def _list_differing_settings(a: Split, b: Split) -> Iterator[str]:
     """A line for each way in which the runs were scored differently."""
     # Not the scorer: building a report checks that both scorers count the same.
     merged = {True: "yes", False: "no"}
@@ -123,7 +126,7 @@ def list_differing_settings(a: Split, b: Split) -> Iterator[str]:
             yield f"{what}: A {of_a}, B {of_b}"
 
 
-def pair_sentences(name: str, a: Split, b: Split) -> list[SentencePair]:
+def _pair_sentences(name: str, a: Split, b: Split) -> list[SentencePair]:
     """The sentences of A with those of B; an error unless the same was signed in the same sentences."""
     of_b = {sentence.id: sentence for sentence in b.sentences}
     in_a = {sentence.id for sentence in a.sentences}
@@ -163,3 +166,47 @@ def _count_errors(sentences: Sequence[Sentence]) -> Counter[str]:
             if op != "C" and gloss is not None:  # an insertion belongs to no reference gloss
                 errors[gloss] += 1
     return errors
+
+
+def compare_groups(
+    a: Mapping[str, Report], b: Mapping[str, Report], split: str | None = None
+) -> list[GroupDifference]:  # fmt: skip
+    """Compare two groups of runs, by their places, on the splits that all have, or on one.
+
+    Raises:
+        InputError: there is no such split, or references are not the same.
+    """
+    runs = [*a.items(), *b.items()]
+    first = runs[0][1]
+    common = [name for name in first.splits if all(name in run.splits for _, run in runs) and split in (None, name)]
+    if not common:
+        has = "; ".join(f"{place} has {', '.join(run.splits) or 'none'}" for place, run in runs)
+        raise InputError(f"there is no split {split + ' ' if split else ''}that all runs have: {has}")
+    return [_compare_groups_on(name, a, b) for name in common]
+
+
+def _compare_groups_on(name: str, a: Mapping[str, Report], b: Mapping[str, Report]) -> GroupDifference:
+    first_place, first = next(iter(a.items()))
+    errors: dict[str, list[list[int]]] = {"A": [], "B": []}
+    settings: dict[str, None] = {}
+    lengths = [sentence.counts.reference_length for sentence in first.splits[name].sentences]
+    for letter, group in (("A", a), ("B", b)):
+        for place, run in group.items():
+            try:
+                pairs = _pair_sentences(name, first.splits[name], run.splits[name])
+            except InputError as error:
+                raise InputError(f"A is {first_place} and B is {place}: {error}") from None
+            errors[letter].append([pair.b.errors for pair in pairs])
+            of_run = _list_differing_settings(first.splits[name], run.splits[name])
+            settings |= dict.fromkeys(f"{line} (A: {first_place}, B: {place})" for line in of_run)
+    of_a, of_b, glosses = np.array(errors["A"]), np.array(errors["B"]), np.array(lengths)
+    if not glosses.sum():
+        raise InputError(f"{name}: no reference gloss in {len(glosses)} sentences: there is no rate")
+    return GroupDifference(
+        name, _to_percent(of_a, glosses), _to_percent(of_b, glosses),
+        compute_multi_bootstrap(of_a, of_b, glosses), compute_permutation_p(of_a.sum(1), of_b.sum(1)), tuple(settings),
+    )  # fmt: skip
+
+
+def _to_percent(errors: np.ndarray, lengths: np.ndarray) -> tuple[float, ...]:
+    return tuple((100.0 * errors.sum(1) / lengths.sum()).tolist())

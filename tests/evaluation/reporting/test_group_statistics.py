@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.compare import main, parse_args
-from evaluation.reporting.groups import compute_multi_bootstrap, compute_permutation_p
+from evaluation.reporting.group_statistics import compute_multi_bootstrap, compute_permutation_p
 from evaluation.reporting.report import write_report
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation
 from tests.helpers.pages import Page
@@ -90,6 +90,8 @@ def test_the_interval_by_formula():
         (["--group", "A", "a/0", "--group", "B", "b"], "the group A has 1 of at least two runs"),
         (["--group", "A", "--group", "B", "b"], "the group A has 0 of at least two runs"),
         (["--group", "A", "a", "--group", "B", "b", "a/1"], "a/1 is named twice"),
+        (["--group", "A", "a/0", "b/../a/0", "--group", "B", "b"], "b/../a/0 is named twice"),
+        (["--group", "A", "a", "--group", "A", "b"], "both groups are called A"),
         (["--group", "A", "a", "--group", "B", "b", "--split", "test"], "there is no split test that all runs have"),
         (["--group", "A", "a", "--group", "B", "b/0", "nowhere"], "there is no report"),
         (["--group", "A", "a", "--group", "B", "b", "other"], "A is .*a/0 and B is .*other: dev: the reference of one"),
