@@ -20,7 +20,9 @@ from dataset.frames import (
 from dataset.video_file import REPLACE, read_frames_of_file
 from dataset.video_scan import scan_file
 
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts", ".m2ts"}
+)
 """Looked for in a folder. A file that is named itself may be called anything."""
 
 CAMERA = "1"  # PHOENIX2014 keeps the images of each clip in a folder of this name, its camera

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from tqdm import tqdm
@@ -102,7 +103,8 @@ def main(args: argparse.Namespace) -> None:
     signers = len({clip.signer for clip in clips})
     print(f"{plural(len(clips), 'clip')} of {plural(signers, 'signer')} from {plural(len(files), 'file')}: {args.out}")
     print(*notes, *([f"the older table is now {older}"] if older else []), sep="\n", end="\n" if notes or older else "")
-    print(f"\nNext: python -m preprocess.prepare --dataset custom --dataset-root {args.out.parent} --process-image")
+    folder = quote(str(args.out.parent))
+    print(f"\nNext: python -m preprocess.prepare --dataset custom --dataset-root {folder} --process-image")
 
 
 def _list_files(source: Path) -> list[Path]:
@@ -137,6 +139,8 @@ def _plan_file(
     empty = len(sentences) - sum(bool(sentence.glosses) for sentence in sentences)
     if empty:
         notes.append(f"{file.path}: {plural(empty, 'annotation')} without a gloss left out")
+    if args.signer is None and any(clip.signer == "_".join(file.path.stem.split()) for clip in clips):
+        notes.append(f"{file.path}: ELAN was not told who signs, so its name stands for the signer (--signer NAME)")
     return video, clips
 
 

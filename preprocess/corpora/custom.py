@@ -26,6 +26,8 @@ from utils.unicode import find_on_disk, to_nfc
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"
 MOST_MISTAKES = 10
+DELIMITERS = ",;\t"
+EXCEL_SEPARATOR = "sep="  # a first line of this kind tells Excel which separator follows
 
 
 def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus:
@@ -86,22 +88,23 @@ def _locate_table(root: Path) -> Path:
 
 def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
     """Read the rows of the CSV, each with its place, `file:line`; a missing column `split` is filled with ""."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PreparationError(f"{table} is not a readable UTF-8 file ({error}): save it as CSV UTF-8") from error
-    first = text.partition("\n")[0]
-    # Spreadsheets write semicolons where the decimal separator of the country is a comma.
-    delimiter = ";" if ";" in first and "," not in first else ","
+    text = _read_text(table)
+    first = text.partition("\n")[0].strip("\r")
+    # Spreadsheets write semicolons where the decimal separator of the country is a comma, or tabs.
+    delimiter = first[-1] if first[:-1] == EXCEL_SEPARATOR else max(DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows = []
     try:
-        header = [name.strip().lower() for name in next(reader, [])]
+        fields = next(reader, [])
+        if fields and fields[0].startswith(EXCEL_SEPARATOR):
+            fields = next(reader, [])
+        header = [name.strip().lower() for name in _drop_empty_end(fields, 0)]
         _check_header(table, header)
         for fields in reader:
             where = f"{table}:{reader.line_num}"
             if not any(field.strip() for field in fields):
                 continue
+            fields = _drop_empty_end(fields, len(header))  # noqa: PLW2901
             if len(fields) != len(header):
                 raise PreparationError(
                     f"{where}: {len(fields)} fields where the header has {len(header)}; a field that holds "
@@ -114,6 +117,27 @@ def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
     if not rows:
         raise PreparationError(f"{table} lists no clip")
     return rows
+
+
+def _read_text(table: Path) -> str:
+    try:
+        return table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise PreparationError(
+            f"{table}:{line}: this is not UTF-8, so that letters beyond A to Z would be wrong. Save the table again, "
+            'in Excel as "CSV UTF-8", in LibreOffice as CSV with the character set UTF-8'
+        ) from error
+    except OSError as error:
+        raise PreparationError(f"{table} cannot be read: {error}") from error
+
+
+def _drop_empty_end(fields: list[str], least: int) -> list[str]:
+    """Drop empty fields at the end, but keep `least`: spreadsheets go on writing columns that were used once."""
+    end = len(fields)
+    while end > least and not fields[end - 1].strip():
+        end -= 1
+    return fields[:end]
 
 
 def _check_header(table: Path, header: Sequence[str]) -> None:

@@ -119,7 +119,8 @@ def test_glosses_without_a_parent_belong_where_their_middle_is(talk, run):
     """Times that ELAN left open are between: A 420 to 610, B to 800, C to 990."""
     rows, _ = run(talk, "--tier", "sentence", "--glosses", "gloss", "left", "--signer", "Ben")
     assert [(row["glosses"], row["signer"]) for row in rows] == [("GUT MORGEN", "Ben"), ("REGEN_STARK A B C", "Ben")]
-    rows, _ = run(talk, "--tier", "left")
+    rows, printed = run(talk, "--tier", "left")
+    assert "talk one.eaf: ELAN was not told who signs, so its name stands for the signer" in printed
     assert [(row["id"], row["glosses"], row["signer"]) for row in rows] == [
         ("talk_one_420", "A", "talk_one"),
         ("talk_one_610", "B", "talk_one"),

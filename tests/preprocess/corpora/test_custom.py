@@ -41,7 +41,7 @@ def test_the_table(tmp_path):
     assert corpus.splits["train"][1].source == tmp_path / "frames/b"
 
 
-@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_spreadsheets_differ_in_separator_bom_line_ends_and_order(tmp_path, delimiter, encoding):
     tiny.custom(tmp_path)
@@ -53,6 +53,32 @@ def test_spreadsheets_differ_in_separator_bom_line_ends_and_order(tmp_path, deli
         "train": [("a", "Anna", ("SCHÖN", "DU"))],
         "dev": [("b", "Ben", ("DU",))],
     }
+
+
+@pytest.mark.parametrize("first", ["sep=;\r\n", ""])
+def test_what_excel_writes_around_a_table(tmp_path, first):
+    """Its line about the separator, and columns that were used once."""
+    tiny.custom(tmp_path)
+    rows = [
+        "id;path;signer;glosses;split;;",
+        "a;frames/a;Anna;DU;train;;",
+        "b;frames/b;Ben;DU;dev",
+        "c;frames/c;Ben;DU;;;",
+    ]
+    (tmp_path / "labels.csv").write_text(first + "".join(f"{row}\r\n" for row in rows[:3]), encoding="utf-8-sig")
+    assert described(read_custom(tmp_path)) == {"train": [("a", "Anna", ("DU",))], "dev": [("b", "Ben", ("DU",))]}
+    (tmp_path / "labels.csv").write_text(first + "".join(f"{row}\r\n" for row in rows), encoding="utf-8-sig")
+    line = 5 if first else 4
+    with pytest.raises(PreparationError, match=rf"labels\.csv:{line}: no split, but 2 of 3 rows have one"):
+        read_custom(tmp_path)
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("cp1252", 2), ("utf-16", 1)])
+def test_a_table_that_is_not_utf8_says_how_to_save_it(tmp_path, encoding, line):
+    tiny.custom(tmp_path)
+    (tmp_path / "labels.csv").write_bytes(f"{HEADER}\na,frames/a,Jörg,DU,train\n".encode(encoding))
+    with pytest.raises(PreparationError, match=rf'labels\.csv:{line}: this is not UTF-8.*in Excel as "CSV UTF-8"'):
+        read_custom(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +126,7 @@ def test_up_to_ten_mistakes_are_listed_at_once(tmp_path):
     [
         ("id,path,signer,gloss", r"labels\.csv:1: .*no column 'glosses', unknown column 'gloss'"),
         ("id,path,signer,glosses,id", r"column 'id' twice"),
-        ("id\tpath\tsigner\tglosses", r"no column 'id'"),
+        ("id|path|signer|glosses", r"no column 'id'"),
     ],
 )
 def test_wrong_headers(tmp_path, header, message):
