@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from utils.text import did_you_mean, quote_value
 FOLDER = Path(__file__).parent
 NO_VALUE = {"", "~", "null", "none"}
 """What says on the command line that a key has no value."""
+RARE_LINE_ENDS = re.compile("[\x85\u2028\u2029]")
 
 
 def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
@@ -117,7 +119,20 @@ def to_dict(config: Any) -> dict[str, Any]:
 
 def to_yaml(config: Config) -> str:
     """The configuration as a file that `load_config` reads back."""
-    return yaml.safe_dump(to_dict(config), sort_keys=False, allow_unicode=True)
+    return yaml.dump(to_dict(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes everything that YAML reads back as it was."""
+
+
+def _write_text(dumper: _Dumper, text: str) -> yaml.Node:
+    # The rarer ends of lines come back only in double quotes, where they are escaped.
+    style = '"' if RARE_LINE_ENDS.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+_Dumper.add_representer(str, _write_text)
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from utils.arguments import MOST_NUMBER, MOST_PIXELS, MOST_SEED, MOST_WORKERS
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
 
-def _refuse_zero_characters(text: str) -> str:
+def refuse_zero_characters(text: str) -> str:
+    """Give a text back unless it holds a character that no path can."""
     if "\0" in text:
         raise ValueError(f"{text[:80]!r} holds a character of value zero, which no path can")
     return text
@@ -28,10 +29,10 @@ def _refuse_zero_characters(text: str) -> str:
 def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
     """Take names of files as the system gives them: pydantic refuses what Python makes of bytes that are not UTF-8."""
     is_name = isinstance(value, str) and any("\udc80" <= letter <= "\udcff" for letter in value)
-    return _refuse_zero_characters(value) if is_name else check(value)
+    return refuse_zero_characters(value) if is_name else check(value)
 
 
-Text = Annotated[str, Field(min_length=1), AfterValidator(_refuse_zero_characters), WrapValidator(keep_undecodable)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(refuse_zero_characters), WrapValidator(keep_undecodable)]
 
 
 def _refuse_switch(value: Any) -> Any:

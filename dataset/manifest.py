@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, TypeAdapter, ValidationError, WrapValidator
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WrapValidator
 
 from config.load import list_corpora
-from config.schema import keep_undecodable
+from config.schema import keep_undecodable, refuse_zero_characters
 from utils.arguments import MOST_PIXELS
 from utils.errors import InputError, ParseError
 from utils.files import write_json
@@ -26,8 +26,8 @@ SPLITS = ("train", "dev", "test")
 """The parts of a corpus, in the order in which they are prepared and reported; some corpora have no test."""
 
 # Strict, so that "16" or true is a mistake and not a number of frames.
-Text = Annotated[str, Field(strict=True, min_length=1)]
-Folder = Annotated[str, Field(strict=True, min_length=1), WrapValidator(keep_undecodable)]
+Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(refuse_zero_characters)]
+Folder = Annotated[Text, WrapValidator(keep_undecodable)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=10**7)]
 Pixels = Annotated[int, Field(strict=True, ge=1, le=MOST_PIXELS)]
 Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
@@ -218,7 +218,7 @@ EXPECTED = {
 
 def _describe_mistake(mistake: Mapping[str, Any], content: dict[str, Any], path: Path) -> str:
     """Turn one of pydantic's error records about `content`, which `path` holds, into a sentence."""
-    if mistake["type"] == "value_error":  # of the manifest's own check of ids
+    if mistake["type"] == "value_error" and not mistake["loc"]:  # of the manifest's own check of ids
         return f"{path}: {mistake['ctx']['error']}"
     place, value, where = list(mistake["loc"]), mistake["input"], str(path)
     if len(place) > 1:  # ("clips", index, ...)
@@ -226,11 +226,13 @@ def _describe_mistake(mistake: Mapping[str, Any], content: dict[str, Any], path:
         where += f", clip {place[1] + 1}"
         if isinstance(entry, dict) and isinstance(entry.get("id"), str):
             where += f" ({entry['id']})"
-        if mistake["type"] == "dataclass_type":
+        if len(place) == 2:  # of the entry itself
             given = quote_value(entry)
             return f"{where} must be an object with id, folder, signer, glosses and num_frames, not {given}"
         place = place[2:]
     key = place[0]
+    if mistake["type"] == "value_error":  # of the check of a text
+        return f"{where}: {key}: {mistake['ctx']['error']}"
     if mistake["type"] == "missing":
         return f"{where} has no {key!r}"
     if key == "glosses":

@@ -41,6 +41,9 @@ ON_THE_COMMAND_LINE = [
     '"x"',
     " x ",
     "x\n",
+    "a\x85b",
+    "\u2028",
+    "\udce9",
     "%",
 ]
 """What YAML takes for something else, or refuses."""
@@ -59,7 +62,7 @@ def test_paths_on_the_command_line_are_text(word, tmp_path):
     arguments = ["--work_dir", word, f"--prepared={word}", f"device={word}", f"model_args.pretrained={word}"]
     config, _ = load_config(None, main.parse_args(arguments).overrides)
     assert (config.work_dir, config.prepared, config.device, config.model_args.pretrained) == (word,) * 4
-    (tmp_path / "config.yaml").write_text(to_yaml(config))
+    (tmp_path / "config.yaml").write_text(to_yaml(config), encoding="utf-8")
     assert load_config(tmp_path / "config.yaml", {})[0] == config
     assert parse_stored_config(to_dict(config), "best.pt") == config
 

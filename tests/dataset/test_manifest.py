@@ -81,6 +81,7 @@ def test_no_json_object(tmp_path, content):
         ({"clips": ["a-1"]}, "clip 1 must be an object"),
         ({"frame_size": 256.0}, "frame_size must be a whole number, but is 256.0"),
         ({"frame_size": 0}, "frame_size must be at least 1"),
+        ({"folder": "a\0b"}, r"clip 1 \(a-1\): folder: 'a\\x00b' holds a character of value zero"),
         ({"frame_size": 1_000_000}, "frame_size must be a size or length that pictures and clips have, but is 1000000"),
         ({"num_frames": 10**9}, r"clip 1 \(a-1\): num_frames must be a size or length .*, but is 1000000000"),
     ],
@@ -90,6 +91,14 @@ def test_malformed_entries_are_named(tmp_path, changes, message):
     with pytest.raises(ManifestError, match=message) as caught:
         Manifest.load(path)
     assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", [3, None, [], "a", "b\udcfc", {"b\udcfc": 1}])
+def test_an_entry_that_is_no_clip_is_shown(tmp_path, entry):
+    content = {"dataset": "x", "split": "dev", "frame_size": 8, "clips": [entry]}
+    (tmp_path / "dev.json").write_text(json.dumps(content))
+    with pytest.raises(ManifestError, match=r"dev\.json, clip 1 "):
+        Manifest.load(tmp_path / "dev.json")
 
 
 def test_keys_that_mean_nothing_here_are_passed_over(tmp_path):
