@@ -20,8 +20,9 @@ from modules.frame_chunks import compute_clip_features
 from modules.output import SLROutput
 from modules.resnet import ResNet
 from modules.temporal_conv import TemporalConv
-from utils.checkpoint import check_glosses, load_checkpoint, load_weights
+from utils.checkpoint import check_glosses, load_checkpoint, select_weights
 from utils.device import select_dtype
+from utils.errors import explain_out_of_memory
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
 
@@ -184,19 +185,14 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
 
     Raises:
         CheckpointError: the pretrained weights cannot be downloaded or read, or do not fit.
+        InputError: memory ran out.
     """
-    model = SLRModel(
-        num_classes,
-        backbone=args.c2d_type,
-        hidden_size=args.hidden_size,
-        conv_type=args.conv_type,
-        weight_norm=args.weight_norm,
-        share_classifier=args.share_classifier,
-        share_heads=args.share_heads,
-        mask_padding=args.mask_padding,
-        width=args.width,
-        dropout=args.dropout,
-    )
+    with explain_out_of_memory(lambda: "while the network was built; lower model_args.width or hidden_size"):
+        model = SLRModel(
+            num_classes, backbone=args.c2d_type, hidden_size=args.hidden_size, conv_type=args.conv_type,
+            weight_norm=args.weight_norm, share_classifier=args.share_classifier, share_heads=args.share_heads,
+            mask_padding=args.mask_padding, width=args.width, dropout=args.dropout,
+        )  # fmt: skip
     if pretrained and args.pretrained != "none":
         load_pretrained(model.conv2d, args.c2d_type, args.pretrained)
     return model
@@ -216,11 +212,15 @@ def load_model(
     Raises:
         CheckpointError: the file cannot be read, is of another network, or was trained on other glosses.
     """
-    content = source if isinstance(source, Mapping) else load_checkpoint(source)
-    name = name if isinstance(source, Mapping) else source
-    check_glosses(content, name, glosses)
-    model = build_model(args, len(glosses) + 1, pretrained=False)  # one class more: the blank
-    load_weights(model, content, name=str(name))
+    if not isinstance(source, Mapping):
+        source, name = load_checkpoint(source), source
+    check_glosses(source, name, glosses)
+    classes = len(glosses) + 1  # one class more: the blank
+    with torch.device("meta"):  # needs no memory, whatever size the configuration asks for
+        shapes = build_model(args, classes, pretrained=False).state_dict()
+    weights = select_weights(shapes, source, (), str(name))
+    model = build_model(args, classes, pretrained=False)
+    model.load_state_dict(weights)
     return model
 
 

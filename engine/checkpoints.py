@@ -93,8 +93,12 @@ def locate_best_checkpoint(folder: Path, resumed: str | None, state: TrainState)
     for path in candidates:
         if path.is_file():
             # A best.pt of another training, or of later epochs of the older run, lies there under the same name.
-            saved = load_checkpoint(path)["train_state"]
-            if (saved["best_wer"], saved["best_epoch"]) == (state.best_wer, state.best_epoch):
+            try:
+                saved = load_checkpoint(path).get("train_state", {})
+            except CheckpointError as error:
+                LOGGER.info("warning: %s", error)
+                continue
+            if (saved.get("best_wer"), saved.get("best_epoch")) == (state.best_wer, state.best_epoch):
                 return path
     LOGGER.info("the checkpoint of the best epoch is not there: the last one is evaluated")
     if not resumed or (folder / LAST).is_file():

@@ -17,6 +17,7 @@ from engine.checkpoint_config import warn_of_other_frames
 from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
+from utils.device import move_to_device
 from utils.log import LOGGER
 from utils.progress import show_progress
 from utils.text import plural
@@ -43,7 +44,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
     content = load_checkpoint(weights)
-    model = load_model(content, config.model_args, vocabulary.glosses, name=weights).to(device)
+    model = move_to_device(load_model(content, config.model_args, vocabulary.glosses, name=weights), device)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     out = folder / "features"
     # features.json goes first and comes last, so that an extraction that was interrupted never looks complete.

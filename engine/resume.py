@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import LambdaLR
 
 from config.load import parse_stored_config, to_dict
 from config.schema import Config
 from dataset.manifest import Manifest
 from engine.checkpoints import LAST
+from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import TrainingStep
 from slr_network import SLRModel
@@ -77,14 +77,16 @@ def resume_training(
         changed.append("what was best before does not count any more")
         step_number = state.epoch * steps_per_epoch
         state = replace(state, step=step_number, progress=EpochProgress(), best_wer=inf, best_epoch=0)
-        carry_over_optimizer_state(step.optimizer, step.scheduler, content, step_number)
+        carry_over_optimizer_state(step.optimizer, step.scheduler, content["optimizer_state_dict"], step_number)
     else:
-        restore_optimizer_state(step.optimizer, step.scheduler, content)
-    # Checkpoints of older versions hold no scaler.
-    step.scaler.load_state_dict(content.get("scaler_state_dict") or step.scaler.state_dict())
-    states = [content["random_states"], *content.get("random_states_of_others", [])]
-    if len(states) == ranks.world_size():  # another number of processes cannot go on where these were
-        restore_random_states(states[ranks.rank()], step.device)
+        if state.progress.steps > steps_per_epoch:
+            done = f"{state.progress.steps} of {steps_per_epoch} steps"
+            raise CheckpointError(
+                f"{path} cannot be resumed: {done} of the epoch under way are done, says its train_state"
+            )
+        restore_optimizer_state(step.optimizer, step.scheduler, content["optimizer_state_dict"], state.step, path)
+    restore_scaler(step.scaler, content, path)
+    restore_generators(content, step.device, path)
     return state, changed
 
 
@@ -167,32 +169,43 @@ def identify_clips(clips: Manifest) -> dict[str, Any]:
     return {"clips": len(clips.clips), "digest": clips.digest()}
 
 
-def restore_optimizer_state(optimizer: torch.optim.Optimizer, scheduler: LambdaLR, content: Mapping[str, Any]) -> None:
-    """Put optimiser and scheduler back to where they were when a checkpoint with this content was written."""
-    optimizer.load_state_dict(content["optimizer_state_dict"])
-    scheduler.load_state_dict(content["scheduler_state_dict"])
-
-
-def carry_over_optimizer_state(
-    optimizer: torch.optim.Optimizer, scheduler: LambdaLR, content: Mapping[str, Any], step: int
+def check_progress(
+    state: TrainState, content: Mapping[str, Any], steps_per_epoch: int, step: TrainingStep, path: str
 ) -> None:  # fmt: skip
-    """Take over what still serves from a checkpoint of other settings: the averages of the gradients.
+    """Raise CheckpointError if a checkpoint says that more was done than can be, or lacks what it should have left."""
+    if state.progress.steps > steps_per_epoch:
+        done = f"{state.progress.steps} steps of an epoch of {steps_per_epoch} are done"
+        raise CheckpointError(f"{path} cannot be resumed: its train_state says that {done}")
+    learnt = state.step > state.skipped and not step.scaler.is_enabled()  # in float16 every step may have been skipped
+    if learnt and isinstance(step.optimizer, torch.optim.Adam) and not content["optimizer_state_dict"]["state"]:
+        raise CheckpointError(f"{path} cannot be resumed: its optimiser has no averages after {state.step} steps")
 
-    Only those of the same kind of optimiser over the same weights serve.
 
-    Args:
-        optimizer: the optimiser, built from the new settings, which stay.
-        scheduler: its scheduler, likewise.
-        content: the checkpoint's content.
-        step: the number of steps done; training goes on after it.
+def restore_scaler(scaler: torch.amp.GradScaler, content: Mapping[str, Any], path: str) -> None:
+    """Give the scale of a float16 loss the value that it had; checkpoints of older versions hold none.
+
+    Raises:
+        CheckpointError: it is no scale.
     """
-    own = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
-    held = content["optimizer_state_dict"]
-    counts = [len(group["params"]) for group in held["param_groups"]]
-    same_weights = counts == [len(group["params"]) for group in optimizer.param_groups]
-    same_kind = own[0].keys() == held["param_groups"][0].keys() - {"params"}
-    if same_weights and same_kind:
-        optimizer.load_state_dict(held)  # brings the old settings with it: the loop below puts the new ones back
-    scheduler.last_epoch = step
-    for group, settings, factor in zip(optimizer.param_groups, own, scheduler.lr_lambdas, strict=True):
-        group.update(settings | {"lr": settings["initial_lr"] * factor(step)})
+    held, own = content.get("scaler_state_dict"), scaler.state_dict()
+    if not held or not own:
+        return
+    scale, tracker = held.get("scale", 0.0), held.get("_growth_tracker", -1)
+    if scale <= 0 or tracker < 0:
+        raise CheckpointError(f"{path} cannot be resumed: the scale of its loss is {scale}, counted up by {tracker}")
+    scaler.load_state_dict(own | {"scale": float(scale), "_growth_tracker": int(tracker)})
+
+
+def restore_generators(content: Mapping[str, Any], device: torch.device, path: str) -> None:
+    """Put the random generators of this process back to their states, if as many processes train as then.
+
+    Raises:
+        CheckpointError: they cannot be states of these generators.
+    """
+    states = [content["random_states"], *content.get("random_states_of_others", [])]
+    if len(states) != ranks.world_size():  # another number of processes cannot go on where these were
+        return
+    try:
+        restore_random_states(states[ranks.rank()], device)
+    except (KeyError, IndexError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be resumed, a random state in it is damaged: {error}") from error

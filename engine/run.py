@@ -35,6 +35,7 @@ from evaluation.sclite import score_with_sclite
 from slr_network import load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
+from utils.device import move_to_device
 from utils.log import LOGGER, start_log
 from utils.text import plural
 from utils.workers import limit_workers
@@ -184,7 +185,7 @@ def evaluate_checkpoint(
     frame_size = load_manifest(config.prepared, config.dataset, "dev").frame_size
     warn_of_other_frames(content, weights, frame_size)
     check_features(config.feeder_args, model, frame_size)
-    model = model.to(device)
+    model = move_to_device(model, device)
     return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
 
 

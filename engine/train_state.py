@@ -107,9 +107,17 @@ class TrainState:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainState:
-        """The state that `asdict` took apart, in this version or another."""
-        known = {entry.name for entry in fields(cls)}
-        history = tuple(EpochRecord(**record) for record in values.get("history", ()))
-        progress = EpochProgress(**values.get("progress", {}))
-        kept = {key: value for key, value in values.items() if key in known}
-        return cls(**kept | {"history": history, "progress": progress})
+        """The state that `asdict` took apart, in this version or another.
+
+        Args:
+            values: as `utils.checkpoint_content` has checked them.
+        """
+        history = tuple(EpochRecord(**_keep_known(EpochRecord, record)) for record in values.get("history", ()))
+        progress = EpochProgress(**_keep_known(EpochProgress, values.get("progress", {})))
+        return cls(**_keep_known(cls, values) | {"history": history, "progress": progress})
+
+
+def _keep_known(record: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a record's own fields: another version may have written more."""
+    known = {entry.name for entry in fields(record)}
+    return {key: value for key, value in values.items() if key in known}

@@ -36,6 +36,7 @@ from evaluation.reporting.report import format_result_line, write_report
 from slr_network import build_model
 from utils import ranks
 from utils.checkpoint import load_weights
+from utils.device import move_to_device
 from utils.errors import InputError
 from utils.log import LOGGER
 from utils.seed import get_random_states, seed_everything
@@ -70,7 +71,7 @@ class Trainer:
         if config.load_weights:
             load_weights(model, config.load_weights, config.ignore_weights)
         freeze_unused(model, config.loss_weights, feeder.datatype == "features", config.freeze_bn)
-        self.model = model.to(device)
+        self.model = move_to_device(model, device)
         clips = load_manifest(config.prepared, config.dataset, "train")
         self.clips = drop_short_clips(clips, model.spec, feeder.frame_interval, feeder.skip_short)
         self.left_out = len(clips.clips) - len(self.clips.clips)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
@@ -23,7 +23,7 @@ from modules.losses import SLRCriterion
 from slr_network import SLRModel
 from utils import ranks
 from utils.device import select_dtype
-from utils.errors import InputError, is_out_of_memory
+from utils.errors import InputError, explain_out_of_memory
 from utils.log import LOGGER
 from utils.text import plural
 
@@ -97,7 +97,7 @@ class TrainingStep:
         loss, wrong = ranks.all_reduce_mean([here, float(not (isfinite(here) and isfinite(norm)))], self.device)
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
-            with explain_out_of_memory(batches):
+            with explain_out_of_memory(partial(describe_memory_use, batches)):
                 self.scaler.step(self.optimizer)
         elif overflow:
             pass  # `unscale_` has seen it, so that `update` below halves the scale
@@ -121,7 +121,7 @@ class TrainingStep:
             if isinstance(self.network, DistributedDataParallel) and number < len(batches):
                 waiting = self.network.no_sync()
             part = len(batch.ids) / clips  # the loss is a mean over a batch, and the last batch may be smaller
-            with explain_out_of_memory([batch]), waiting:
+            with explain_out_of_memory(partial(describe_memory_use, [batch])), waiting:
                 terms_of_batch = self._loss(batch)
                 self.scaler.scale(part * terms_of_batch["total"]).backward()
             for name, term in terms_of_batch.items():
@@ -222,19 +222,13 @@ def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, Tensor
     )
 
 
-@contextmanager
-def explain_out_of_memory(batches: Sequence[Batch]) -> Iterator[None]:
-    """Raise InputError where memory runs out while this is entered: it names the clips and what to do."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        frames = max(batch.video.shape[1] for batch in batches)
-        raise InputError(
-            f"memory ran out on {', '.join(map(describe_batch, batches))}, {frames} frames each with padding; lower "
-            "batch_size and raise accumulate by the same factor, lower feeder_args.max_frames, or set recompute=stages"
-        ) from error
+def describe_memory_use(batches: Sequence[Batch]) -> str:
+    """What memory ran out on, and what to do."""
+    frames = max(batch.video.shape[1] for batch in batches)
+    return (
+        f"on {', '.join(map(describe_batch, batches))}, {frames} frames each with padding; lower batch_size and raise "
+        "accumulate by the same factor, lower feeder_args.max_frames, or set recompute=stages"
+    )
 
 
 def describe_batch(batch: Batch) -> str:

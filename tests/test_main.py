@@ -221,10 +221,14 @@ def test_clips_too_short_are_left_out_only_if_told_and_counted(prepared, tmp_pat
 
 def test_weights_that_are_not_finite_are_no_result(trained, prepared, tmp_path):
     content = load_checkpoint(trained / "best.pt")
-    content["model_state_dict"]["classifier.weight"].fill_(float("nan"))
-    torch.save(content, tmp_path / "nan.pt")
-    message = refused(prepared, tmp_path / "run", "--phase", "test", "--load-weights", str(tmp_path / "nan.pt"))
-    assert "values that are not finite for" in message
+    testing = ("--phase", "test", "--load-weights", str(tmp_path / "nan.pt"))
+    for name, value, said in (
+        ("conv2d.bn1.running_var", -1.0, "values that are not finite for"),  # whose root is taken
+        ("classifier.weight", float("nan"), "the weight classifier.weight holds values that are not finite"),
+    ):
+        content["model_state_dict"][name].fill_(value)
+        torch.save(content, tmp_path / "nan.pt")
+        assert said in refused(prepared, tmp_path / "run", *testing)
 
 
 def test_curves_for_tensorboard(trained):

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import warnings
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from utils.architecture import explain_misfit, suggest_settings
-from utils.errors import InputError
+from utils.checkpoint_content import check_content
+from utils.checkpoint_file import CheckpointError, read_checkpoint_file
 from utils.files import atomic_path
-from utils.plain_pickle import PLAIN_NAMES
+from utils.misfit import describe_misfit
 from utils.text import shorten
 from utils.unicode import to_nfc
 
-PLAIN_TYPES: list[Any] = [
-    *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
-    # PyTorch also asks for the class of each number format: of random states, and of numbers such as a WER.
-    *{type(np.dtype(code)) for code in "?bhilqBHILQefd"},
-]
-"""What a checkpoint may hold besides tensors and plain containers."""
-
-MOST_LISTED = 10  # weights in an error
-
-
-class CheckpointError(InputError, ValueError):
-    """A checkpoint cannot be read or does not fit the network."""
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+"""Number formats of weights that are converted to the network's own."""
 
 
 def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
@@ -49,49 +34,14 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
         raise CheckpointError(f"cannot write the checkpoint {path}: {error}{kept}. Free some disk space") from error
 
 
-def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint onto the CPU; nothing in it is executed.
+def load_checkpoint(path: str | Path) -> dict[Any, Any]:
+    """Read a checkpoint onto the CPU; nothing in it is executed, and every entry has the type that it should have.
 
     Raises:
-        CheckpointError: no such file, truncated, not a checkpoint, or it holds more than tensors and plain values.
+        CheckpointError: no such file, truncated, not a checkpoint, it holds more than tensors and plain values, or an
+            entry is not what this project writes under its name.
     """
-    damaged = _find_damaged_part(path)  # else a flipped bit in a weight would go unnoticed
-    if damaged:
-        raise CheckpointError(f"{path} is damaged: the checksum of {damaged} in it is wrong; take another checkpoint")
-    try:
-        with torch.serialization.safe_globals(PLAIN_TYPES), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch warns of foreign formats before it refuses them
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {path}") from None
-    except OSError as error:
-        raise CheckpointError(f"the checkpoint {path} cannot be read: {error}") from error
-    except Exception as error:  # a damaged file can make its reader raise anything
-        raise CheckpointError(f"{path} is refused, and nothing in it was run: {explain_refusal(error)}") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
-    return content
-
-
-def _find_damaged_part(path: str | Path) -> str | None:
-    """The first part of a zip archive, as PyTorch writes them, whose CRC-32 is wrong; PyTorch does not check it."""
-    try:
-        if not zipfile.is_zipfile(path):
-            return None
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip()
-    except Exception:  # a damaged file can make its reader raise anything
-        return "a header"
-
-
-def explain_refusal(error: Exception) -> str:
-    """Why a file was refused, without PyTorch's advice to read it unsafely."""
-    wanted = re.search(r"GLOBAL (\S+)", str(error))
-    if wanted:
-        return f"it asks for {wanted[1]}, which is neither a tensor nor a plain value, so reading it could run code"
-    first = str(error).split(". ", maxsplit=1)[0] or "it ends too early"
-    detail = "" if isinstance(error, pickle.UnpicklingError) else f" ({first})"
-    return f"it is truncated, damaged or no checkpoint of PyTorch{detail}"
+    return check_content(read_checkpoint_file(path), path)
 
 
 def load_weights(
@@ -110,12 +60,29 @@ def load_weights(
         `model`.
 
     Raises:
-        CheckpointError: unreadable, or names missing, unexpected and misshapen weights and what explains them.
+        CheckpointError: unreadable, a weight is not what it should be, or names missing, unexpected and misshapen
+            weights and what explains them.
     """
-    own, ignore = model.state_dict(), set(ignore)
+    # Not strict: only weights that are to be ignored can be missing.
+    model.load_state_dict(select_weights(model.state_dict(), source, ignore, name), strict=False)
+    return model
+
+
+def select_weights(
+    own: Mapping[str, Tensor], source: str | Path | Mapping[str, Any], ignore: Iterable[str], name: str
+) -> dict[str, Tensor]:
+    """The weights of a file that a network takes, as it takes them.
+
+    Args:
+        own: the network's weights by name; their values do not matter.
+        source: as in `load_weights`, whose other arguments and errors are these too.
+        ignore: see there.
+        name: see there.
+    """
+    ignore = set(ignore)
     unknown = sorted(ignore - own.keys())
     if unknown:
-        raise CheckpointError(f"ignore_weights names weights that the network does not have: {', '.join(unknown)}")
+        raise CheckpointError(f"ignore_weights names weights that the network does not have: {shorten(unknown, 10)}")
     if not isinstance(source, Mapping):
         source, name = load_checkpoint(source), str(source)
     weights = drop_unused(extract_weights(source, name), own)
@@ -124,38 +91,7 @@ def load_weights(
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
     if missing or unexpected or misshapen:
         raise CheckpointError(describe_misfit(name, weights, own, missing, unexpected, misshapen))
-    # Not strict: only weights that are to be ignored can be missing now.
-    model.load_state_dict({key: w for key, w in weights.items() if key not in ignore}, strict=False)
-    return model
-
-
-def describe_misfit(
-    name: str,
-    weights: Mapping[str, Tensor],
-    own: Mapping[str, Tensor],
-    missing: Sequence[str],
-    unexpected: Sequence[str],
-    misshapen: Sequence[str],
-) -> str:
-    """Say which weights do not fit a network, ten of them at most, what explains it, and which settings would fit."""
-    wrong = [*missing, *unexpected, *misshapen]
-    problems = [f"{name} and the network do not fit"]
-    reasons = explain_misfit(weights, own, wrong)
-    if reasons:
-        problems.append(f"probably {'; '.join(reasons)}")
-    settings = suggest_settings(weights, own, wrong)
-    if settings:
-        problems.append(f"the network of these weights has {' '.join(settings)}")
-    shapes = [
-        f"{key}: {tuple(weights[key].shape)} in the file, {tuple(own[key].shape)} in the network" for key in misshapen
-    ]
-    kinds = {"missing": (missing, ", "), "unexpected": (unexpected, ", "), "misshapen": (shapes, "; ")}
-    most = MOST_LISTED // sum(bool(listed) for listed, _ in kinds.values())
-    for kind, (listed, separator) in kinds.items():
-        rest = f" and {len(listed) - most} more" if len(listed) > most else ""
-        if listed:
-            problems.append(f"{kind}: {separator.join(listed[:most])}{rest}")
-    return "\n  ".join(problems)
+    return {key: _convert(w, own[key], key, name) for key, w in weights.items() if key not in ignore}
 
 
 def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
@@ -166,13 +102,56 @@ def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         name: the name of `content` in an error.
 
     Raises:
-        CheckpointError: there are none.
+        CheckpointError: there are none, or one of them is no array of plain numbers, or one name has two values.
     """
-    weights = content.get("model_state_dict", content)
-    tensors = {key: w for key, w in weights.items() if isinstance(w, Tensor)} if isinstance(weights, Mapping) else {}
+    held = content.get("model_state_dict", content)
+    tensors = {key: w for key, w in held.items() if isinstance(w, Tensor)} if isinstance(held, Mapping) else {}
     if not tensors:
-        raise CheckpointError(f"{name}: no tensor is there, only {', '.join(map(str, content)) or 'nothing'}")
-    return {".".join(part for part in str(key).split(".") if part != "module"): w for key, w in tensors.items()}
+        raise CheckpointError(
+            f"{name}: no tensor is there, only {shorten(map(_shorten_key, content), 10) or 'nothing'}"
+        )
+    weights: dict[str, Tensor] = {}
+    for key, weight in tensors.items():
+        own = ".".join(part for part in str(key).split(".") if part != "module")
+        kind = _describe_odd_kind(weight)
+        if kind:
+            raise CheckpointError(f"{name}: the weight {_shorten_key(key)} is {kind}, not an array of plain numbers")
+        twin = weights.setdefault(own, weight)
+        if twin is not weight and (twin.dtype != weight.dtype or not torch.equal(twin, weight)):
+            names = f"{_shorten_key(own)}, with and without `module` in the name"
+            raise CheckpointError(f"{name} holds a weight twice with different values: {names}")
+    return weights
+
+
+def _shorten_key(key: Any) -> str:
+    return str(key)[:80]
+
+
+def _describe_odd_kind(weight: Tensor) -> str:
+    """The kind of a tensor that cannot be a weight; nothing if it can."""
+    if weight.is_quantized:
+        return "quantised"
+    if weight.is_nested or weight.layout != torch.strided:
+        return "sparse"
+    if weight.is_complex():
+        return "complex"
+    return "without values" if weight.device.type == "meta" else ""
+
+
+def _convert(weight: Tensor, own: Tensor, key: str, name: str) -> Tensor:
+    """A weight in the number format of the network's own.
+
+    Raises:
+        CheckpointError: it holds another kind of numbers, or some that are not finite.
+    """
+    fits = weight.dtype in FLOATS if own.is_floating_point() else weight.dtype == own.dtype
+    if not fits:
+        held, needed = (str(of.dtype).removeprefix("torch.") for of in (weight, own))
+        raise CheckpointError(f"{name}: the weight {key} is of the type {held}, where {needed} is needed")
+    converted = weight.to(own.dtype)
+    if not converted.isfinite().all():  # after the conversion: a float64 may be too large for a float32
+        raise CheckpointError(f"{name}: the weight {key} holds values that are not finite; take another checkpoint")
+    return converted
 
 
 def check_glosses(content: Mapping[str, Any], path: str | Path, glosses: Sequence[str]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from typing import TypeVar
 
 import torch
+from torch import nn
 
-from utils.errors import InputError
+from utils.errors import InputError, explain_out_of_memory
 from utils.log import LOGGER
 from utils.text import plural
+
+Network = TypeVar("Network", bound=nn.Module)
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,6 +45,17 @@ def select_device(name: str) -> torch.device:
         found = plural(count, "CUDA device") if count else "no CUDA device"
         raise InputError(f"device {name} was asked for, but PyTorch finds {found} here; use --device auto or cpu")
     return torch.device("cuda", index)
+
+
+def move_to_device(model: Network, device: torch.device) -> Network:
+    """Move a network to a device, and return it.
+
+    Raises:
+        InputError: the device has too little memory for it.
+    """
+    remedy = "another program may be using it: choose another --device, or the cpu"
+    with explain_out_of_memory(lambda: f"while the network was moved to {device}; {remedy}"):
+        return model.to(device)
 
 
 def select_dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from utils.text import show_text
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory", re.IGNORECASE
+    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory"
+    # A tensor so large that its size is no number any more.
+    r"|size calculation overflowed|integer multiplication overflow|Overflow when unpacking long|without overflow",
+    re.IGNORECASE,
 )
 
 
@@ -32,3 +37,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     Only numpy has a type of its own for it everywhere; the others are told by what they say.
     """
     return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
+
+
+@contextmanager
+def explain_out_of_memory(explain: Callable[[], str]) -> Iterator[None]:
+    """Raise InputError where memory runs out while this is entered.
+
+    Args:
+        explain: gives what comes after "memory ran out" in the message: when, and what to do.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError, OverflowError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise InputError(f"memory ran out {explain()}") from error

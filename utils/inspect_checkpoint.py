@@ -43,7 +43,7 @@ def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
     numbers = sum(w.numel() for w in weights.values())
     by_type = ", ".join(f"{count} {name}" for name, count in types.most_common())
     lines.append(("weights", f"{numbers:,} numbers in {len(weights)} tensors ({by_type})"))
-    others = [f"{key} ({describe_value(value)})" for key, value in content.items() if is_other(content, key)]
+    others = [f"{cut(key)} ({describe_value(value)})" for key, value in content.items() if is_other(content, key)]
     return [*lines, ("also holds", ", ".join(others) or "nothing")]
 
 
@@ -61,12 +61,12 @@ def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     state, config = (content[key] if isinstance(content.get(key), Mapping) else {} for key in ("train_state", "config"))
     wer = (
         f"{state['best_wer']:.2f} % on dev, in epoch {state['best_epoch']}"
-        if state.get("best_epoch")
+        if state.get("best_epoch") and "best_wer" in state
         else "not recorded"
     )
     return [
-        ("corpus", str(config.get("dataset", "not recorded"))),
-        ("epoch", str(state.get("epoch", content.get("epoch", "not recorded")))),
+        ("corpus", cut(config.get("dataset", "not recorded"))),
+        ("epoch", cut(state.get("epoch", content.get("epoch", "not recorded")))),
         ("best WER", wer),
     ]
 
@@ -82,7 +82,7 @@ def describe_vocabulary(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     held: Sequence[str] | None = content.get("glosses")
     if not held:
         return [("glosses", "none: the dictionary must be given with --dict")]
-    return [("glosses", f"{len(held)}: {shorten(held, most=8)}")]
+    return [("glosses", f"{len(held)}: {shorten(map(cut, held), most=8)}")]
 
 
 def is_other(content: Mapping[str, Any], key: Any) -> bool:
@@ -96,14 +96,20 @@ def describe_value(value: Any) -> str:
     if isinstance(value, Mapping) and len(value) > 6:
         return f"{len(value)} entries"
     if isinstance(value, Mapping):
-        return ", ".join(map(str, value)) or "empty"
-    return str(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
+        return ", ".join(map(cut, value)) or "empty"
+    return cut(value) if isinstance(value, (bool, int, float, str)) else type(value).__name__
+
+
+def cut(value: object) -> str:
+    """A value as text of at most 60 characters: a file may hold anything."""
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def format_weights(path: str | Path) -> str:
     """Format a table of every weight: name, shape and type."""
     weights = extract_weights(load_checkpoint(path), str(path))
-    rows = [(name, str(tuple(w.shape)), str(w.dtype).removeprefix("torch.")) for name, w in weights.items()]
+    rows = [(cut(name), str(tuple(w.shape)), str(w.dtype).removeprefix("torch.")) for name, w in weights.items()]
     return format_table(("weight", "shape", "type"), rows)
 
 

@@ -43,6 +43,8 @@ def restore_random_states(states: dict[str, Any], device: torch.device) -> None:
     np.random.set_state((name, np.array(keys, dtype=np.uint32), position, has_gauss, cached))
     torch.set_rng_state(states["torch"])
     if "cuda" in states and device.type == "cuda":
-        torch.cuda.set_rng_state(states["cuda"], device)
+        held = states["cuda"]
+        # The first version kept a list with the state of every GPU.
+        torch.cuda.set_rng_state(held[device.index or 0] if isinstance(held, (list, tuple)) else held, device)
     if "mps" in states and device.type == "mps":
         torch.mps.set_rng_state(states["mps"])

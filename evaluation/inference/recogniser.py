@@ -29,7 +29,7 @@ from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
-from utils.device import select_device, select_dtype
+from utils.device import move_to_device, select_device, select_dtype
 from utils.temporal import TemporalSpec
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -113,7 +113,7 @@ class Recogniser(Generic[AnyNetwork]):
         vocabulary = choose_vocabulary(content, path, vocabulary)
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
-        model = model.to(select_device(device)).eval()
+        model = move_to_device(model, select_device(device)).eval()
         return Recogniser(
             TorchNetwork(model, config.precision), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE)
         )

@@ -106,7 +106,7 @@ def test_a_bare_state_dict_and_what_its_weights_tell(tmp_path, changes, key, val
 
 
 def test_weights_of_something_else(tmp_path):
-    torch.save({"epoch": 3, "train_state": 1, "config": [], "a.weight": torch.zeros(2)}, tmp_path / "other.pt")
+    torch.save({"epoch": 3, "state": 1, "options": [], "a.weight": torch.zeros(2)}, tmp_path / "other.pt")
     lines = said(tmp_path / "other.pt")
     assert lines["backbone"] == lines["classes"] == "not told by the weights"
     assert lines["weights"] == "2 numbers in 1 tensors (1 float32)"
@@ -143,4 +143,4 @@ def test_files_that_cannot_be_read_end_with_one_message(tmp_path):
     assert refused("nowhere.pt").startswith("error: there is no checkpoint")
     torch.save({"epoch": 3}, tmp_path / "empty.pt")
     assert refused("empty.pt").endswith("empty.pt: no tensor is there, only epoch")
-    assert "cannot be read" in refused("")
+    assert "is a folder, not a checkpoint" in refused("")

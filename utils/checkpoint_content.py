@@ -1,0 +1,180 @@
+"""What a checkpoint of this project holds, entry by entry; a file may come from anywhere, so every entry is checked.
+
+The configuration is checked by `config.load`, weights by `utils.checkpoint`, and the optimiser's tensors by
+`engine.optimizer_state`, which know what they must fit.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
+from torch import Tensor
+from typing_extensions import NotRequired, TypedDict
+
+from utils.checkpoint_file import CheckpointError
+
+# Strict, so that "16" or true is a mistake and not a number. Numbers end where a float64 still counts one by one.
+Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=2**53)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Rate = Annotated[float, Field(strict=True, ge=0)]  # infinity, but not NaN
+Text = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
+
+DEEPEST, MOST_VALUES = 32, 1_000_000
+"""Containers inside one another, and values in them all; a real checkpoint has a tenth of both."""
+MOST_BYTES = 2**30  # of tensors that claim more than the file has: equal numbers may be stored once
+
+
+class EpochEntry(TypedDict):
+    """An epoch of the learning curve, as `evaluation.reporting.history.EpochRecord` has it."""
+
+    epoch: Positive
+    loss: Finite
+    learning_rate: Finite
+    seconds: Finite
+    wer: NotRequired[Rate | None]
+    conv_wer: NotRequired[Rate | None]
+    gradient_norm: NotRequired[Finite | None]
+    skipped: NotRequired[Count]
+    dev: NotRequired[Text | None]
+
+
+class ProgressEntry(TypedDict, total=False):
+    """How far the epoch under way has come, as `engine.train_state.EpochProgress` has it."""
+
+    batches: Count
+    steps: Count
+    loss: Finite
+    gradient_norm: Finite
+    learning_rate: Finite
+    skipped: Count
+    seconds: Finite
+
+
+class TrainStateEntry(TypedDict, total=False):
+    """How far the training has come, as `engine.train_state.TrainState` has it."""
+
+    epoch: Count
+    step: Count
+    best_wer: Rate
+    best_epoch: Count
+    seconds: Finite
+    skipped: Count
+    progress: ProgressEntry
+    history: tuple[EpochEntry, ...]
+
+
+class GroupEntry(TypedDict):
+    """A group of the optimiser's weights; its settings beside them are those of the configuration."""
+
+    params: tuple[Count, ...]
+
+
+class OptimizerEntry(TypedDict):
+    """What PyTorch's optimisers keep for each weight, by its number."""
+
+    state: dict[Count, dict[Text, Any]]
+    param_groups: tuple[GroupEntry, ...]
+
+
+class RandomEntry(TypedDict, total=False):
+    """The states of one process's random generators, as `utils.seed.get_random_states` gives them."""
+
+    python: tuple[Count, tuple[Count, ...], Finite | None]
+    numpy: tuple[Text, tuple[Count, ...], Count, Count, Finite]
+    torch: InstanceOf[Tensor]
+    cuda: Any  # checked where such a device is
+    mps: Any
+
+
+class ClipsEntry(TypedDict):
+    """Which clips were trained on."""
+
+    clips: Count
+    digest: Text
+
+
+class CheckpointEntry(TypedDict, total=False):
+    """A checkpoint. Files of older versions lack the later entries."""
+
+    model_state_dict: dict[Text, Any]
+    optimizer_state_dict: OptimizerEntry
+    scheduler_state_dict: dict[Text, Any]
+    scaler_state_dict: dict[Text, Finite]
+    train_state: TrainStateEntry
+    random_states: RandomEntry
+    random_states_of_others: tuple[RandomEntry, ...]
+    processes: Positive
+    config: dict[Text, Any]
+    glosses: Annotated[tuple[Text, ...], Field(min_length=1)]
+    frame_size: Annotated[int, Field(strict=True, ge=1, le=65536)]
+    trained_on: ClipsEntry
+
+
+FOR_ALL = ("glosses", "frame_size", "train_state")  # entries that are read in a file without a configuration too
+
+
+def check_content(content: Any, path: str | Path) -> dict[Any, Any]:
+    """Check what was read from the file of a checkpoint, of this project or another.
+
+    Args:
+        content: what the file holds.
+        path: the file, whose size also bounds the tensors in it.
+
+    Returns:
+        the content.
+
+    Raises:
+        CheckpointError: it is no dictionary, its containers or tensors are endless, or an entry has the wrong type.
+    """
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
+    problem = _find_excess(content, Path(path).stat().st_size + MOST_BYTES)
+    if problem:
+        raise CheckpointError(f"{path} is refused: {problem}")
+    known = content if "config" in content else {key: content[key] for key in FOR_ALL if key in content}
+    try:
+        TypeAdapter(CheckpointEntry).validate_python(known)
+    except ValidationError as error:
+        raise CheckpointError(f"{path} is damaged or was changed: {_describe_mistake(error)}") from None
+    return content
+
+
+def _find_excess(content: Any, most_bytes: int) -> str:
+    """Say what about nested containers or tensors is endless; nothing if all is well.
+
+    A file of a few bytes can hold a container that stands twice in the next, and that twice in another one, and so on:
+    whoever follows all of them never ends.
+    """
+    stack, values, size, seen = [(content, 0)], 0, 0, set()
+    while stack:
+        value, depth = stack.pop()
+        values += 1
+        if values > MOST_VALUES:
+            return f"its containers hold more than {MOST_VALUES:,} values"
+        if depth > DEEPEST:
+            return f"its containers lie more than {DEEPEST} deep inside one another"
+        if isinstance(value, Mapping):
+            stack += [(inner, depth + 1) for pair in value.items() for inner in pair]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            stack += [(inner, depth + 1) for inner in value]
+        elif isinstance(value, (Tensor, np.ndarray)) and id(value) not in seen:
+            seen.add(id(value))
+            size += value.numel() * value.element_size() if isinstance(value, Tensor) else value.nbytes
+            if size > most_bytes:
+                return f"its tensors claim more than {most_bytes:,} bytes, which the file does not have"
+    return ""
+
+
+def _describe_mistake(error: ValidationError) -> str:
+    """The first mistake as a sentence."""
+    first = error.errors()[0]
+    place = ".".join(str(part)[:80] for part in first["loc"])
+    if first["type"] == "missing":
+        return f"it lacks {place}"
+    return f"{place} is {reprlib.repr(first['input'])}, where {first['msg'].lower().replace('tuple', 'list')}"
