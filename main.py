@@ -5,8 +5,10 @@ python main.py --phase test --load-weights FILE --device 0
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from config.keys import list_keys
@@ -109,7 +111,8 @@ def main(args: argparse.Namespace) -> None:
     try:
         config, notes = choose_config(args.config, args.overrides)
         # These imports bring PyTorch: neither --help nor a misspelt key has to wait for it.
-        with say_if_long(LOADING):
+        alone = "LOCAL_RANK" not in os.environ  # else one of several processes, which need not all say the same
+        with say_if_long(LOADING) if alone else nullcontext():
             from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
             from engine.run import run  # noqa: PLC0415
             from utils.ranks import local_rank  # noqa: PLC0415

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -95,4 +96,6 @@ def wrap_ddp(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn
         return model
     if sync_batchnorm:
         convert_sync_batchnorm(model, device)
+    # Kernels of one pixel have their gradients in another layout, which costs nothing to speak of.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -27,4 +29,6 @@ def build_scheduler(optimizer: torch.optim.Optimizer, args: OptimizerArgs, steps
         warmup = min(1.0, (step + 1) / (args.warmup_steps + 1))
         return args.gamma**passed * warmup
 
+    # The rate also moves where the very first step is skipped, e.g. for an overflow in fp16: that is no mistake.
+    warnings.filterwarnings("ignore", r"Detected call of `lr_scheduler\.step\(\)` before `optimizer\.step\(\)`")
     return LambdaLR(optimizer, compute_factor)

@@ -6,9 +6,29 @@ one on one CPU.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import torch.distributed.nn.functional as collective
+import torch.distributed as dist
 from torch import Tensor, nn
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes, with its gradient, which `torch.distributed.all_reduce` does not have."""
+
+    @staticmethod
+    def forward(_ctx: Any, values: Tensor) -> Tensor:
+        """Add up the tensors of all processes; each gets the sum."""
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_ctx: Any, *gradients: Tensor) -> Tensor:
+        """Add up the gradients: a value has part in the sum that every process goes on with."""
+        total = gradients[0].contiguous().clone()
+        dist.all_reduce(total)
+        return total
 
 
 class SyncBatchNorm(nn.BatchNorm2d):
@@ -29,11 +49,11 @@ class SyncBatchNorm(nn.BatchNorm2d):
         axes = [0, *range(2, x.ndim)]
         shape = [1, -1] + [1] * (x.ndim - 2)
         local = torch.cat([x.sum(axes), x.new_tensor([x.numel() / x.shape[1]])])  # (C + 1,)
-        total = collective.all_reduce(local)  # this one has a gradient, `torch.distributed.all_reduce` has none
+        total = SumOverProcesses.apply(local)
         count = total[-1].detach()
         mean = total[:-1] / count  # (C,)
         centred = x - mean.view(shape)
-        variance = collective.all_reduce(centred.square().sum(axes)) / count  # (C,)
+        variance = SumOverProcesses.apply(centred.square().sum(axes)) / count  # (C,)
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

@@ -39,7 +39,7 @@ def train(prepared, folder, *arguments: str) -> Path:
     """Run main.py, which becomes torchrun for several devices; for one it is called here, which starts sooner."""
     words = [*tiny_words(prepared, folder, **SETTINGS), *arguments]
     if "device=cpu,cpu" in arguments:
-        run_python("main.py", *words)
+        assert "Warning" not in run_python("main.py", *words).stderr  # of PyTorch, about what users cannot change
     else:
         main.main(main.parse_args(words))
     return folder

@@ -1,3 +1,5 @@
+import warnings
+
 import pytest
 import torch
 from torch import nn
@@ -26,6 +28,13 @@ def test_the_rate_falls_after_the_epochs_of_step():
 def test_the_rate_rises_in_the_warm_up():
     args = OptimizerArgs(base_lr=1.0, step=(100,), warmup_steps=3)
     assert rates(args, 10, 6) == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1])
+
+
+def test_a_first_step_that_is_skipped_is_no_mistake():
+    optimizer = build_optimizer(nn.Linear(1, 1), OptimizerArgs())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_scheduler(optimizer, OptimizerArgs(), 2).step()
 
 
 def test_adam_and_sgd_get_their_settings():
