@@ -27,6 +27,7 @@ import numpy as np
 
 from dataset.image import FrameError, decode_image
 from dataset.manifest import Manifest
+from utils.files import plain_path
 from utils.plain_json import parse_json
 
 VERSION = 1
@@ -221,7 +222,8 @@ def _open_environment(path: Path) -> lmdb.Environment:
 
     Without a lock, as nothing ever writes to a finished file. Read-ahead stays on: most of a clip is read, in order.
     """
-    environment = lmdb.open(str(path), subdir=False, readonly=True, lock=False, create=False)
+    with plain_path(path) as plain:
+        environment = lmdb.open(str(plain), subdir=False, readonly=True, lock=False, create=False)
     size, needed = path.stat().st_size, (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     if size < needed:  # reading behind the end of a file that is mapped into memory would end the process
         raise ValueError(f"{size} bytes, where there should be {needed}: its end is missing")

@@ -19,6 +19,8 @@ from dataset.frames import (
 )
 from dataset.video_file import REPLACE, read_frames_of_file
 from dataset.video_scan import scan_file
+from utils.text import number_repeats, show_name
+from utils.unicode import find_on_disk, to_nfc
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".3gp", ".mts", ".m2ts"}
@@ -104,15 +106,17 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
 def list_clips(path: str | Path) -> dict[str, Path]:
     """List the clips at `path` by name, in natural order.
 
+    Names are texts in NFC (`utils.text.show_name`); where those of several files are the same so, they are numbered.
+
     A file is one clip and so is a folder with images in it. Any other folder holds clips: its videos and its folders
     of images; where there is no video, each of its folders must be one. Hidden files are left out.
 
     Raises:
         FrameError: nothing is there, or images and videos lie side by side.
     """
-    path = Path(path)
+    path = find_on_disk(Path(path))
     if path.is_file():
-        return {path.stem: path}
+        return {_name_clip(path.stem): path}
     _check_is_folder(path)
     if not path.is_dir():
         raise FrameError(f"there is no file or folder {path}")
@@ -125,15 +129,21 @@ def list_clips(path: str | Path) -> dict[str, Path]:
             "of a clip into a folder of their own"
         )
     if images or _find_image_folder(path) != path:
-        return {path.resolve().name: path}
+        return {_name_clip(path.resolve().name): path}
     folders = [entry for entry in visible if entry.is_dir()]
     holding = [entry for entry in folders if _holds_images(_find_image_folder(entry))]
     clips = sorted((*videos, *(holding if videos else folders)), key=natural_sort_key)
     if not videos and not holding:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES | VIDEO_SUFFIXES))
         raise FrameError(f"the folder {path} holds neither images nor videos ({kinds}), nor folders of images")
-    stems = {entry.stem if entry.is_file() else entry.name: entry for entry in clips}
-    return stems if len(stems) == len(clips) else {entry.name: entry for entry in clips}
+    names = [entry.stem if entry.is_file() else entry.name for entry in clips]
+    if len(set(names)) < len(clips):
+        names = [entry.name for entry in clips]
+    return dict(zip(number_repeats(map(_name_clip, names)), clips, strict=True))
+
+
+def _name_clip(name: str) -> str:
+    return to_nfc(show_name(name))
 
 
 def _open_file(path: Path, allow_truncated: bool) -> Video:

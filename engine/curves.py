@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +18,7 @@ from evaluation.evaluate import EvaluationData
 from evaluation.evaluation_result import EvaluationResult
 from slr_network import SLRModel
 from utils import ranks
+from utils.files import plain_path
 
 
 class Curves:
@@ -33,18 +35,22 @@ class Curves:
         self.step = step
         self.interval = interval
         self.writer: SummaryWriter | None = None
+        self._opened = ExitStack()  # TensorBoard opens its file by name for every point
         self._clips, self._seconds = 0, 0.0  # since the last point
 
     def __enter__(self) -> Curves:
         if ranks.rank() == 0:
             # Steps after the last checkpoint are done again on resuming: without a purge their points would come twice.
-            self.writer = SummaryWriter(str(self.folder), purge_step=self.step + 1)
+            self.writer = SummaryWriter(
+                str(self._opened.enter_context(plain_path(self.folder))), purge_step=self.step + 1
+            )
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self.writer:
             self.writer.close()
             self.writer = None
+            self._opened.close()
 
     def add_step(self, step: int, result: StepResult, clips: int, seconds: float) -> None:
         """Note a step; every `interval` steps each curve gets a point.

@@ -24,19 +24,22 @@ NUMBERED = "{stem}{suffix}.{number:03d}"
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed onto it when the block ends without an error.
 
-    The temporary file keeps the suffix of `path`, so that writers which look at it (images) work. Whatever
-    goes wrong inside the block, a full disk included, an older file at `path` stays as it was.
+    The temporary file keeps the suffix of `path`, so that writers which look at it (images) work; the rest of its path
+    is one that every library can open (`plain_path`). Whatever goes wrong inside the block, a full disk included, an
+    older file at `path` stays as it was.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # In the folder of `path`, since a rename is done at once only within one file system. The name is cut, because file
-    # systems allow few characters (often 255 bytes), and hidden, so that no reader of the folder takes a half-written
-    # file for a whole one.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:100]}.", suffix=path.suffix, dir=path.parent)
+    # systems allow few bytes (often 255), and hidden, so that no reader of the folder takes a half-written file for a
+    # whole one.
+    start = os.fsencode(path.stem)[:100].decode("utf-8", "ignore")
+    handle, name = tempfile.mkstemp(prefix=f".{start}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
-        yield temporary
+        with plain_path(temporary) as plain:
+            yield plain
         with temporary.open("rb") as written:
             os.fsync(written.fileno())  # else a power cut after the rename could leave an empty file in its place
         umask = os.umask(0)  # can only be asked for by setting it
@@ -45,6 +48,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """The path for libraries that are written in C++: of one that is not UTF-8, another way to the same file.
+
+    They refuse such a path, or the process ends in them. Inside the block a link in the system's temporary folder leads
+    to the file, or to its folder if it does not exist yet.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory(prefix="link-") as home:
+            folder = Path(home, "folder")
+            folder.symlink_to(path.parent.absolute(), target_is_directory=True)
+            plain = folder / path.name
+            if show_text(path.name) != path.name:
+                plain = Path(home, f"file{show_text(path.suffix)}")
+                plain.symlink_to(path.absolute())
+            yield plain
+    else:
+        yield path
 
 
 def set_aside(path: Path, pattern: str = "{stem}-{number}{suffix}") -> Path:

@@ -12,6 +12,7 @@ from itertools import count
 ERRORS = "mstfnet.escape"
 """The name of the error handler that `escaping_errors` registers."""
 
+_CONTROLS = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 _SURROGATES = re.compile("[\ud800-\udfff]+")
 _ESCAPED_BYTES = re.compile("[\udc80-\udcff]+")
 
@@ -65,6 +66,11 @@ def show_text(text: object) -> str:
     Python keeps such bytes as lone surrogates, with which a file is found, but which no text file can hold.
     """
     return _SURROGATES.sub(lambda found: _show_surrogates(found[0]), str(text))
+
+
+def show_name(name: str) -> str:
+    r"""The name of a file as `show_text` has it, and with `\x0A` and the like for ends of lines and other controls."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02X}", show_text(name))
 
 
 def number_repeats(texts: Iterable[str]) -> list[str]:

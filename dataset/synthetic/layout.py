@@ -67,8 +67,8 @@ class Layout(ABC):
             if number == 0:
                 path.parent.mkdir(parents=True, exist_ok=True)
             bgr = cv2.cvtColor(self.convert_picture(frame), cv2.COLOR_RGB2BGR)
-            if not cv2.imwrite(str(path), bgr, self.encoding):
-                raise OSError(f"cannot write {path}: is the disk full?")
+            # Not cv2.imwrite, in which a path that is not UTF-8 ends the process.
+            path.write_bytes(cv2.imencode(path.suffix, bgr, self.encoding)[1].tobytes())
         return number + 1
 
     def write_extras(self, root: Path, lengths: Lengths) -> None:  # noqa: B027  most layouts have none

@@ -13,7 +13,7 @@ from evaluation.heat.request import ClipChoice, HeatRequest
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.errors import is_out_of_memory
-from utils.text import shorten
+from utils.text import shorten, show_name
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
         if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
         video = open_video(path, rate, choice.allow_truncated)
-        return ChosenClip(recogniser, video, path.stem if path.is_file() else path.name, None)
+        return ChosenClip(recogniser, video, show_name(path.stem if path.is_file() else path.name), None)
     manifest, clip = find_corpus_clip(recogniser, choice)
     # With the size of this corpus's frames, as the evaluation has it, whatever size the network was trained on.
     recogniser = replace(recogniser, frame_size=manifest.frame_size)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pympi.Elan import Eaf
 
 from evaluation.inference.transcript import Transcript, round_to_milliseconds
+from utils.text import show_name
 
 GLOSS_TIER, CONFIDENCE_TIER = "gloss", "confidence"
 
@@ -42,5 +43,6 @@ def _link_video(eaf: Eaf, video: Path, path: Path) -> None:
     near = os.path.relpath(video.resolve(), path.resolve().parent).replace(os.sep, "/")
     if not near.startswith("../"):
         near = f"./{near}"
-    address = "file:///" + video.resolve().as_posix().lstrip("/")  # spaces and all, as ELAN itself writes it
+    near = show_name(near)
+    address = "file:///" + show_name(video.resolve().as_posix()).lstrip("/")  # spaces and all, as ELAN itself writes it
     eaf.add_linked_file(address, relpath=near, mimetype=mimetypes.guess_type(video.name)[0] or "video/*")

@@ -16,6 +16,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser
 from utils.checkpoint import CheckpointError
 from utils.errors import ParseError
+from utils.files import plain_path
 from utils.plain_json import parse_json
 from utils.temporal import TemporalSpec
 
@@ -57,7 +58,8 @@ def load_onnx(path: str | Path) -> Recogniser:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors only: its warnings about the graph mean nothing to a user
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        with plain_path(Path(path)) as plain:
+            session = onnxruntime.InferenceSession(str(plain), options, providers=["CPUExecutionProvider"])
     except UNREADABLE as error:
         raise CheckpointError(f"{path} cannot be read as ONNX: {error}") from error
     stored = session.get_modelmeta().custom_metadata_map

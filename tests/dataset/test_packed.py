@@ -154,3 +154,10 @@ def test_another_version_is_refused(jpegs, monkeypatch):
     monkeypatch.setattr("dataset.packed.VERSION", 2)
     with pytest.raises(FrameError, match="has version 1, version 2 is needed: pack it again"):
         Pack(path)
+
+
+def test_a_pack_may_lie_in_a_folder_of_any_name(packed, tmp_path):
+    moved = shutil.copytree(packed, tmp_path / "caf\udce9")
+    name = Manifest.load(moved / "train.json").clips[0].id
+    there, here = (Pack(pack_path(home, "train")).open_clip(name) for home in (moved, packed))
+    assert np.array_equal(read_frames(there), read_frames(here))

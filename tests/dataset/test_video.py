@@ -181,3 +181,18 @@ def test_folders_that_hold_no_clips_or_both_kinds(tmp_path):
     make_video(make_images(tmp_path / "both", ramp(2)) / "clip.mp4", ramp(2))
     with pytest.raises(FrameError, match="holds 2 images and 1 videos"):
         list_clips(tmp_path / "both")
+
+
+def test_names_of_clips_are_texts_whatever_the_files_are_called(tmp_path):
+    for name in (b"a\xe9.mp4", b"a\\xE9.mp4", "U\u0308.mp4".encode(), "\u00dc.mp4".encode(), b"b\nc.mp4"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).touch()
+    clips = list_clips(tmp_path)
+    assert {r"a\xE9", r"a\xE9-2", "Ü", "Ü-2", r"b\x0Ac"} == clips.keys()
+    assert len({path.name for path in clips.values()}) == 5
+    assert all(path.exists() for path in clips.values())
+    assert list(list_clips(tmp_path / "a\udce9.mp4").items()) == [(r"a\xE9", tmp_path / "a\udce9.mp4")]
+
+
+def test_a_video_is_found_in_the_form_that_the_disk_has(tmp_path):
+    (tmp_path / "U\u0308.mp4").touch()
+    assert list_clips(tmp_path / "\u00dc.mp4") == {"\u00dc": tmp_path / "U\u0308.mp4"}

@@ -1,8 +1,9 @@
 import json
+import os
 
 import pytest
 
-from utils.files import atomic_path, set_aside, write_json, write_text
+from utils.files import atomic_path, plain_path, set_aside, write_json, write_text
 from utils.table import format_table
 
 
@@ -58,3 +59,33 @@ def test_files_are_valid_utf8_whatever_names_they_speak_of(tmp_path):
     assert json.loads((tmp_path / "a.json").read_text("utf-8")) == value | {"video": r"caf\xE9\ud83d.mp4"}
     write_json(tmp_path / "b.json", value, keep_names=True)
     assert json.loads((tmp_path / "b.json").read_text("utf-8")) == value
+
+
+UNDECODABLE = os.fsdecode(b"caf\xe9")
+
+
+def test_libraries_get_a_path_that_utf8_can_spell(tmp_path):
+    folder = tmp_path / UNDECODABLE
+    folder.mkdir()
+    for name in ("a.txt", f"{UNDECODABLE}.txt"):
+        with atomic_path(folder / name) as temporary:
+            str(temporary).encode()
+            assert temporary.suffix == ".txt"
+            temporary.write_text(name[:1], encoding="utf-8")
+        assert (folder / name).read_text(encoding="utf-8") == name[:1]
+        with plain_path(folder / name) as plain:
+            assert str(plain).encode() != os.fsencode(folder / name)
+            assert plain.read_text(encoding="utf-8") == name[:1]
+            assert plain.suffix == ".txt"
+        assert not plain.exists()
+    with plain_path(folder) as plain:
+        assert sorted(plain.iterdir()) == sorted(plain / path.name for path in folder.iterdir())
+    assert len(list(folder.iterdir())) == 2
+    with plain_path(tmp_path / "ä.txt") as plain:
+        assert plain == tmp_path / "ä.txt"
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    name = 83 * "我" + ".txt"  # 253 bytes
+    write_text(tmp_path / name, "a")
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from utils.text import did_you_mean, number_repeats, plural, shorten, show_text
+from utils.text import did_you_mean, number_repeats, plural, shorten, show_name, show_text
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,8 @@ def test_the_bytes_of_a_real_name_are_shown():
 def test_equal_texts_are_numbered():
     assert number_repeats(["a", "b"]) == ["a", "b"]
     assert number_repeats(["a", "a", "a-2", "a"]) == ["a", "a-3", "a-2", "a-4"]
+
+
+def test_names_hold_no_ends_of_lines():
+    assert show_name("a\nb\x1b[31m\udce9\u2028.mp4") == r"a\x0Ab\x1B[31m\xE9\x2028.mp4"
+    assert show_name("U\u0308 我") == "U\u0308 我"

@@ -98,6 +98,22 @@ def test_eaf_is_xml_in_the_order_of_its_schema(transcript, tmp_path):
     assert (last.get("NAME"), int(last.text)) == ("lastUsedAnnotationId", max(numbers))
 
 
+def test_every_format_is_utf8_whatever_the_video_is_called(transcript, tmp_path):
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    video = folder / "a\udce9\x01.mp4"
+    video.touch()
+    for suffix in FORMATS:
+        path = folder / f"out\udce9{suffix}"
+        save_transcript(replace(transcript, name=r"a\xE9", video=video, words=WORDS[:2]), path)
+        assert path.read_bytes().decode("utf-8")
+    root = ElementTree.parse(folder / "out\udce9.eaf").getroot()
+    (media,) = root.iter("MEDIA_DESCRIPTOR")
+    assert media.get("MEDIA_URL").endswith(r"/caf\xE9/a\xE9\x01.mp4")
+    assert media.get("RELATIVE_MEDIA_URL") == r"./a\xE9\x01.mp4"
+    assert json.loads((folder / "out\udce9.json").read_text("utf-8"))["video"].endswith("/caf\\xE9/a\\xE9\x01.mp4")
+
+
 def test_eaf_of_images_links_no_video(transcript, tmp_path):
     save_transcript(replace(transcript, video=tmp_path), tmp_path / "out.eaf")
     assert Eaf(str(tmp_path / "out.eaf")).get_linked_files() == []
