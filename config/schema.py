@@ -33,6 +33,8 @@ def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
 
 
 Text = Annotated[str, Field(min_length=1), AfterValidator(refuse_zero_characters), WrapValidator(keep_undecodable)]
+# Files of earlier systems write '' for no value.
+OptionalText = Annotated[Text | None, BeforeValidator(lambda value: None if value == "" else value)]
 
 
 def _refuse_switch(value: Any) -> Any:
@@ -48,7 +50,7 @@ Real = Annotated[float, BeforeValidator(_refuse_switch)]
 Count = Annotated[Whole, Field(ge=0, le=MOST_NUMBER)]
 Positive = Annotated[Whole, Field(ge=1, le=MOST_NUMBER)]
 Clips = Annotated[Whole, Field(ge=1, le=2**16)]
-Frames = Annotated[Whole, Field(ge=1, le=100_000)]
+Frames = Annotated[Whole, Field(ge=1, le=10_000)]
 Weight = Annotated[Real, Field(ge=0, le=10**6)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 Rate = Annotated[Real, Field(gt=0, le=1000)]
@@ -107,7 +109,7 @@ class FeederArgs:
     __pydantic_config__ = STRICT
 
     datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
-    features: Text | None = None  # the folder that --phase features wrote
+    features: OptionalText = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
     frame_interval: Frames = 1  # 2 takes every second frame
     image_scale: Annotated[Real, Field(gt=0, le=MOST_PIXELS)] = 1.0  # above 1 it is a size in pixels
@@ -171,7 +173,7 @@ class Config:
     beam_width: Annotated[Whole, Field(ge=1, le=10_000)] = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
     evaluate_tool: Scorer = "python"
-    sclite_path: Text | None = None
+    sclite_path: OptionalText = None
     normalise: Rules = "phoenix2014"
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
@@ -181,8 +183,8 @@ class Config:
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
     compile: bool = False
     freeze_bn: bool = False
-    load_weights: Text | None = None
-    load_checkpoints: Text | None = None
+    load_weights: OptionalText = None
+    load_checkpoints: OptionalText = None
     resume: bool = False
     allow_changes: bool = False
     ignore_weights: tuple[Text, ...] = ()

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 
+from utils.plain_json import parse_json
+
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 STALE = 600.0  # seconds without a sign of life after which a run elsewhere is given up
 
@@ -73,8 +75,8 @@ def identify_this_process() -> RunOwner:
 def parse_owner(text: str) -> RunOwner | None:
     """The owner that a lock's content names; None if it is empty, half written or something else."""
     try:
-        owner = RunOwner(**json.loads(text))
-    except (ValueError, TypeError, RecursionError):
+        owner = RunOwner(**parse_json(text, "the lock"))
+    except (ValueError, TypeError):
         return None
     texts = (owner.host, owner.boot, owner.pids, owner.began, owner.since)
     is_sound = all(isinstance(part, str) for part in texts) and type(owner.pid) is int and 0 < owner.pid < 2**31
