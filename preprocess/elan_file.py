@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
@@ -85,9 +87,14 @@ class ElanFile:
         if not gloss_tiers:
             return [Sentence(tier, s.start, s.end, tuple(to_nfc(s.text).split())) for s in sentences]
         glosses: dict[str, list[tuple[int, int, int, str]]] = {sentence.id: [] for sentence in sentences}
+        starts = [sentence.start for sentence in sentences]
         for number, name in enumerate(gloss_tiers):
             for gloss in self.read_tier(name):
-                owner = self._find_owner(gloss, sentences)
+                owner = next((above for above in self._walk_up(gloss.id) if above in glosses), None)
+                if owner is None:
+                    middle = (gloss.start + gloss.end) / 2
+                    last = bisect_right(starts, middle) - 1  # of those that begin before the middle
+                    owner = sentences[last].id if last >= 0 and middle < sentences[last].end else None
                 if owner is not None and gloss.text.split():
                     # A blank within the text of one annotation is no border between glosses.
                     glosses[owner].append((gloss.start, gloss.place, number, "_".join(to_nfc(gloss.text).split())))
@@ -99,13 +106,10 @@ class ElanFile:
             tiers = ", ".join(repr(tier) for tier in self.eaf.tiers) or "none"
             raise PreparationError(f"{self.path} has no tier {name!r}; it has: {tiers}")
         aligned, dependent, *_ = self.eaf.tiers[name]
-        times = self._complete_times(aligned)
-        found = [Annotation(id_, *times[id_], 0, text) for id_, (_, _, text, _) in aligned.items()]
+        found = [Annotation(id_, *self._find_time(id_), 0, text) for id_, (_, _, text, _) in aligned.items()]
         for id_, (_, text, _, _) in dependent.items():
             *_, ancestor = self._walk_up(id_)
-            owner = self.eaf.annotations[ancestor]
-            start, end = self._complete_times(self.eaf.tiers[owner][0])[ancestor]
-            found.append(Annotation(id_, start, end, _count_predecessors(id_, dependent), text))
+            found.append(Annotation(id_, *self._find_time(ancestor), _count_predecessors(id_, dependent), text))
         return found
 
     def find_signer(self, tier: str) -> str:
@@ -113,14 +117,13 @@ class ElanFile:
         participant = self.eaf.tiers[tier][2].get("PARTICIPANT", "")
         return "_".join(participant.split()) or "_".join(self.path.stem.split())
 
-    def _find_owner(self, gloss: Annotation, sentences: Sequence[Annotation]) -> str | None:
-        """The id of the sentence that a gloss belongs to; None if it lies in none."""
-        ids = {sentence.id for sentence in sentences}
-        for above in self._walk_up(gloss.id):
-            if above in ids:
-                return above
-        middle = (gloss.start + gloss.end) / 2
-        return next((s.id for s in sentences if s.start <= middle < s.end), None)
+    def _read_offset(self, text: str) -> int:
+        try:
+            return int(text)
+        except ValueError:
+            raise PreparationError(
+                f"{self.path}: the offset of its video (TIME_ORIGIN) is {text!r}, no number"
+            ) from None
 
     def _walk_up(self, id_: str) -> Iterator[str]:
         """Yield the ids of an annotation and of those that it belongs to, up to the one that has a time."""
@@ -132,13 +135,27 @@ class ElanFile:
             id_ = dependent[id_][0]
         raise PreparationError(f"{self.path}: the annotation {id_} belongs to itself; repair the file in ELAN")
 
+    def _find_time(self, id_: str) -> tuple[int, int]:
+        if id_ not in self._times:
+            raise PreparationError(f"{self.path}: no time is known of the annotation {id_}; does ELAN open the file?")
+        return self._times[id_]
+
+    @cached_property
+    def _times(self) -> dict[str, tuple[int, int]]:
+        """The times of all annotations that have some, by their ids."""
+        times: dict[str, tuple[int, int]] = {}
+        for aligned, *_ in self.eaf.tiers.values():
+            times |= self._complete_times(aligned)
+        return times
+
     def _complete_times(self, aligned: Mapping[str, tuple]) -> dict[str, tuple[int, int]]:
         """The times of a tier's annotations by their ids; those that ELAN left open divide the time between evenly."""
         slots = list(dict.fromkeys(slot for start, end, *_ in aligned.values() for slot in (start, end)))
         known = [(place, time) for place, slot in enumerate(slots) if (time := self.eaf.timeslots[slot]) is not None]
         if not known:
             return {}
-        filled = np.interp(np.arange(len(slots)), *zip(*known, strict=True)).round().astype(int).tolist()
+        known_places, known_times = zip(*known, strict=True)
+        filled = np.interp(range(len(slots)), known_places, known_times).round().astype(int).tolist()
         times = dict(zip(slots, filled, strict=True))
         return {id_: (times[start], times[end]) for id_, (start, end, *_) in aligned.items()}
 
@@ -168,7 +185,7 @@ class ElanFile:
                 for place in (*([folder / name] if folder else []), linked, near / name):
                     path = find_on_disk(place)
                     if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
-                        return path, int(link.get("TIME_ORIGIN", 0))
+                        return path, self._read_offset(link.get("TIME_ORIGIN", "0"))
         for place in (*([folder] if folder else []), near):
             for path in sorted(place.glob("*")):
                 if path.stem == self.path.stem and path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
@@ -182,9 +199,17 @@ class ElanFile:
 def read_elan_file(path: Path) -> ElanFile:
     """Read an annotation file; PreparationError if it is none."""
     try:
-        return ElanFile(path, Eaf(str(path), suppress_version_warning=True))
+        eaf = Eaf(str(path), suppress_version_warning=True)
     except Exception as error:  # pympi raises whatever a file that is not ELAN's makes of its parser
         raise PreparationError(f"{path} cannot be read as ELAN's: {error!r}; does ELAN open it?") from error
+    for name, (aligned, dependent, *_) in eaf.tiers.items():
+        lost = {slot for start, end, *_ in aligned.values() for slot in (start, end)} - eaf.timeslots.keys()
+        lost |= {owner for owner, *_ in dependent.values()} - eaf.annotations.keys()
+        if lost:
+            raise PreparationError(
+                f"{path}: the tier {name!r} refers to {min(lost)}, which is not there; does ELAN open it?"
+            )
+    return ElanFile(path, eaf)
 
 
 def _count_predecessors(id_: str, dependent: Mapping[str, tuple]) -> int:

@@ -45,10 +45,12 @@ def _make_row(manifest: Manifest) -> tuple[str, ...]:
 def _list_unseen_glosses(manifests: Sequence[Manifest]) -> list[str]:
     """List how many glosses can't be learnt: they are in a split's labels, but never in those of train."""
     glosses = {manifest.split: {gloss for clip in manifest.clips for gloss in clip.glosses} for manifest in manifests}
+    unseen = {split: members - glosses["train"] for split, members in glosses.items() if split != "train"}
     return [
-        f"{split}: {len(members - glosses['train'])} of {len(members)} different glosses never occur in train"
-        for split, members in glosses.items()
-        if split != "train"
+        f"{split}: {len(missing)} of {len(glosses[split])} different glosses never occur in train"
+        if missing
+        else f"{split}: all {len(glosses[split])} different glosses occur in train"
+        for split, missing in unseen.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """From ELAN's files to a corpus: which annotations become clips, with which glosses, cut at which frames."""
 
 import csv
+import random
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from dataset.manifest import Manifest
 from dataset.video import open_video
 from preprocess import from_elan
 from preprocess.corpora.corpus import PreparationError
+from preprocess.elan_file import read_elan_file
 from preprocess.prepare import prepare
 from tests.helpers.videos import make_video, ramp
 
@@ -214,3 +216,33 @@ def test_the_corpus_can_be_prepared_and_a_table_that_was_changed_is_kept(talk, r
     assert [clip.num_frames for clip in Manifest.load(tmp_path / "out/train.json").clips] == [5, 4]
     assert "the older table is now " in run(talk, "--tier", "left")[1]
     assert (tmp_path / "corpus/corpus.csv.001").read_text().endswith(",dev\n")
+
+
+def test_damaged_files_of_elan_are_errors_with_a_sentence(tmp_path):
+    """A hundred files in which values are exchanged, or pieces are missing."""
+    draw = random.Random(5)
+    (tmp_path / "my talk.mp4").touch()
+    values = [*re.findall(r'"([^"]*)"', ELAN), "", "-5", "9" * 30, "\u00e9"]
+    refused = 0
+    for number in range(100):
+        text = ELAN.replace('"ORIGIN"', '"0"')
+        for _ in range(draw.randint(1, 4)):
+            start, end = sorted((draw.randrange(len(text)), draw.randrange(len(text))))
+            if draw.random() < 0.5:
+                text = text[:start] + text[min(end, start + 40) :]
+            else:
+                places = [found.span(1) for found in re.finditer(r'"([^"]*)"', text)]
+                begin, stop = draw.choice(places)
+                text = text[:begin] + draw.choice(values) + text[stop:]
+        path = tmp_path / f"{number}.eaf"
+        path.write_text(text, encoding="utf-8")
+        try:
+            file = read_elan_file(path)
+            file.find_video(None)
+            file.find_signer("sentence" if "sentence" in file.eaf.tiers else "left")
+            for tiers in (["gloss"], ["left", "gloss"], ["translation"], []):
+                assert all(isinstance(s.start, int) for s in file.list_sentences("sentence", tiers))
+        except PreparationError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert 20 < refused < 100
