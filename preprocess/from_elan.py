@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from dataset.video import Video, open_video
-from dataset.video_writer import write_video
+from dataset.write_video import write_video
 from evaluation.ctm import FormatError, check_gloss
 from preprocess.corpora.corpus import PreparationError
 from preprocess.corpora.custom import format_mistakes
@@ -30,6 +30,7 @@ from utils.text import plural
 
 CLIPS = "clips"
 """The folder beside the table that the clips are written to."""
+CRF = 12  # of the clips, which hardly differ from the video
 BEYOND = 0.5  # seconds that an annotation may end after the last picture: sound is often a little longer
 
 
@@ -174,7 +175,7 @@ def cut_clips(video: Video, clips: Sequence[ClipToCut], folder: Path) -> None:
         frames = video.frames([index for clip in layer for index in range(clip.first, clip.end)])
         for clip in tqdm(layer, desc=video.path.name, unit="clip", leave=False, disable=None):
             own = islice(frames, clip.end - clip.first)
-            write_video(folder / f"{clip.id}.mp4", own, video.times[clip.first : clip.end + 1])
+            write_video(folder / f"{clip.id}.mp4", own, video.times[clip.first : clip.end + 1], CRF)
 
 
 def _split_into_layers(clips: Sequence[ClipToCut]) -> Iterator[list[ClipToCut]]:

@@ -14,7 +14,7 @@ from pympi.Elan import Eaf
 from dataset.synthetic.layout import Layout, Lengths, SyntheticClip, name_signer
 from dataset.synthetic.motion import FPS
 from dataset.video import open_video
-from dataset.video_writer import write_video
+from dataset.write_video import write_video
 from utils.files import write_text
 
 

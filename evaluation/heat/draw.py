@@ -9,12 +9,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dataset.write_video import HIGHEST_RATE, write_video
 from evaluation.ctm import CtmWord
 from evaluation.heat.contact_sheet import ContactSheet, Pictures
 from evaluation.heat.heat_map import HeatMap
 from evaluation.heat.shown_clip import Region, ShownClip
 from evaluation.inference.overlay import BACKGROUND, NARROWEST, Band
-from evaluation.inference.write_video import HIGHEST_RATE, write_video
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
 from utils.text import plural
@@ -74,7 +74,7 @@ def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]
         a line about each of them, and warnings, for the user.
 
     Raises:
-        TranscriptError: the video cannot be written.
+        InputError: the video cannot be written.
         OSError: a file cannot be written.
     """
     title = list_title_lines(clip, heat_map)
@@ -117,7 +117,7 @@ def save_video(images: Pictures, rate: float, heat_map: HeatMap, font: Font, pat
     """Write pictures (H, W, 3) uint8 RGB as a video, whole or not at all, a band of glosses below them.
 
     Raises:
-        TranscriptError: the video cannot be written.
+        InputError: the video cannot be written.
     """
     times = np.arange(len(images) + 1) / min(rate, HIGHEST_RATE)
     spans = ((gloss, float(times[first]), float(times[end])) for gloss, (first, end) in heat_map.glosses)

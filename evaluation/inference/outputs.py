@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dataset.video import Video
+from dataset.write_video import check_video_name
 from evaluation.inference.formats import CTM, check_ctm_ids, check_format, save_transcript
 from evaluation.inference.overlay import write_overlay
 from evaluation.inference.transcript import Transcript, TranscriptError
-from evaluation.inference.write_video import check_video_name
 
 NAME = "{name}"
 """Stands for the name of the clip in the name of a file."""

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from dataset.sampling import sample_at_rate, sample_every_frame
 from dataset.video import Video
+from dataset.write_video import HIGHEST_RATE, write_video
 from evaluation.ctm import CtmWord
 from evaluation.inference.transcript import TranscriptError
-from evaluation.inference.write_video import HIGHEST_RATE, write_video
 from utils.fonts import Font, find_font
 
 NARROWEST = 480  # pixels: narrower videos are enlarged, or letters would be too small to read
@@ -39,7 +39,8 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
 
     Raises:
         FrameError: a frame cannot be read.
-        TranscriptError: the video would be overwritten, or cannot be written.
+        TranscriptError: the video would be overwritten.
+        InputError: it cannot be written.
     """
     path = Path(path)
     if path.exists() and path.samefile(video.path):

@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from evaluation.wer_result import Alignment
+from utils.text import plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 DASH = "\u2013"
@@ -51,6 +52,7 @@ def render_page(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = format_percent
+    environment.filters["plural"] = plural
     environment.filters["interval"] = format_interval
     environment.filters["minus"] = lambda text: text.replace("-", MINUS)
     return environment.get_template(template).render(**values)

@@ -103,3 +103,11 @@ def test_twelve_hundred_sentences_make_less_than_five_megabytes():
 
 def test_every_rule_set_is_explained():
     assert CONVENTIONS.keys() == RULE_SETS.keys()
+
+
+def test_one_is_not_several():
+    text = render_report(make_report(evaluation([("s1", "Ann", "E", "E")], known="A")))
+    assert "1 sentence, 1 of them" in text
+    assert "of 1 gloss</p>" in text
+    assert "1 gloss, signed 1 time (" in text
+    assert "read correctly 1 time." in text

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dataset.video import open_video
-from evaluation.inference.transcript import TranscriptError
-from evaluation.inference.write_video import write_video
+from dataset.write_video import write_video
 from tests.helpers.needs import BROWSER, needs_browser
 from tests.helpers.videos import SHARED, noise, ramp
+from utils.errors import InputError
 
 SUFFIXES = ["mp4", "webm"]
 PAGE = """<video id="video" src="{name}" preload="auto"></video><p id="said">nothing</p><script>
@@ -73,6 +73,16 @@ def test_names_of_files_mean_nothing(tmp_path, monkeypatch, name):
     assert open_video(tmp_path / name, 25).num_frames == 3
 
 
+def test_a_lower_rate_factor_is_nearer_to_the_pictures(tmp_path):
+    pictures = list(open_video(SHARED / "browser.webm", 25).frames(range(20)))
+    off = []
+    for crf in (30, None, 12):
+        write_video(tmp_path / "out.mp4", pictures, np.arange(21) / 25, crf)
+        written = open_video(tmp_path / "out.mp4", 25).frames(range(20))
+        off.append(np.mean([np.abs(a.astype(int) - b).mean() for a, b in zip(pictures, written, strict=True)]))
+    assert off[0] > off[1] > off[2]
+
+
 def test_one_picture(tmp_path):
     write_video(tmp_path / "out.mp4", ramp(1), np.array([0.5, 0.54]))
     video = open_video(tmp_path / "out.mp4", 25)
@@ -80,10 +90,10 @@ def test_one_picture(tmp_path):
 
 
 def test_other_endings_and_missing_encoders(tmp_path, monkeypatch):
-    with pytest.raises(TranscriptError, match=r"out.avi must end in .mp4 or .webm"):
+    with pytest.raises(InputError, match=r"out.avi must end in .mp4 or .webm"):
         write_video(tmp_path / "out.avi", ramp(2), np.arange(3) / 25)
     monkeypatch.setattr(av.codec, "codecs_available", {"libvpx-vp9"})
-    with pytest.raises(TranscriptError, match=r"PyAV has no encoder for H.264 here"):
+    with pytest.raises(InputError, match=r"PyAV has no encoder for H.264 here"):
         write_video(tmp_path / "out.mp4", ramp(2), np.arange(3) / 25)
     write_video(tmp_path / "out.webm", ramp(2), np.arange(3) / 25)
     assert [path.name for path in tmp_path.iterdir()] == ["out.webm"]
@@ -96,7 +106,7 @@ def test_a_disk_that_is_full(tmp_path, suffix):
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
     try:
-        with pytest.raises(TranscriptError, match=r"out.\w+ cannot be written \(.*\); is the disk full"):
+        with pytest.raises(InputError, match=r"out.\w+ cannot be written \(.*\); is the disk full"):
             write_video(tmp_path / f"out.{suffix}", noise(30, 320, 240), np.arange(31) / 25)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
 from av.video.reformatter import Colorspace
+from av.video.stream import VideoStream
 
-from evaluation.inference.transcript import TranscriptError
+from utils.errors import InputError
 from utils.files import atomic_path
 
 HIGHEST_RATE = 120.0  # frames a second: more than most screens show would only make the file larger
@@ -44,12 +46,14 @@ FORMATS = {
 
 
 def check_video_name(path: str | Path) -> None:
-    """Raise TranscriptError unless the file's name ends in a suffix that can be written."""
+    """Raise InputError unless the file's name ends in a suffix that can be written."""
     if Path(path).suffix.lower() not in FORMATS:
-        raise TranscriptError(f"the video {path} must end in {' or '.join(FORMATS)}")
+        raise InputError(f"the video {path} must end in {' or '.join(FORMATS)}")
 
 
-def write_video(path: str | Path, pictures: Iterable[np.ndarray], times: np.ndarray) -> None:
+def write_video(
+    path: str | Path, pictures: Iterable[np.ndarray], times: np.ndarray, crf: int | None = None
+) -> None:  # fmt: skip
     """Write a video without sound, whole or not at all.
 
     Args:
@@ -57,19 +61,21 @@ def write_video(path: str | Path, pictures: Iterable[np.ndarray], times: np.ndar
         pictures: T pictures (H, W, 3) uint8 RGB of one size; an odd side repeats its last row or column, since the
             codecs want even ones.
         times: (T + 1,) the seconds at which each picture comes on, and at which the last one ends.
+        crf: the encoder's constant rate factor; lower is nearer to the pictures. None: one for looking at.
 
     Raises:
-        TranscriptError: the suffix is another, no encoder for it is installed, or the file cannot be written.
+        InputError: the suffix is another, no encoder for it is installed, or the file cannot be written.
     """
     check_video_name(path)
     path = Path(path)
     form = FORMATS[path.suffix.lower()]
+    options = form.options if crf is None else form.options | {"crf": str(crf)}
     ticks = np.rint((times - times[0]) * TICKS).astype(np.int64)
     with atomic_path(path) as temporary:
         try:
-            _encode(temporary, form, _make_even(pictures), np.maximum.accumulate(ticks))
+            _encode(temporary, replace(form, options=options), _make_even(pictures), np.maximum.accumulate(ticks))
         except (av.FFmpegError, OSError) as error:
-            raise TranscriptError(f"{path} cannot be written ({error.strerror}); is the disk full?") from error
+            raise InputError(f"{path} cannot be written ({error.strerror}); is the disk full?") from error
 
 
 def _make_even(pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
@@ -81,11 +87,12 @@ def _make_even(pictures: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
 def _encode(path: Path, form: VideoFormat, pictures: Iterator[np.ndarray], ticks: np.ndarray) -> None:
     encoder = next((name for name in form.encoders if name in av.codec.codecs_available), None)
     if encoder is None:
-        raise TranscriptError(f"PyAV has no encoder for {form.name} here: install it from PyPI (pip install av)")
+        raise InputError(f"PyAV has no encoder for {form.name} here: install it from PyPI (pip install av)")
     average = Fraction(len(ticks) - 1, 1) * TICKS / int(ticks[-1])
     # By the absolute name, of which nothing is taken for a protocol ("http:").
     with av.open(str(path.resolve()), "w", container_options=form.container_options) as container:
-        stream = container.add_stream(encoder, rate=average.limit_denominator(1001), options=form.options)
+        rate = average.limit_denominator(1001)
+        stream = cast(VideoStream, container.add_stream(encoder, rate=rate, options=form.options))
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
         context.time_base = Fraction(1, TICKS)
