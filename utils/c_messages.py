@@ -59,7 +59,8 @@ def hear_c_library(call: Callable[[], Result], pattern: re.Pattern[str]) -> tupl
     lines = text.decode(errors="replace").splitlines()
     others = [line for line in lines if not pattern.match(line)]
     if others:
-        os.write(STDERR, "".join(f"{line}\n" for line in others).encode())
+        with suppress(OSError):  # nobody reads the stream any more
+            os.write(STDERR, "".join(f"{line}\n" for line in others).encode())
     return result, [line for line in lines if pattern.match(line)]
 
 

@@ -9,6 +9,7 @@ from urllib.error import URLError
 from torch import Tensor
 
 from utils.checkpoint import CheckpointError, load_checkpoint
+from utils.progress import is_terminal
 
 
 def load_pretrained(backbone: Any, name: str, source: str) -> None:
@@ -49,7 +50,7 @@ def download_weights(name: str) -> dict[str, Tensor]:
     """Fetch torchvision's weights of a network, once; afterwards they are in torch's cache."""
     weights = get_weights(name)
     try:
-        return weights.get_state_dict(progress=True, check_hash=True)
+        return weights.get_state_dict(progress=is_terminal(), check_hash=True)
     except (URLError, OSError, RuntimeError) as error:
         raise CheckpointError(
             f"the ImageNet weights of {name} could not be downloaded from {weights.url} ({error}); download that file "

@@ -48,7 +48,7 @@ def check_images(check: str, states: ClipStates, home: Path, remedy: str) -> Che
         return CheckResult(check, Verdict.OK, f"{plural(decoded, 'image')} decoded, all of them sound")
     images = plural(sum(state.damaged for state in damaged), "image")
     named = list_examples([state.damage for state in damaged])
-    what = f"{images} in {plural(len(damaged), 'clip')} damaged:{named}"
+    what = f"{images} in {plural(len(damaged), 'clip')} damaged, or not fit to be read:{named}"
     return CheckResult(check, Verdict.ERROR, _cut_home(what, home), remedy)
 
 

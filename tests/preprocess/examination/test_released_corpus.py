@@ -5,6 +5,8 @@ from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 from preprocess.corpora.corpus import Corpus, Recording
@@ -66,7 +68,7 @@ def test_damaged_images_that_a_sample_shows(diagnose, phoenix, damage, place, me
     found = diagnose("phoenix2014", phoenix)
     assert (found.status, found.of("error")) == (1, {"corpus: images"})
     row = found.rows["corpus: images"]
-    assert row.startswith("1 image in 1 clip damaged:")
+    assert row.startswith("1 image in 1 clip damaged, or not fit to be read:")
     assert f"the image {path.relative_to(phoenix)} {message}" in row
 
 
@@ -94,6 +96,17 @@ def test_damage_that_libjpeg_only_warns_of(tmp_path, diagnose, full):
     assert (found.status, found.of("error")) == (1, {"corpus: images"})
     row = found.rows["corpus: images"]
     assert f"{path.relative_to(root)} is damaged (Corrupt JPEG data: premature end of data segment)" in row
+
+
+def test_frames_that_must_be_converted_first(diagnose, phoenix):
+    paths = images(phoenix / PHOENIX_FRAMES / "dev")
+    cv2.imwrite(str(paths[0]), np.full((260, 210), 3000, np.uint16))
+    cv2.imwrite(str(paths[1]), np.full((260, 210, 4), 200, np.uint8))
+    found = diagnose("phoenix2014", phoenix, None, "--full")
+    assert (found.status, found.of("error")) == (1, {"corpus: images"})
+    assert "no value above 3000 of 65535" in found.rows["corpus: images"]
+    assert "-evaluate multiply 16 -depth 8 *.png" in found.rows["corpus: images"]
+    assert "and 1 more of this clip" in found.rows["corpus: images"]
 
 
 def test_sizes_that_differ_within_a_clip_and_between_clips(diagnose, phoenix):
