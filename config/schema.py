@@ -177,7 +177,7 @@ class Config:
     normalise: Rules = "phoenix2014"
     also_normalise: tuple[Rules, ...] = ()
     merge_repeats: bool = False
-    frame_rate: Rate = 25.0
+    frame_rate: Rate | None = None  # None: the manifest's
     frame_chunk: Annotated[Whole, Field(ge=0, le=100_000)] = 0
     recompute: Literal["none", "blocks", "stages"] = "blocks"
     precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"

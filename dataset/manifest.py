@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WrapVa
 
 from config.load import list_corpora
 from config.schema import keep_undecodable, refuse_zero_characters
+from dataset.frame_rate import FASTEST
 from utils.arguments import MOST_PIXELS
 from utils.errors import InputError, ParseError
 from utils.files import write_json
@@ -31,6 +32,7 @@ Folder = Annotated[Text, WrapValidator(keep_undecodable)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=10**7)]
 Pixels = Annotated[int, Field(strict=True, ge=1, le=MOST_PIXELS)]
 Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
+FrameRate = Annotated[float, Field(strict=True, gt=0, lt=FASTEST + 1, allow_inf_nan=False)]
 
 
 class ManifestError(InputError, ValueError):
@@ -74,6 +76,7 @@ class Manifest:
         clips: the clips, in the order of the corpus.
         home: the folder that relative clip folders start from. It is where the file lies, hence not written into it:
             a prepared corpus can be moved as a whole.
+        frame_rate: the frames a second of all clips; None if preparation did not find it out.
 
     Raises:
         ManifestError: two clips have one id.
@@ -84,6 +87,7 @@ class Manifest:
     frame_size: Pixels
     clips: tuple[Clip, ...]
     home: Path = field(default=Path(), compare=False)
+    frame_rate: FrameRate | None = None
 
     def __post_init__(self) -> None:
         repeated = [clip_id for clip_id, count in Counter(clip.id for clip in self.clips).items() if count > 1]
@@ -148,8 +152,10 @@ class Manifest:
             }
             for clip in self.clips
         ]
-        content = {"dataset": self.dataset, "split": self.split, "frame_size": self.frame_size, "clips": clips}
-        write_json(path, content, keep_names=True)  # folders are opened by what is written here
+        content: dict[str, Any] = {"dataset": self.dataset, "split": self.split, "frame_size": self.frame_size}
+        if self.frame_rate is not None:
+            content["frame_rate"] = self.frame_rate
+        write_json(path, content | {"clips": clips}, keep_names=True)  # folders are opened by what is written here
 
 
 def locate_references(prepared: str | Path, dataset: str, split: str) -> Path:
@@ -209,6 +215,10 @@ EXPECTED = {
     "int_type": "a whole number",
     "greater_than_equal": "at least 1",
     "less_than_equal": "a size or length that pictures and clips have",
+    "float_type": "a number",
+    "greater_than": "above 0",
+    "less_than": f"at most {FASTEST}",
+    "finite_number": "a number",
     "string_type": "a text",
     "string_too_short": "a text that is not empty",
     "tuple_type": "a list",

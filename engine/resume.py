@@ -12,6 +12,7 @@ import torch
 
 from config.load import parse_stored_config, to_dict
 from config.schema import Config
+from dataset.frame_rate import choose_frame_rate
 from dataset.manifest import Manifest
 from engine.checkpoints import LAST
 from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state
@@ -167,6 +168,20 @@ def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]
 def identify_clips(clips: Manifest) -> dict[str, Any]:
     """The number and the digest of the clips trained on, as a checkpoint holds them."""
     return {"clips": len(clips.clips), "digest": clips.digest()}
+
+
+def describe_clips(clips: Manifest, frame_rate: float | None) -> dict[str, Any]:
+    """What a checkpoint holds of the clips trained on: reading another clip needs their size and frame rate.
+
+    Args:
+        clips: the clips.
+        frame_rate: the configuration's key.
+    """
+    return {
+        "frame_size": clips.frame_size,
+        "frame_rate": choose_frame_rate(frame_rate, clips.frame_rate),
+        "trained_on": identify_clips(clips),
+    }
 
 
 def check_progress(

@@ -23,7 +23,7 @@ from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
 from engine.progress import describe_resuming, describe_sizes, open_progress_bar
-from engine.resume import identify_clips, resume_training
+from engine.resume import describe_clips, resume_training
 from engine.run_folder import write_history
 from engine.run_lock import RunLock
 from engine.skips import check_skips, count_unreadable
@@ -241,8 +241,7 @@ class Trainer:
                 "processes": ranks.world_size(),
                 "config": to_dict(self.config),
                 "glosses": list(self.vocabulary.stored),
-                "frame_size": self.clips.frame_size,
-                "trained_on": identify_clips(self.clips),
+                **describe_clips(self.clips, self.config.frame_rate),
             }
             self.checkpoints.save(content, names)
         # All wait for the first one: torchrun would kill it while it writes, if another one stopped before.

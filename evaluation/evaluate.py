@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.schema import Config, Rules
+from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
 from dataset.loader import BatchLoader, build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest, locate_references
 from dataset.vocabulary import Vocabulary
@@ -34,12 +35,14 @@ class EvaluationData:
         loader: the batches, in order.
         references: the glosses signed in each clip, in the order of the batches.
         training_glosses: the glosses of the training split, as labelled and as normalised.
+        frame_rate: the frames a second of its clips.
     """
 
     split: str
     loader: BatchLoader
     references: tuple[Reference, ...]
     training_glosses: frozenset[str]
+    frame_rate: float = DEFAULT_FRAME_RATE
 
 
 def load_references(prepared: str | Path, dataset: str, split: str) -> list[Reference]:
@@ -98,7 +101,9 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)
     # In the order of the clips, which the CTM file and the report follow; the file of references may have another.
     by_id = {reference.id: reference for reference in references}
-    return EvaluationData(split, loader, tuple(by_id[clip.id] for clip in manifest.clips), known)
+    in_order = tuple(by_id[clip.id] for clip in manifest.clips)
+    rate = choose_frame_rate(config.frame_rate, manifest.frame_rate)
+    return EvaluationData(split, loader, in_order, known, rate)
 
 
 def collect_training_glosses(manifest: Manifest, rules: Rules) -> frozenset[str]:
@@ -129,7 +134,7 @@ def evaluate(
         FormatError: a gloss that CTM files cannot hold.
         InputError: sclite was asked for and failed.
     """
-    frame_seconds = config.feeder_args.frame_interval / config.frame_rate
+    frame_seconds = config.feeder_args.frame_interval / data.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, f"evaluating {data.split}")

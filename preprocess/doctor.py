@@ -18,6 +18,7 @@ from preprocess.corpora.registry import CORPORA
 from preprocess.examination import prepared_corpus, released_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, format_results, run_check
 from preprocess.examination.frame_checks import ClipStates
+from preprocess.finished_clips import read_marker
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
 from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.output import run_command
@@ -87,6 +88,13 @@ class CorpusToExamine:
                 options += " --pack lmdb"
         if manifest.frame_size != FRAME_SIZE:
             options += f" --frame-size {manifest.frame_size}"
+        if manifest.frame_rate not in {None, CORPORA[self.dataset].frame_rate}:
+            markers = (read_marker(manifest.clip_folder(clip)) for clip in manifest.clips)
+            marker = next(filter(None, markers), {})  # of the first clip whose frames are there
+            if "fps" in marker:
+                options += f" --fps {manifest.frame_rate:g}"
+            elif "video" not in marker:
+                options += f" --image-fps {manifest.frame_rate:g}"
         return options
 
 
@@ -106,8 +114,14 @@ def _examine(target: CorpusToExamine) -> list[CheckResult]:
     before = run_check("corpus", lambda: _examine_released(target, manifests), FIX_AND_RERUN)
     resized = prepared_corpus.has_frames_inside(manifests)
     if resized and not _count_verdicts(after, Verdict.ERROR):  # nothing of the corpus is needed any more
-        before = [replace(r, verdict=Verdict.WARNING) if r.verdict is Verdict.ERROR else r for r in before]
+        before = [_soften(result) for result in before]
     return before + after
+
+
+def _soften(result: CheckResult) -> CheckResult:
+    """Turn an error of the released corpus into a warning; but unlike frame rates are in the prepared frames too."""
+    is_harmless = result.verdict is Verdict.ERROR and result.check != released_corpus.RATES
+    return replace(result, verdict=Verdict.WARNING) if is_harmless else result
 
 
 def _examine_released(target: CorpusToExamine, manifests: Sequence[Manifest]) -> list[CheckResult]:
@@ -124,7 +138,7 @@ def _examine_released(target: CorpusToExamine, manifests: Sequence[Manifest]) ->
         frames, states = released_corpus.examine_frames(
             target.dataset, target.root, corpus, target.full, target.workers
         )
-        results += frames
+        results += [*frames, *released_corpus.examine_rates(states, manifests, prepared_corpus.AGAIN)]
     if manifests:
         return [*results, prepared_corpus.check_same_corpus(corpus, manifests, states)]
     return results + released_corpus.examine_before_preparation(target.dataset, corpus, states, target.folder)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,51 +11,26 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from dataset.frames import IMAGE_ENDS, FrameError, check_same_size, list_frame_files, read_image, resize_frame
-from dataset.video import VIDEO_SUFFIXES, open_video
+from dataset.frames import FrameError, check_same_size, list_frame_files, read_image, resize_frame
+from dataset.sampling import sample_at_rate
+from dataset.video import open_video
 from preprocess.corpora.corpus import PreparationError
-from utils.files import write_json
-from utils.plain_json import read_json
+from preprocess.finished_clips import (
+    ClipOutcome,
+    ClipToResize,
+    find_finished,
+    has_end,
+    is_video,
+    mark_finished,
+    name_frame,
+)
 from utils.progress import show_progress
 from utils.workers import map_in_workers
 
 JPEG_QUALITY = 95  # OpenCV's default, stated so that another version of it can't change what is written
-MARKER = ".source.json"
-"""The file beside the frames of a clip that says what they were made from, and how many they are. Without it, frames of
-the same names and number that took the place of the old ones in the corpus would go unnoticed."""
 MOST_PROBLEMS = 10
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class ClipToResize:
-    """A clip whose frames are to be resized.
-
-    Attributes:
-        source: the folder of its images, or its video.
-        target: the folder to write its resized frames to.
-    """
-
-    source: Path
-    target: Path
-
-
-@dataclass(frozen=True)
-class ClipOutcome:
-    """What became of a clip whose frames were resized or counted.
-
-    Attributes:
-        num_frames: the number of its frames.
-        written: whether they were written now, and not by an earlier run.
-        problem: the reason why it has no frames; empty if it has some.
-        faults: what is wrong with its video, where that was allowed.
-    """
-
-    num_frames: int = 0
-    written: bool = False
-    problem: str = ""
-    faults: tuple[str, ...] = ()
 
 
 def resize_clips(
@@ -74,18 +47,17 @@ def resize_clips(
     return _work_on_clips(partial(resize_clip, size=size, allow_truncated=allow_truncated), clips, workers, "resizing")
 
 
-def count_clip_frames(folders: Sequence[Path]) -> list[ClipOutcome]:
+def count_clip_frames(folders: Sequence[Path], rate: float | None = None) -> list[ClipOutcome]:
     """Count the frames of the clips in `folders`, without reading them.
+
+    Args:
+        folders: the clips.
+        rate: their frames a second, if that is known.
 
     Raises:
         PreparationError: one or more folders are missing or hold no image.
     """
-    return _work_on_clips(_count_frames, folders, 1, "looking for frames")
-
-
-def is_video(path: Path) -> bool:
-    """Whether the clip at `path`, which need not exist, is a video and not a folder of images."""
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+    return _work_on_clips(partial(_count_frames, rate=rate), folders, 1, "looking for frames")
 
 
 def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) -> ClipOutcome:
@@ -98,17 +70,18 @@ def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) ->
     # moment, and the next one takes a folder with the right name for finished.
     unfinished = clip.target.with_name(f".{clip.target.name}.unfinished")
     try:
-        finished = _find_finished(clip, size)
+        finished = find_finished(clip, size)
         if finished.num_frames and (allow_truncated or not finished.faults):
             return finished
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
         if is_video(clip.source):
-            outcome = _resize_video(clip.source, unfinished, size, allow_truncated)
+            outcome = _resize_video(clip, unfinished, size, allow_truncated)
+        elif clip.fps is not None:
+            outcome = _resample_folder(clip, unfinished, size)
         else:
-            outcome = ClipOutcome(_resize_folder(clip.source, unfinished, size), written=True)
-        faults = {"faults": outcome.faults} if outcome.faults else {}
-        write_json(unfinished / MARKER, {**_identify_source(clip.source), "frames": outcome.num_frames, **faults})
+            outcome = ClipOutcome(_resize_folder(clip.source, unfinished, size), clip.rate, written=True)
+        mark_finished(clip, unfinished, outcome)
     except FrameError as error:
         # Told and not raised: the other clips go on, and the user learns of all damaged ones at once.
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -135,17 +108,26 @@ def _resize_folder(source: Path, target: Path, size: int) -> int:
     return len(paths)
 
 
-def _resize_video(source: Path, target: Path, size: int, allow_truncated: bool) -> ClipOutcome:
-    """Resize all frames of a video, whatever their rate."""
-    video = open_video(source, folder_rate=1, allow_truncated=allow_truncated)
-    for index, image in enumerate(video.frames(range(video.num_frames))):
-        name = _name_frame(index)
+def _resize_video(clip: ClipToResize, target: Path, size: int, allow_truncated: bool) -> ClipOutcome:
+    """Resize the frames of a video, all of them or `clip.fps` a second."""
+    video = open_video(clip.source, folder_rate=1, allow_truncated=allow_truncated)
+    chosen = range(video.num_frames) if clip.fps is None else sample_at_rate(video.times, clip.fps).indices
+    for index, image in enumerate(video.frames(chosen)):
+        name = name_frame(index)
         (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
-    return ClipOutcome(video.num_frames, written=True, faults=video.faults)
+    return ClipOutcome(len(chosen), clip.fps or video.rate, written=True, faults=video.faults)
 
 
-def _name_frame(index: int) -> str:
-    return f"{index + 1:06d}.jpg"
+def _resample_folder(clip: ClipToResize, target: Path, size: int) -> ClipOutcome:
+    """Resize `clip.fps` images a second of a folder."""
+    if clip.rate is None or clip.fps is None:
+        raise FrameError(f"{clip.source}: images do not say when they were taken: give their rate with --image-fps")
+    paths = list_frame_files(clip.source)
+    chosen = sample_at_rate(np.arange(len(paths) + 1) / clip.rate, clip.fps).indices
+    for index, image in enumerate(open_video(clip.source, clip.rate).frames(chosen)):
+        suffix = paths[chosen[index]].suffix
+        (target / name_frame(index, suffix)).write_bytes(encode_frame(image, suffix, size))
+    return ClipOutcome(len(chosen), clip.fps, written=True)
 
 
 def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
@@ -163,63 +145,9 @@ def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:
     return data.tobytes()
 
 
-def _identify_source(source: Path) -> dict[str, str | int]:
-    """Make a fingerprint of the source from names, sizes and times of change."""
-    if not is_video(source):
-        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in list_frame_files(source)]
-        return {"images": zlib.crc32(repr(files).encode())}
+def _count_frames(folder: Path, rate: float | None) -> ClipOutcome:
     try:
-        state = source.stat()
-    except OSError as error:
-        raise FrameError(f"no video {source}: is the corpus linked and unpacked completely?") from error
-    return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
-
-
-def _find_finished(clip: ClipToResize, size: int) -> ClipOutcome:
-    """Find the frames that were written of the source as it is now, all of them or none; only the first is decoded."""
-    identity = _identify_source(clip.source)
-    try:
-        marker = read_json(clip.target / MARKER)
-        frames, faults = int(marker.pop("frames")), tuple(map(str, marker.pop("faults", ())))
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        return ClipOutcome()
-    if marker != identity:
-        return ClipOutcome()
-    if is_video(clip.source):
-        names = [_name_frame(index) for index in range(frames)]
-    else:
-        names = [path.name for path in list_frame_files(clip.source)]
-    return ClipOutcome(frames, faults=faults) if _is_complete(clip.target, names, size) else ClipOutcome()
-
-
-def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:
-    """Whether `target` holds the frames of these names, and no other, at the right size.
-
-    A folder gets its name when it is complete, so this looks only for what happens to it later: files that were
-    deleted, emptied (power failure) or cut short at the end, and another size, for which one image has to be read.
-    """
-    if not target.is_dir():
-        return False
-    try:
-        paths = list_frame_files(target)
-        same = [path.name for path in paths] == list(names)
-        return same and all(has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
-    except FrameError:
-        return False
-
-
-def has_end(path: Path) -> bool:
-    """Whether the file ends as the images written here do; nothing else of it is read, so this is fast."""
-    longest = max(len(end) for end in IMAGE_ENDS)
-    with path.open("rb") as file:
-        length = file.seek(0, 2)
-        file.seek(max(0, length - longest))
-        return file.read().endswith(IMAGE_ENDS)
-
-
-def _count_frames(folder: Path) -> ClipOutcome:
-    try:
-        return ClipOutcome(len(list_frame_files(folder)))
+        return ClipOutcome(len(list_frame_files(folder)), rate)
     except FrameError as error:
         return ClipOutcome(problem=str(error))
 

@@ -18,6 +18,7 @@ from preprocess.corpora.corpus import PreparationError, Recording, check_unique,
 from preprocess.corpora.csl_daily import FRAMES as CSL_DAILY_FRAMES
 from preprocess.corpora.phoenix import FRAMES as PHOENIX_FRAMES
 from preprocess.corpora.phoenix import MULTISIGNER, locate_clip
+from preprocess.corpora.registry import CORPORA
 from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output
 from preprocess.prepare import remove_earlier_files, write_references
@@ -144,7 +145,8 @@ def _write_split(
     clips = tuple(
         Clip(entry.id, str(entry.source.absolute()), entry.signer, entry.glosses, counts[entry.id]) for entry in members
     )
-    manifest = Manifest(dataset, split, frame_size, clips, home=output)
+    rate = CORPORA[dataset].frame_rate if dataset in CORPORA else None
+    manifest = Manifest(dataset, split, frame_size, clips, output, rate)
     manifest.save(output / f"{split}.json")
     return manifest
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset.frame_rate import FASTEST
 from preprocess.corpora.registry import CORPORA
 from utils.arguments import MOST_PIXELS, MOST_SEED, MOST_WORKERS, whole_number
 from utils.workers import available_cores
@@ -41,6 +42,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--allow-truncated", action="store_true", help="take what is there of videos that are cut short or damaged"
     )
+    parser.add_argument(
+        "--fps",
+        type=parse_rate,
+        metavar="F",
+        help="resample: write F frames a second of each clip, such as 25 (default: all frames)",
+    )
+    parser.add_argument(
+        "--image-fps",
+        type=parse_rate,
+        metavar="F",
+        help="the frames a second of clips that are images, which do not say it (default: the corpus's, if known)",
+    )
     parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
     parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
     parser.add_argument(
@@ -49,8 +62,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if not CORPORA[args.dataset].takes_labels and (args.labels is not None or args.seed is not None):
         parser.error("--labels and --seed belong to --dataset custom")
-    if args.pack and not args.process_image:
-        parser.error("--pack packs the frames that --process-image writes: give both")
+    for option, does in (("pack", "packs"), ("fps", "resamples")):
+        if getattr(args, option) and not args.process_image:
+            parser.error(f"--{option} {does} the frames that --process-image writes: give both")
     args.seed = args.seed or 0  # None until here, so that `--seed 0` is refused for the other corpora as well
     args.dataset_root = args.dataset_root or get_default_root(args.dataset)
     args.output = args.output or get_default_output(args.dataset)
@@ -84,3 +98,18 @@ def get_default_root(dataset: str) -> Path:
 def get_default_output(dataset: str) -> Path:
     """Get the folder where a corpus is prepared unless told otherwise."""
     return REPOSITORY / "preprocess" / dataset
+
+
+def parse_rate(text: str) -> float:
+    """Parse a frame rate, above 0 and at most 1000, as an option's value.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= FASTEST:  # so written, NaN is refused too
+        raise argparse.ArgumentTypeError(f"must be a number of frames a second, at most {FASTEST}, not {text!r}")
+    return rate

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dataset.manifest import SPLITS, Clip, Manifest, locate_references
@@ -17,13 +18,18 @@ from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
-from preprocess.images import ClipOutcome, ClipToResize, count_clip_frames, is_video, resize_clips
+from preprocess.finished_clips import ClipToResize, is_video
+from preprocess.images import ClipOutcome, count_clip_frames, resize_clips
 from preprocess.options import FRAME_SIZE, get_default_output, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
+from preprocess.rates import Rates
 from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS
 from utils.output import run_command
 from utils.text import plural
+
+Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]
+"""The function that writes the resized frames of clips."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def prepare(
     labels: Path | None = None,
     seed: int = 0,
     allow_truncated: bool = False,
+    fps: float | None = None,
+    image_fps: float | None = None,
 ) -> PreparedCorpus:
     """Prepare a corpus for training and evaluation.
 
@@ -75,9 +83,12 @@ def prepare(
         labels: the CSV of the corpus `custom`, if it is not the only one in `root`.
         seed: the seed of the split of the corpus `custom`, if its CSV gives none.
         allow_truncated: whether to take what is there of videos that are cut short or damaged.
+        fps: the frames a second to write of each clip, with `process_image`; all frames if None.
+        image_fps: the frames a second of clips that are images; the corpus's own if None.
 
     Raises:
-        PreparationError: the corpus is incomplete or malformed, or a file can't be written.
+        PreparationError: the corpus is incomplete or malformed, its clips have unlike frame rates, or a file can't be
+            written.
     """
     if dataset not in CORPORA:
         raise PreparationError(f"unknown dataset {dataset!r}; choose from {', '.join(CORPORA)}")
@@ -93,7 +104,9 @@ def prepare(
         corpus = read_corpus(dataset, root, labels, seed)
         if not process_image:
             _refuse_videos(corpus)
-        return _write_corpus(dataset, corpus, output, process_image, workers, frame_size, allow_truncated)
+        rates = Rates(image_fps or CORPORA[dataset].frame_rate, fps)
+        resize = partial(resize_clips, size=frame_size, workers=workers, allow_truncated=allow_truncated)
+        return _write_corpus(dataset, corpus, output, resize if process_image else None, frame_size, rates)
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
 
@@ -108,27 +121,22 @@ def _refuse_videos(corpus: Corpus) -> None:
 
 
 def _write_corpus(
-    dataset: str,
-    corpus: Corpus,
-    output: Path,
-    process_image: bool,
-    workers: int,
-    frame_size: int,
-    allow_truncated: bool,
+    dataset: str, corpus: Corpus, output: Path, resize: Resize | None, frame_size: int, rates: Rates
 ) -> PreparedCorpus:
     remove_earlier_files(output, dataset)
     vocabulary = Vocabulary(corpus.glosses, source=str(output / DICTIONARY))
     vocabulary.save(output / DICTIONARY)
     for split, recordings in corpus.splits.items():
         write_references(output, dataset, split, recordings)
-    outcomes = _prepare_frames(corpus, output, process_image, workers, frame_size, allow_truncated)
-    counts = {clip: outcome.num_frames for clip, outcome in outcomes.items()}
+    outcomes = _prepare_frames(corpus, output, resize, rates)
     faulty = [f"{clip}: the video is {' and '.join(o.faults)}" for clip, o in outcomes.items() if o.faults]
+    rate, remarks = rates.judge({name: outcome.rate for name, outcome in outcomes.items()})
     manifests = tuple(
-        Manifest(dataset, split, frame_size, _make_clips(split, recordings, counts, process_image), home=output)
+        Manifest(dataset, split, frame_size, _make_clips(split, recordings, outcomes, resize is not None), output, rate)
         for split, recordings in corpus.splits.items()
     )
-    notes = (*corpus.notes, *faulty, *delete_stale_packs(output, manifests), *_compare_with_published(dataset, corpus))
+    remarks += delete_stale_packs(output, manifests)
+    notes = (*corpus.notes, *faulty, *remarks, *_compare_with_published(dataset, corpus))
     # Last, so that a manifest exists only when all that it names does.
     for manifest in manifests:
         manifest.save(output / f"{manifest.split}.json")
@@ -162,16 +170,14 @@ def write_references(output: Path, dataset: str, split: str, recordings: Sequenc
     write_stm(locate_references(output, dataset, split), references)
 
 
-def _prepare_frames(
-    corpus: Corpus, output: Path, process_image: bool, workers: int, frame_size: int, allow_truncated: bool
-) -> dict[str, ClipOutcome]:
+def _prepare_frames(corpus: Corpus, output: Path, resize: Resize | None, rates: Rates) -> dict[str, ClipOutcome]:
     """Resize or count the frames; returns what became of each recording, by its id."""
     recordings = [(split, recording) for split, members in corpus.splits.items() for recording in members]
-    if process_image:
-        clips = [ClipToResize(entry.source, output / _name_folder(split, entry)) for split, entry in recordings]
-        outcomes = resize_clips(clips, frame_size, workers, allow_truncated)
+    if resize:
+        clips = [ClipToResize(entry.source, output / _name_folder(split, entry), *rates) for split, entry in recordings]
+        outcomes = resize(clips)
     else:
-        outcomes = count_clip_frames([entry.source for _, entry in recordings])
+        outcomes = count_clip_frames([entry.source for _, entry in recordings], rates.images)
     return {entry.id: outcome for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
 
 
@@ -180,7 +186,7 @@ def _name_folder(split: str, recording: Recording) -> str:
 
 
 def _make_clips(
-    split: str, recordings: Sequence[Recording], counts: dict[str, int], process_image: bool
+    split: str, recordings: Sequence[Recording], outcomes: Mapping[str, ClipOutcome], process_image: bool
 ) -> tuple[Clip, ...]:
     return tuple(
         Clip(
@@ -189,7 +195,7 @@ def _make_clips(
             folder=_name_folder(split, recording) if process_image else str(recording.source.absolute()),
             signer=recording.signer,
             glosses=recording.glosses,
-            num_frames=counts[recording.id],
+            num_frames=outcomes[recording.id].num_frames,
         )
         for recording in recordings
     )
@@ -216,6 +222,8 @@ def main(args: argparse.Namespace) -> int:
             labels=args.labels,
             seed=args.seed,
             allow_truncated=args.allow_truncated,
+            fps=args.fps,
+            image_fps=args.image_fps,
         )
         packed = pack(args.output) if args.pack else []
     except PreparationError as error:

@@ -81,7 +81,7 @@ def test_checkpoints_are_enough_for_inference(trained):
     )
     assert len(content["glosses"]) == 6
     assert content["config"]["model_args"]["width"] == 16
-    assert content["frame_size"] == 72
+    assert (content["frame_size"], content["frame_rate"], content["config"]["frame_rate"]) == (72, 25, None)
     assert load_checkpoint(trained / "last.pt")["train_state"]["epoch"] == 2
 
 

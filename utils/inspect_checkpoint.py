@@ -21,7 +21,7 @@ from utils.output import run_command
 from utils.table import format_table
 from utils.text import shorten
 
-EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size"}
+EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size", "frame_rate"}
 """Entries of a checkpoint that are described in a line of their own."""
 
 
@@ -37,8 +37,7 @@ def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
     lines += describe_training(content)
     lines += describe_network(weights)
     lines += describe_vocabulary(content)
-    frame_size = content.get("frame_size")
-    lines.append(("frames", f"{frame_size}x{frame_size} before the crop" if frame_size else "size not recorded"))
+    lines.append(("frames", describe_frames(content)))
     types = Counter(str(w.dtype).removeprefix("torch.") for w in weights.values())
     numbers = sum(w.numel() for w in weights.values())
     by_type = ", ".join(f"{count} {name}" for name, count in types.most_common())
@@ -75,6 +74,13 @@ def describe_network(weights: Mapping[str, Tensor]) -> list[tuple[str, str]]:
     """The settings of the network, as its weights tell them."""
     found = vars(detect_architecture(weights))
     return [(key.replace("_", " "), "not told by the weights" if v is None else as_yaml(v)) for key, v in found.items()]
+
+
+def describe_frames(content: Mapping[str, Any]) -> str:
+    """The size of the frames, and how many a second there were in training."""
+    size, rate = content.get("frame_size"), content.get("frame_rate")
+    known = f"{size}x{size} before the crop" if size else "size not recorded"
+    return f"{known}, {rate:.4g} a second" if rate else known
 
 
 def describe_vocabulary(content: Mapping[str, Any]) -> list[tuple[str, str]]:

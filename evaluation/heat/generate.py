@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dataset.frame_rate import choose_frame_rate
 from dataset.video import Video, list_clips, open_video
 from evaluation.heat.draw import FRAMES, SHEET, VIDEO, save_pictures
 from evaluation.heat.heat_map import compute_heat_map
@@ -76,17 +77,17 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
         ReadingError: a folder of several clips was named, or the corpus has no such clip.
         FrameError, ConfigError, ManifestError: the video or the corpus cannot be read.
     """
-    rate = recogniser.config.frame_rate
     if choice.video is not None:
         path = choice.video.resolve()
         if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
-        video = open_video(path, rate, choice.allow_truncated)
+        video = open_video(path, recogniser.frame_rate, choice.allow_truncated)
         return ChosenClip(recogniser, video, show_name(path.stem if path.is_file() else path.name), None)
     manifest, clip = find_corpus_clip(recogniser, choice)
     # With the size of this corpus's frames, as the evaluation has it, whatever size the network was trained on.
     recogniser = replace(recogniser, frame_size=manifest.frame_size)
-    return ChosenClip(recogniser, open_video(manifest.clip_folder(clip), rate), clip.id, clip.glosses)
+    video = open_video(manifest.clip_folder(clip), choose_frame_rate(manifest.frame_rate, recogniser.frame_rate))
+    return ChosenClip(recogniser, video, clip.id, clip.glosses)
 
 
 def check_clip_is_kept(video: Video, folder: Path) -> None:

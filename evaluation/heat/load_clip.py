@@ -52,7 +52,7 @@ def load_shown_clip(
         signed=signed,
         notes=(
             describe_crop(shape, size, reading.crop),
-            *describe_frames(video, reading, recogniser.config.frame_rate, len(wanted), 1),
+            *describe_frames(video, reading, recogniser.frame_rate, len(wanted), 1),
         ),
     )
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dataset.crop import centre_square
+from dataset.frame_rate import is_same_rate
 from dataset.video import Video
 from evaluation.inference.reading import Reading
 from utils.text import plural
-
-RATE_TOLERANCE = 0.02
-"""Share by which a frame rate may differ from that of the training: 24.9 instead of 25 gives no warning, 24 does."""
 
 
 def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
@@ -47,13 +45,13 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     """
     notes = [f"warning: the file is {fault}" for fault in video.faults]
     if not video.is_file:
-        notes.append(f"images do not say when they were taken: counted as {trained:g} a second")
+        notes.append(f"images do not say when they were taken: counted as {video.rate:g} a second")
     if reading.rate is not None:
         notes.append(
             f"{plural(sampled, 'frame')} at {reading.rate:g} a second, each the nearest of the video's (--fps)"
         )
     rate = reading.rate or video.rate
-    if abs(rate / trained - 1) > RATE_TOLERANCE:
+    if not is_same_rate(rate, trained):
         remedy = "resamples" if video.rate > trained else "repeats frames to reach that rate"
         notes.append(
             f"warning: at {rate:.4g} frames a second signing looks {trained / rate:.2g} times as fast as at "

@@ -12,6 +12,7 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
 from config.load import parse_stored_config, to_dict
+from dataset.frame_rate import choose_frame_rate
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser
 from utils.checkpoint import CheckpointError
@@ -69,14 +70,17 @@ def load_onnx(path: str | Path) -> Recogniser:
             f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}"
         )
     try:
-        config, glosses, frame_size = (
-            parse_json(stored[key], f"`{key}` in it") for key in ("config", "glosses", "frame_size")
+        config, glosses, frame_size, frame_rate = (
+            parse_json(stored.get(key, "null"), f"`{key}` in it")
+            for key in ("config", "glosses", "frame_size", "frame_rate")
         )
     except ParseError as error:
         raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
     config = parse_stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
-    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size)
+    # Files of older versions carry no frame rate; their configuration does.
+    rate = choose_frame_rate(config.frame_rate, frame_rate)
+    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size, rate)
 
 
 def build_metadata(recogniser: Recogniser) -> dict[str, str]:
@@ -88,6 +92,7 @@ def build_metadata(recogniser: Recogniser) -> dict[str, str]:
         "config": json.dumps(to_dict(recogniser.config)),
         "glosses": json.dumps(recogniser.vocabulary.glosses),
         "frame_size": json.dumps(recogniser.frame_size),
+        "frame_rate": json.dumps(recogniser.frame_rate),
         "usage": json.dumps(describe_usage(recogniser)),
     }
 
@@ -105,7 +110,7 @@ def describe_usage(recogniser: Recogniser) -> dict[str, Any]:
         },
         "channels": "RGB",
         "values": [0, 255],
-        "frame_rate": config.frame_rate,
+        "frame_rate": recogniser.frame_rate,
         "frame_interval": feeder.frame_interval,
         "resize": list(dict.fromkeys((recogniser.frame_size, transform.size))),
         "crop": {"top": corner, "left": corner, "size": feeder.input_size},

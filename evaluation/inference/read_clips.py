@@ -86,7 +86,7 @@ def read_clips(
     try:
         for name, path in clips.items():
             try:
-                video = open_video(path, recogniser.config.frame_rate, allow_truncated)
+                video = open_video(path, recogniser.frame_rate, allow_truncated)
                 transcripts.append(transcribe(recogniser, video, reading, name))
                 lines = [format_transcript(transcripts[-1], nbest)]
                 try:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dataset.frame_rate import FASTEST
 from dataset.sampling import Sampling, sample_at_rate, sample_every_frame
 from utils.arguments import MOST_NUMBER
 from utils.errors import InputError
@@ -13,9 +14,6 @@ from utils.text import quote_value
 
 SHORTEST_WINDOW = 48
 """Frames, about two seconds: a shorter window does not show a gloss together with its neighbours."""
-
-FASTEST = 1000
-"""Frames a second: more than that is taken for a mistake in typing."""
 
 
 class ReadingError(InputError, ValueError):

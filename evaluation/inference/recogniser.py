@@ -19,6 +19,7 @@ from config.load import parse_stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
 from dataset.crop import crop_and_resize
+from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
 from dataset.frames import FrameError, resize_frame
 from dataset.transforms import Transform
 from dataset.video import open_video
@@ -78,12 +79,14 @@ class Recogniser(Generic[AnyNetwork]):
         config: the configuration of the training.
         vocabulary: ids to glosses.
         frame_size: the side in pixels at which frames are read before the crop.
+        frame_rate: the frames a second of the clips that it was trained on.
     """
 
     network: AnyNetwork
     config: Config
     vocabulary: Vocabulary
     frame_size: int
+    frame_rate: float = DEFAULT_FRAME_RATE
 
     @classmethod
     def from_checkpoint(
@@ -114,9 +117,9 @@ class Recogniser(Generic[AnyNetwork]):
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
         model = move_to_device(model, select_device(device)).eval()
-        return Recogniser(
-            TorchNetwork(model, config.precision), config, vocabulary, content.get("frame_size", PUBLISHED_FRAME_SIZE)
-        )
+        size = content.get("frame_size", PUBLISHED_FRAME_SIZE)
+        rate = choose_frame_rate(config.frame_rate, content.get("frame_rate"))
+        return Recogniser(TorchNetwork(model, config.precision), config, vocabulary, size, rate)
 
     @property
     def transform(self) -> Transform:
@@ -150,7 +153,7 @@ class Recogniser(Generic[AnyNetwork]):
             RecognitionError: the network's output is not finite.
         """
         if not isinstance(frames, np.ndarray):
-            video = open_video(frames, self.config.frame_rate)
+            video = open_video(frames, self.frame_rate)
             every = video.frames(range(video.num_frames))
             frames = np.stack([crop_and_resize(frame, self.frame_size) for frame in every])
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
@@ -181,7 +184,7 @@ class Recogniser(Generic[AnyNetwork]):
         posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
         hypotheses = self.decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
-        seconds = config.feeder_args.frame_interval / config.frame_rate
+        seconds = config.feeder_args.frame_interval / self.frame_rate
         words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen))

@@ -61,7 +61,7 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
         words=words,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *describe_frames(video, reading, recogniser.config.frame_rate, whole, len(windows))),
+        notes=(picture, *describe_frames(video, reading, recogniser.frame_rate, whole, len(windows))),
     )
 
 
@@ -77,7 +77,7 @@ def recognise_windows(
     # would keep only the part that this window saw.
     without_merging = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
     for (first, end), part in show_progress(parts, len(spans), "reading", "window", hidden=len(spans) < 2):
-        yield convert_times(without_merging.recognise(part), recogniser.config.frame_rate, sampling, first, end)
+        yield convert_times(without_merging.recognise(part), recogniser.frame_rate, sampling, first, end)
 
 
 def convert_times(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:

@@ -67,6 +67,7 @@ class CorpusReader:
         root_name: the name of the default root below `dataset/`, where it is not `name`.
         language: the corpus's name for `--language`, as users of published checkpoints know it; empty if it has none.
         image_size: width and height of the released images; None where they differ.
+        frame_rate: the released images a second; None where the corpus does not say it.
         published_clips: the number of recordings of each split that papers report, where known.
         reference_rules: the normalisation rules (`evaluation.normalise`) for the references of a split, if not `none`.
         lengths_file: the name of the table that states how many frames each recording has, if there is one.
@@ -83,6 +84,7 @@ class CorpusReader:
     root_name: str = ""
     language: str = ""
     image_size: tuple[int, int] | None = None
+    frame_rate: float | None = None
     published_clips: Mapping[str, int] = field(default_factory=dict)
     reference_rules: Mapping[str, Rules] = field(default_factory=dict)
     lengths_file: str = ""

@@ -114,6 +114,7 @@ PHOENIX2014 = CorpusReader(
     marker=f"{MULTISIGNER}/annotations/manual",
     language="phoenix",
     image_size=(210, 260),
+    frame_rate=25.0,
     published_clips={"train": 5671, "dev": 540, "test": 629},
     # The labels of dev and test are released in simplified form, those of train are not; and hypotheses are simplified
     # before they are scored, so that `loc-NORD` in a reference could never match.
@@ -136,5 +137,6 @@ PHOENIX2014_T = CorpusReader(
     marker="annotations/manual",
     language="phoenix-t",
     image_size=(210, 260),
+    frame_rate=25.0,
     published_clips={"train": 7096, "dev": 519, "test": 642},
 )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
+from dataset.frame_rate import DEFAULT_FRAME_RATE, find_common_rate, is_same_rate
 from preprocess.examination.check_result import (
     CheckResult,
     Verdict,
@@ -17,6 +18,7 @@ from preprocess.examination.check_result import (
     list_examples,
 )
 from preprocess.examination.inspect_clips import ClipState
+from preprocess.rates import advise_resampling, describe_unlike_rates
 from utils.text import plural
 
 ClipStates = Mapping[str, ClipState]
@@ -112,6 +114,27 @@ def check_counts(
     if not compared:
         return CheckResult(check, Verdict.NOT_EXAMINED, f"no clip has frames to be compared with {stated_by}")
     return combine_problems(check, f"{plural(compared, 'clip')} as {stated_by} says", problems)
+
+
+def check_rates(check: str, states: ClipStates, prepared: bool, again: str) -> CheckResult:
+    """Check that all videos have one frame rate.
+
+    Args:
+        check: the name of the check.
+        states: the clips by name; at least one is a video that was decoded.
+        prepared: whether the corpus was prepared by an earlier version, which did not look at this.
+        again: the sentence that says to prepare again.
+    """
+    rates = {name: state.rate for name, state in states.items() if state.rate is not None}
+    common, unlike = find_common_rate(rates)
+    if unlike:
+        what = describe_unlike_rates(rates, common, unlike)
+        return CheckResult(check, Verdict.ERROR, what, advise_resampling(common))
+    what = f"{common:.4g} frames a second in {plural(len(rates), 'decoded video')}"
+    if prepared and not is_same_rate(common, DEFAULT_FRAME_RATE):
+        what += f", which the manifests do not say, so that times are counted at {DEFAULT_FRAME_RATE:g}"
+        return CheckResult(check, Verdict.WARNING, what, again)
+    return CheckResult(check, Verdict.OK, what)
 
 
 def _cut_home(text: str, home: Path) -> str:

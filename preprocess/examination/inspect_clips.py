@@ -14,7 +14,8 @@ import numpy as np
 from dataset.frames import IMAGE_SUFFIXES, list_frame_files, read_image
 from dataset.video import Video, open_video
 from preprocess.examination.check_result import format_error
-from preprocess.images import has_end, map_clips
+from preprocess.finished_clips import has_end
+from preprocess.images import map_clips
 from utils.progress import show_progress
 
 CLIP_SAMPLE = 1000
@@ -52,6 +53,7 @@ class ClipState:
         damage: the message about them.
         sizes: width and height of the images that were decoded, each size once.
         decoded: the number of images that were decoded.
+        rate: the frames a second of a video that was decoded; images do not say it.
     """
 
     num_frames: int | None
@@ -60,6 +62,7 @@ class ClipState:
     damage: str = ""
     sizes: tuple[tuple[int, int], ...] = ()
     decoded: int = 0
+    rate: float | None = None
 
 
 def inspect_clips(paths: Sequence[Path], full: bool, workers: int, title: str) -> list[ClipState]:
@@ -134,7 +137,8 @@ def _inspect_video(clip: ClipToInspect) -> ClipState:
             return ClipState(0, missing=f"the video {clip.path} is {video.cut}")
         height, width = _decode_first(video).shape[:2]
         damage = f"{clip.path} is {video.damage}" if video.damage else ""
-        return ClipState(video.num_frames, "", video.num_damaged, damage, ((width, height),), video.num_frames)
+        sizes, count = ((width, height),), video.num_frames
+        return ClipState(count, "", video.num_damaged, damage, sizes, count, video.rate)
     if clip.path.stat().st_size == 0:
         return ClipState(0, missing=f"the video {clip.path} has zero bytes")
     return ClipState(None)

@@ -75,6 +75,10 @@ def load_manifests(dataset: str, folder: Path) -> tuple[list[Manifest], CheckRes
         for what, found, expected in (("dataset", manifest.dataset, dataset), ("split", manifest.split, split)):
             if found != expected:
                 problems.append((Verdict.ERROR, f"{path} is of {what} {found}, not {expected}", AGAIN))
+    rates = {manifest.split: manifest.frame_rate for manifest in manifests}
+    if len(set(rates.values())) > 1:
+        stated = ", ".join(f"{split} {rate or 'unknown'}" for split, rate in rates.items())
+        problems.append((Verdict.ERROR, f"the splits state unlike frame rates: {stated}", AGAIN))
     names = Counter(clip.id for manifest in manifests for clip in manifest.clips)
     twice = [name for name, count in names.items() if count > 1]
     if twice:

@@ -21,6 +21,7 @@ from preprocess.examination.frame_checks import (
     check_counts,
     check_folders,
     check_images,
+    check_rates,
     check_sizes,
 )
 from preprocess.examination.inspect_clips import inspect_clips, read_first_frame
@@ -36,6 +37,7 @@ SCORABLE = "corpus: labels can be scored"
 FOLDERS = "corpus: clip folders"
 IMAGES = "corpus: images"
 SIZES = "corpus: image sizes"
+RATES = "corpus: frame rates"  # of videos
 CHECKS = (CLIPS, SCORABLE, FOLDERS, IMAGES, SIZES)
 COUNTS = "corpus: image counts"  # of corpora that state them
 LENGTHS = "corpus: label lengths"
@@ -81,7 +83,7 @@ def examine_texts(dataset: str, corpus: Corpus) -> list[CheckResult]:
 def examine_frames(
     dataset: str, root: Path, corpus: Corpus, full: bool, workers: int
 ) -> tuple[list[CheckResult], ClipStates]:
-    """Check the released frames; also returns the state of each clip."""
+    """Check the released frames, but not their rates; also returns the state of each clip."""
     recordings = {f"{split} {r.id}": r for split, members in corpus.splits.items() for r in members}
     folders = [recording.source for recording in recordings.values()]
     states = dict(zip(recordings, inspect_clips(folders, full, workers, "inspecting the corpus"), strict=True))
@@ -100,6 +102,19 @@ def examine_frames(
             COUNTS, lambda: [_check_stated_counts(read_lengths(root), reader.lengths_file, states)], remedy
         )
     return results, states
+
+
+def examine_rates(states: ClipStates, manifests: Sequence[Manifest], again: str) -> list[CheckResult]:
+    """Check the frame rates of videos, unless preparation has found one rate.
+
+    Args:
+        states: the clips by name.
+        manifests: the manifests of the prepared corpus, if there are any.
+        again: the sentence that says to prepare again.
+    """
+    if any(manifest.frame_rate for manifest in manifests) or not any(state.rate for state in states.values()):
+        return []
+    return [check_rates(RATES, states, bool(manifests), again)]
 
 
 def examine_before_preparation(dataset: str, corpus: Corpus, states: ClipStates, output: Path) -> list[CheckResult]:

@@ -145,3 +145,16 @@ def test_folders_are_found_by_the_name_on_disk_and_need_not_be_utf8(tmp_path):
     loaded = Manifest.load(tmp_path / "dev.json")
     assert loaded.clip_folder(loaded.clips[0]) == tmp_path / nfd
     assert loaded.clip_folder(loaded.clips[1]) == tmp_path / "caf\udce9"
+
+
+def test_the_frame_rate_is_kept_and_older_manifests_have_none(tmp_path):
+    path = tmp_path / "dev.json"
+    replace(MANIFEST, frame_rate=29.97).save(path)
+    assert Manifest.load(path).frame_rate == 29.97
+    assert Manifest.load(path).digest() == MANIFEST.digest()  # so that older runs can be resumed
+    assert Manifest.load(written(path, frame_rate=30)).frame_rate == 30
+    MANIFEST.save(path)
+    assert Manifest.load(path).frame_rate is None
+    for value, message in (("25", "a number"), (0, "above 0"), (-5.0, "above 0"), (2000.0, "at most 1000")):
+        with pytest.raises(ManifestError, match=rf"frame_rate must be {message}, but is"):
+            Manifest.load(written(path, frame_rate=value))

@@ -71,6 +71,7 @@ def checkpoint(tmp_path_factory) -> Path:
         "config": to_dict(tiny_config(**HIDDEN)),
         "glosses": GLOSSES,
         "frame_size": 72,
+        "frame_rate": 30.0,
     }
     save_checkpoint(path, content)
     return path
@@ -152,7 +153,7 @@ def test_an_onnx_file_reads_clips_as_the_checkpoint_does(checkpoint, exported, m
     monkeypatch.setattr(SLRModel, "__init__", lambda *_: pytest.fail("PyTorch's network was built"))
     recogniser = load_onnx(exported)
     assert recogniser.vocabulary.glosses == tuple(GLOSSES)
-    assert recogniser.frame_size == 72
+    assert (recogniser.frame_size, recogniser.frame_rate) == (72, 30)
     assert recogniser.config == torch_recogniser.config
     given = recogniser.recognise(frames)
     assert len(expected.words) > 0

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from config.load import load_config
-from dataset.manifest import Clip, Manifest, ManifestError
+from dataset.manifest import Clip, Manifest, ManifestError, load_manifest
 from evaluation import evaluate as module
 from evaluation import wer
 from evaluation.ctm import CtmEntry, CtmWord, Reference, read_ctm
 from evaluation.evaluate import EvaluationData, collect_training_glosses, evaluate, load_evaluation_data
 from evaluation.recognise import HEADS
 from evaluation.wer import score_hypotheses
+from tests.helpers.config import tiny_config
 from tests.helpers.loading import load_vocabulary
 
 REFERENCES = (
@@ -120,6 +122,15 @@ def test_seen_glosses_are_those_of_the_labels_raw_and_as_scored():
     assert collect_training_glosses(manifest, "none") == {"loc-NORD", "A", "__EMOTION__"}
     spelt = Manifest("phoenix2014", "train", 256, (Clip("x", "x", "s", ("S", "H"), 9),))
     assert collect_training_glosses(spelt, "phoenix2014-sentence") == {"S", "H", "S+H"}
+
+
+def test_times_are_counted_at_the_rate_of_the_manifest_unless_one_is_configured(prepared, tmp_path):
+    shutil.copytree(prepared, tmp_path / "prepared", ignore=shutil.ignore_patterns("frames"))
+    vocabulary, manifest = load_vocabulary(tiny_config(prepared)), load_manifest(prepared, "phoenix2014", "dev")
+    for stated, configured, rate in ((30.0, None, 30), (None, None, 25), (30.0, 50.0, 50)):
+        replace(manifest, frame_rate=stated).save(tmp_path / "prepared/dev.json")
+        changed = tiny_config(tmp_path / "prepared", frame_rate=configured)
+        assert load_evaluation_data(changed, "dev", vocabulary).frame_rate == rate
 
 
 def test_clips_and_references_must_be_the_same(prepared, tmp_path):

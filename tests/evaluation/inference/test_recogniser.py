@@ -93,6 +93,22 @@ def test_times_count_frames_at_the_rate_of_the_corpus(random_checkpoint, recogni
 
 
 @pytest.mark.parametrize(
+    ("configured", "stored", "rate"),
+    [(None, 30.0, 30), (None, None, 25), (25.0, None, 25), (50.0, 30.0, 50)],  # the third is an older checkpoint
+)
+def test_the_frame_rate_of_a_checkpoint(random_checkpoint, tmp_path, configured, stored, rate):
+    content = load_checkpoint(random_checkpoint)
+    content["config"]["frame_rate"] = configured
+    if stored is not None:
+        content["frame_rate"] = stored
+    save_checkpoint(tmp_path / "trained.pt", content)
+    recogniser = Recogniser.from_checkpoint(tmp_path / "trained.pt", "cpu")
+    assert recogniser.frame_rate == rate
+    last = recogniser.recognise(np.full((50, 60, 80, 3), 127, np.uint8)).words[-1]
+    assert last.start + last.duration <= 50 / rate + 1e-9
+
+
+@pytest.mark.parametrize(
     "frames",
     [
         np.zeros((3, 72, 72, 3), np.float32),

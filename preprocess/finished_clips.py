@@ -1,0 +1,157 @@
+"""Which clips an earlier run has finished: their frames lie in a folder with a marker that says what they are."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dataset.frames import IMAGE_ENDS, FrameError, list_frame_files, read_image
+from dataset.video import VIDEO_SUFFIXES, open_video
+from utils.files import write_json
+from utils.plain_json import read_json
+
+MARKER = ".source.json"
+"""The file beside the frames of a clip that says what they were made from, and how many they are. Without it, frames of
+the same names and number that took the place of the old ones in the corpus would go unnoticed."""
+
+
+@dataclass(frozen=True)
+class ClipToResize:
+    """A clip whose frames are to be resized.
+
+    Attributes:
+        source: the folder of its images, or its video.
+        target: the folder to write its resized frames to.
+        rate: the frames a second of a folder, whose images do not say it; None if nobody knows.
+        fps: the frames a second that are to be written; all frames if None.
+    """
+
+    source: Path
+    target: Path
+    rate: float | None = None
+    fps: float | None = None
+
+
+@dataclass(frozen=True)
+class ClipOutcome:
+    """What became of a clip whose frames were resized or counted.
+
+    Attributes:
+        num_frames: the number of its frames.
+        rate: their number a second; None for images, unless that is known.
+        written: whether they were written now, and not by an earlier run.
+        problem: the reason why it has no frames; empty if it has some.
+        faults: what is wrong with its video, where that was allowed.
+    """
+
+    num_frames: int = 0
+    rate: float | None = None
+    written: bool = False
+    problem: str = ""
+    faults: tuple[str, ...] = ()
+
+
+def is_video(path: Path) -> bool:
+    """Whether the clip at `path`, which need not exist, is a video and not a folder of images."""
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir()
+
+
+def name_frame(index: int, suffix: str = ".jpg") -> str:
+    """Name a frame by its number, which counts from 1 in names."""
+    return f"{index + 1:06d}{suffix}"
+
+
+def read_marker(folder: Path) -> dict[str, Any]:
+    """Read the marker of a clip that was resized; empty if there is none, or none that can be read."""
+    try:
+        marker = read_json(folder / MARKER)
+    except (OSError, ValueError):
+        return {}
+    return marker if isinstance(marker, dict) else {}
+
+
+def mark_finished(clip: ClipToResize, folder: Path, outcome: ClipOutcome) -> None:
+    """Write the marker into the folder that holds all frames of a clip."""
+    known: dict[str, Any] = {"rate": outcome.rate} if is_video(clip.source) else {}
+    if outcome.faults:
+        known["faults"] = outcome.faults
+    write_json(folder / MARKER, {**_identify_clip(clip), "frames": outcome.num_frames, **known})
+
+
+def _identify_clip(clip: ClipToResize) -> dict[str, str | int | float | None]:
+    wanted = {} if clip.fps is None else {"fps": clip.fps}
+    if wanted and not is_video(clip.source):
+        wanted["image_fps"] = clip.rate
+    return {**_identify_source(clip.source), **wanted}
+
+
+def _identify_source(source: Path) -> dict[str, str | int]:
+    """Make a fingerprint of the source from names, sizes and times of change."""
+    if not is_video(source):
+        files = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in list_frame_files(source)]
+        return {"images": zlib.crc32(repr(files).encode())}
+    try:
+        state = source.stat()
+    except OSError as error:
+        raise FrameError(f"no video {source}: is the corpus linked and unpacked completely?") from error
+    return {"video": source.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns}
+
+
+def find_finished(clip: ClipToResize, size: int) -> ClipOutcome:
+    """Find the frames that an earlier run wrote of the source as it is now, in the way that is wanted now.
+
+    All of them or none; only the first is decoded.
+    """
+    identity = _identify_clip(clip)
+    marker = read_marker(clip.target)
+    try:
+        frames, rate = int(marker.pop("frames")), marker.pop("rate", None)
+        faults = tuple(map(str, marker.pop("faults", ())))
+    except (ValueError, TypeError, KeyError):
+        return ClipOutcome()
+    video = is_video(clip.source)
+    names = [name_frame(index) for index in range(frames)] if video else _name_images(clip, frames)
+    if marker != identity or not _is_complete(clip.target, names, size):
+        return ClipOutcome()
+    if not video:
+        return ClipOutcome(frames, clip.fps or clip.rate)
+    if rate is None:  # an earlier version wrote them
+        rate = open_video(clip.source, folder_rate=1, allow_truncated=bool(faults)).rate
+        mark_finished(clip, clip.target, ClipOutcome(frames, rate, faults=faults))
+    return ClipOutcome(frames, rate, faults=faults)
+
+
+def _name_images(clip: ClipToResize, frames: int) -> list[str]:
+    images = list_frame_files(clip.source)
+    if clip.fps is None:
+        return [image.name for image in images]
+    # Images of several kinds in one folder do not fit this, and are written again each time.
+    return [name_frame(index, images[0].suffix) for index in range(frames)]
+
+
+def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:
+    """Whether `target` holds the frames of these names, and no other, at the right size.
+
+    A folder gets its name when it is complete, so this looks only for what happens to it later: files that were
+    deleted, emptied (power failure) or cut short at the end, and another size, for which one image has to be read.
+    """
+    if not target.is_dir():
+        return False
+    try:
+        paths = list_frame_files(target)
+        same = [path.name for path in paths] == list(names)
+        return same and all(has_end(path) for path in paths) and read_image(paths[0]).shape == (size, size, 3)
+    except FrameError:
+        return False
+
+
+def has_end(path: Path) -> bool:
+    """Whether the file ends as the images written here do; nothing else of it is read, so this is fast."""
+    longest = max(len(end) for end in IMAGE_ENDS)
+    with path.open("rb") as file:
+        length = file.seek(0, 2)
+        file.seek(max(0, length - longest))
+        return file.read().endswith(IMAGE_ENDS)
