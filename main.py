@@ -113,19 +113,20 @@ def main(args: argparse.Namespace) -> None:
         # These imports bring PyTorch: neither --help nor a misspelt key has to wait for it.
         alone = "LOCAL_RANK" not in os.environ  # else one of several processes, which need not all say the same
         with say_if_long(LOADING) if alone else nullcontext():
-            from engine.distributed import relaunch_with_torchrun, split_device_names  # noqa: PLC0415
+            from engine.distributed import run_in_processes, split_device_names  # noqa: PLC0415
             from engine.run import run  # noqa: PLC0415
             from utils.ranks import local_rank  # noqa: PLC0415
 
         devices = split_device_names(config.device)
         if len(devices) > 1 and local_rank() is None:  # in the processes that this starts there is a local rank
-            relaunch_with_torchrun(devices, [__file__, *args.words])
+            sys.exit(run_in_processes(devices, [__file__, *args.words]))
         run(config, notes)
     except (InputError, OSError) as error:
         # An error in a worker process arrives with that process's traceback before its message.
         sys.exit(f"error: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
     except Interrupted as stop:
-        print(f"{stop}; everything is saved, and the same command with --resume goes on", file=sys.stderr)
+        way = "with --resume goes on" if config.phase == "train" else "begins anew"
+        print(f"{stop}{', and' if 'saved' in str(stop) else ';'} the same command {way}", file=sys.stderr)
         sys.exit(stop.status)
     except KeyboardInterrupt:
         print("interrupted; a training goes on from what was last saved with --resume", file=sys.stderr)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
+import signal
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -29,26 +30,64 @@ def split_device_names(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
 
 
-def relaunch_with_torchrun(names: Sequence[str], arguments: Sequence[str]) -> None:
-    """Become torchrun, which runs this command line once for each device; does not return.
+def run_in_processes(names: Sequence[str], arguments: Sequence[str]) -> int:
+    """Run this command line once for each device, as torchrun does, and wait for the end.
+
+    Signals that this process gets are handed on.
 
     Args:
         names: the devices of this machine, one for each process.
         arguments: the program and what it was called with.
 
+    Returns:
+        the exit status: 0 if all processes ended well, else that of the first one that did not, and said why.
+
     Raises:
-        InputError: a device is not there, or is named twice.
+        InputError: a device is not there, or is named twice; or a process was killed.
     """
     for name in names:
         select_device(name)
     twice = [name for name in names if names.count(name) > 1 and name != "cpu"]
     if twice:
         raise InputError(f"device {','.join(names)} names {twice[0]} twice: a GPU serves one process")
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={len(names)}"]
+    # Here because one process needs none of it.
+    from torch.distributed import run as torchrun  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing import SignalException  # noqa: PLC0415
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError  # noqa: PLC0415
+
     # Without a number torchrun gives each process one thread; the processes share the cores instead.
-    threads = {"OMP_NUM_THREADS": str(max(1, torch.get_num_threads() // len(names)))}
-    # This process becomes torchrun instead of starting it, so that signals, which are sent to this process, reach it.
-    os.execve(sys.executable, [sys.executable, *launcher, *arguments], threads | os.environ)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, torch.get_num_threads() // len(names))))
+    for name in list(logging.root.manager.loggerDict):  # what they have to say is said below
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        torchrun.run(torchrun.parse_args(["--standalone", f"--nproc-per-node={len(names)}", *arguments]))
+    except SignalException as stop:
+        return 128 + stop.sigval
+    except ChildFailedError as error:
+        statuses = [failure.exitcode for failure in error.failures.values()]
+        return judge_statuses(statuses)
+    return 0
+
+
+def judge_statuses(statuses: Sequence[int]) -> int:
+    """The status to end with when processes that train together have failed.
+
+    Args:
+        statuses: the exit statuses of those that failed; a negative one is the number of the signal that ended it.
+
+    Raises:
+        InputError: one was killed, and could not say so itself.
+    """
+    # When one ends the others get SIGTERM.
+    killed = [-status for status in statuses if status < 0 and -status != signal.SIGTERM]
+    if killed:
+        raise InputError(
+            f"one of the processes that train together was killed ({signal.Signals(killed[0]).name}). Most often the "
+            "system does that because memory ran out: lower batch_size, test_batch_size or num_worker; the same "
+            "command with --resume goes on from what was last saved"
+        )
+    return next((status for status in statuses if status > 0), 128 + signal.SIGTERM)
 
 
 def select_local_device(names: str) -> torch.device:
@@ -71,17 +110,29 @@ def select_local_device(names: str) -> torch.device:
 
 @contextmanager
 def join_process_group(device: torch.device) -> Iterator[None]:
-    """Connect this process with the others while it is entered, if torchrun started it."""
+    """Connect this process with the others while it is entered, if torchrun started it.
+
+    Raises:
+        InputError: another process is gone, or cannot be reached.
+    """
     if local_rank() is None or dist.is_initialized():
         yield
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL sends from the current device
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
-        yield
-    finally:
-        dist.destroy_process_group()
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        try:
+            yield
+        finally:
+            dist.destroy_process_group()
+    except RuntimeError as error:
+        if not (isinstance(error, dist.DistError) or "gloo" in str(error)):
+            raise
+        raise InputError(
+            "another of the processes that train together has ended or cannot be reached, so this one ends too; what "
+            "the other one printed says why. The same command with --resume goes on from what was last saved"
+        ) from error
 
 
 def wrap_ddp(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:

@@ -13,14 +13,20 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):  # noqa: N818  no error, like KeyboardInterrupt
-    """The run was asked to stop, and everything it had done is saved.
+    """The run was asked to stop.
+
+    Args:
+        number: the number of the signal.
+        saved: whether everything that the run had done is saved.
 
     Attributes:
+        number: the same.
         status: the program's exit status: 128 and the number of the signal, as shells expect it.
     """
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"interrupted by {signal.Signals(number).name}")
+    def __init__(self, number: int, saved: bool = False) -> None:
+        super().__init__(f"interrupted by {signal.Signals(number).name}{'; everything is saved' if saved else ''}")
+        self.number = number
         self.status = 128 + number
 
 
@@ -35,7 +41,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = 0
-        self._at_once = False
+        self._at_once = self._saved = False
         self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -49,19 +55,23 @@ class Interruption:
         self._handlers_before = {}
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Raise Interrupted as soon as a signal comes: for work that leaves nothing half done."""
-        self._at_once = True
+    def at_once(self, saved: bool = False) -> Iterator[None]:
+        """Raise Interrupted as soon as a signal comes: for work that leaves nothing half done.
+
+        Args:
+            saved: whether everything that was done before is saved.
+        """
+        self._at_once, self._saved = True, saved
         try:
             self.check()  # a signal may have come before this was entered
             yield
         finally:
-            self._at_once = False
+            self._at_once = self._saved = False
 
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
         if self.requested:
-            raise Interrupted(self.requested)
+            raise Interrupted(self.requested, self._saved)
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         # Only Ctrl-C counts as impatience: a cluster may send SIGTERM several times while the last step is saved.

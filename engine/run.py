@@ -18,6 +18,7 @@ from engine.checkpoint_config import warn_of_other_frames
 from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
+from engine.interruption import Interruption
 from engine.provenance import add_start, collect_provenance
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import check_run_folder, open_run_folder
@@ -55,11 +56,17 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
 
     Raises:
         InputError: something that the run needs is missing or does not fit; the message says what.
-        Interrupted: a training was asked to stop, and everything is saved.
+        Interrupted: it was asked to stop.
     """
     device = select_local_device(config.device)
     check_tools(config)
-    with join_process_group(device), lock_work_dir(config) as lock:
+    # A signal that comes before or after the training ends the run too, but not without giving its folder free.
+    with (
+        Interruption() as interruption,
+        interruption.at_once(),
+        join_process_group(device),
+        lock_work_dir(config) as lock,
+    ):
         config = replace(config, load_checkpoints=find_checkpoint_to_resume(config))
         torch.use_deterministic_algorithms(config.deterministic)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic

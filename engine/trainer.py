@@ -172,7 +172,7 @@ class Trainer:
         alone = ranks.world_size() == 1  # else the others wait for this process's gradients, and nobody could save
         while True:
             try:
-                with self.interruption.at_once() if alone else nullcontext():
+                with self.interruption.at_once(saved=True) if alone else nullcontext():
                     batches = next(groups, None)
             except (Interrupted, InputError):
                 if alone and self.state.step:
@@ -194,11 +194,11 @@ class Trainer:
         # The processes agree on it after every step: a signal may reach only some of them, or some of them later.
         if any(ranks.all_reduce_mean([self.interruption.requested], self.device)):
             self._save(LAST)
-            raise Interrupted(self.interruption.requested or signal.SIGTERM)
+            raise Interrupted(self.interruption.requested or signal.SIGTERM, saved=True)
 
     def _evaluate_epoch(self) -> EvaluationResult:
         """Evaluate on dev."""
-        with self.interruption.at_once():  # the epoch is saved: there is nothing to wait for
+        with self.interruption.at_once(saved=True):  # there is nothing to wait for
             return evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
 
     def _finish_epoch(self, record: EpochRecord, result: EvaluationResult | None) -> None:

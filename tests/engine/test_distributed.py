@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import torch.distributed as dist
 from torch import nn
 
 import main
-from engine.distributed import select_local_device, split_device_names
+from engine.distributed import join_process_group, judge_statuses, select_local_device, split_device_names
 from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctm import CtmEntry, Reference
@@ -22,6 +22,7 @@ from tests.helpers.config import tiny_words
 from tests.helpers.processes import in_two, two_threads
 from utils import ranks
 from utils.checkpoint import load_checkpoint
+from utils.errors import InputError
 
 SETTINGS = {
     "num_epoch": 10,
@@ -163,7 +164,7 @@ def test_the_device_of_each_process(monkeypatch):
 
 
 def test_devices_that_cannot_be_used_together(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("processes were started"))
+    monkeypatch.setattr("torch.distributed.run.run", lambda *_: pytest.fail("processes were started"))
     for devices, said in (("0,0", "device 0 was asked for"), ("cpu,gpu", "'gpu' means nothing")):
         # Devices are refused before the corpus, which is not there, is looked for.
         words = tiny_words(tmp_path / "nowhere", tmp_path / "run", **SETTINGS | {"device": devices})
@@ -178,3 +179,47 @@ def test_hypotheses_of_several_processes_come_in_the_order_of_the_references():
     for wrong in (parts[:1], [*parts, parts[1]]):
         with pytest.raises(RecognitionError, match="hypotheses of"):
             gather_entries(wrong, references)
+
+
+@pytest.mark.parametrize(
+    ("end", "status", "said"),
+    [
+        ("sys.exit('error: of the second')", 1, "error: of the second"),
+        ("os.kill(os.getpid(), 9)", 1, "was killed (SIGKILL)"),
+    ],
+)
+def test_a_process_that_ends_is_told_of_in_a_line_and_ends_the_others(tmp_path, end, status, said):
+    script = tmp_path / "script.py"
+    script.write_text(f"import os, sys, time\n{end} if os.environ['RANK'] == '1' else time.sleep(60)")
+    code = (
+        "import sys; from engine.distributed import run_in_processes; from utils.output import run_command\n"
+        f"run_command(lambda: run_in_processes(['cpu', 'cpu'], [{str(script)!r}]))"
+    )
+    program = run_python("-c", code, check=False, timeout=60)
+    assert program.returncode == status
+    assert said in program.stderr
+    assert "Traceback" not in program.stderr
+
+
+def test_the_status_of_several_processes_is_that_of_the_one_that_spoke():
+    assert judge_statuses([-15, 3]) == 3
+    assert judge_statuses([-15, 143]) == 143
+    assert judge_statuses([-15]) == 143
+    with pytest.raises(InputError, match=r"killed \(SIGKILL\)\. .*--resume"):
+        judge_statuses([-15, 1, -9])
+
+
+@pytest.mark.parametrize("reason", ["[gloo/transport/tcp/pair.cc:545] Read error: Connection reset by peer", "mistake"])
+def test_a_connection_that_is_lost_is_no_error_of_the_program(monkeypatch, reason):
+    with socket.create_server(("localhost", 0)) as listener:
+        port = listener.getsockname()[1]
+    group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": "0", "WORLD_SIZE": "1", "LOCAL_RANK": "0"}
+    for key, value in group.items():
+        monkeypatch.setenv(key, value)
+    expected, said = (
+        (RuntimeError, "mistake") if reason == "mistake" else (InputError, "another of the processes .*--resume")
+    )
+    with pytest.raises(expected, match=said), join_process_group(torch.device("cpu")):
+        assert dist.is_initialized()
+        raise RuntimeError(reason)
+    assert not dist.is_initialized()
