@@ -27,7 +27,8 @@ def _list_types(record: type = Config, prefix: str = "") -> dict[str, Any]:
     """The type of every key that can be set, by its dotted name."""
     types: dict[str, Any] = {}
     for key, kind in get_type_hints(record).items():
-        types |= _list_types(kind, f"{prefix}{key}.") if dataclasses.is_dataclass(kind) else {prefix + key: kind}
+        is_section = isinstance(kind, type) and dataclasses.is_dataclass(kind)
+        types |= _list_types(kind, f"{prefix}{key}.") if is_section else {prefix + key: kind}
     return types
 
 

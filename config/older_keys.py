@@ -60,7 +60,7 @@ def rename_keys(given: Mapping[str, Any], notes: list[str], mistakes: list[str])
         value = holder[key]
         rest = {other: kept for other, kept in holder.items() if other != key}
         renamed = renamed | {section: rest} if section else rest
-        if values and value not in list(values):
+        if values and not (isinstance(value, (bool, int, str)) and value in values):
             choices = ", ".join(map(str, values.values()))
             mistakes.append(
                 f"{old}: {quote_value(value)} is not allowed; it is called {new} today: choose one of {choices}"

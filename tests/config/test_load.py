@@ -1,6 +1,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -204,6 +205,35 @@ def test_a_stored_configuration_comes_back_as_it_was():
         parse_stored_config([1], "best.pt")
     with pytest.raises(ConfigError, match=r"1 mistake in the configuration in best.pt:\n  beam: unknown key"):
         parse_stored_config(to_dict(config) | {"beam": 1}, "best.pt")
+
+
+def nest(levels: int) -> dict:
+    """A dictionary that shares its parts, so that it stands for 2**levels values."""
+    inside: dict = {"x": 1}
+    for _ in range(levels):
+        inside = {"x": inside, "y": inside}
+    return inside
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {3: 1},
+        {"model_args": {3: 1}},
+        {"x": nest(60)},
+        {"model_args": nest(60)},
+        {"work_dir": nest(60)},
+        {"num_epoch": 10**5000},
+        {"num_epoch": np.zeros(3)},
+        {"checkpoint_stages": np.zeros(3)},
+        {"dataset": [1]},
+        {"x" * 10**6: 1},
+    ],
+)
+def test_odd_values_in_a_checkpoint_are_one_short_message(changes):
+    with pytest.raises(ConfigError, match=r"in best\.pt") as error:
+        parse_stored_config(to_dict(Config()) | changes, "best.pt")
+    assert len(str(error.value)) < 500
 
 
 @pytest.mark.parametrize(("value", "today"), [("true", "stages"), ("false", "blocks")])
