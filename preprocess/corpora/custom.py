@@ -27,6 +27,10 @@ REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"
 MOST_MISTAKES = 10
 DELIMITERS = ",;\t"
+NO_TABLES = {
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save its table as CSV UTF-8"),
+    ".eaf": "`python -m preprocess.from_elan` makes one of ELAN's files",
+}
 EXCEL_SEPARATOR = "sep="  # a first line of this kind tells Excel which separator follows
 
 
@@ -50,7 +54,7 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
         try:
             _check_new(where, row, seen)
             recordings.append(_make_recording(root, where, row))
-        except (PreparationError, FormatError) as error:
+        except (PreparationError, FormatError, OSError) as error:  # OSError: a path that no system can hold
             mistakes.append(str(error) if str(error).startswith(where) else f"{where}: {error}")
     mistakes += _list_split_mistakes(table, rows)
     if mistakes:
@@ -82,6 +86,10 @@ def _locate_table(root: Path) -> Path:
     tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
     if len(tables) == 1:
         return tables[0]
+    others = sorted(path for path in root.iterdir() if path.suffix.lower() in NO_TABLES)
+    if others and not tables:
+        remedy = NO_TABLES[others[0].suffix.lower()]
+        raise PreparationError(f"{root} holds {others[0].name} and no CSV file with the header {HEADER}: {remedy}")
     found = f"{len(tables)} CSV files ({', '.join(path.name for path in tables[:5])})" if tables else "no CSV file"
     raise PreparationError(f"{root} holds {found}: name the one with the header {HEADER} with --labels")
 

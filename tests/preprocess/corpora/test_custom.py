@@ -142,6 +142,13 @@ def test_the_csv_is_found_or_must_be_named(tmp_path):
     assert len(read_custom(root, root / "labels.csv").splits["train"]) == 2
     with pytest.raises(PreparationError, match=r"no folder .*nowhere"):
         read_custom(root / "nowhere")
+    (root / "other.csv").rename(root / "Mappe1.xlsx")
+    (root / "labels.csv").unlink()
+    with pytest.raises(PreparationError, match=r"holds Mappe1\.xlsx and no CSV file .*: save its table as CSV UTF-8"):
+        read_custom(root)
+    (root / "Mappe1.xlsx").rename(root / "talk.eaf")
+    with pytest.raises(PreparationError, match=r"holds talk\.eaf and no CSV file .*preprocess\.from_elan"):
+        read_custom(root)
 
 
 def recordings(**clips: int) -> list[Recording]:
