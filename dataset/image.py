@@ -97,7 +97,9 @@ def _decode(data: bytes, flags: int, name: str | Path) -> np.ndarray:
         raise FrameError(f"the image {name} is damaged ({error.err}): {UNPACK_AGAIN}") from error
     damage = [line for line in lines if not _HARMLESS.match(line)]
     if damage:
-        raise FrameError(f"the image {name} is damaged ({damage[0]}): {UNPACK_AGAIN}")
+        # Some cameras write JPEGs that are whole and that libjpeg warns of all the same.
+        mended = "" if image is None else "; if a viewer shows it whole, `magick mogrify FILE` writes it anew"
+        raise FrameError(f"the image {name} is damaged ({damage[0]}): {UNPACK_AGAIN}{mended}")
     if image is None:
         raise FrameError(f"the image {name} is damaged, or a kind of PNG or JPEG that is not read: {UNPACK_AGAIN}")
     return image
