@@ -20,7 +20,7 @@ from utils.errors import InputError, ParseError
 from utils.files import write_json
 from utils.plain_json import read_json
 from utils.temporal import TemporalSpec
-from utils.text import quote_value
+from utils.text import quote_path, quote_value
 from utils.unicode import find_on_disk, to_nfc
 
 SPLITS = ("train", "dev", "test")
@@ -189,12 +189,12 @@ def load_manifest(prepared: str | Path, dataset: str, split: str) -> Manifest:
 
 
 def _remedy(path: Path, dataset: str | None) -> str:
-    folder = path.parent
-    name = dataset or "NAME"
+    folder, name = path.parent, dataset or "NAME"
     # By the list of corpora, since other corpora lie there as well: preprocess/quickstart is no name for --dataset.
     if dataset is None and folder.parent.name == "preprocess" and folder.name in list_corpora():
         name = folder.name
-    return f"prepare the corpus: `python -m preprocess.prepare --dataset {name} --output {folder} --process-image`"
+    options = f"--dataset {name} --output {quote_path(folder)} --process-image"
+    return f"prepare the corpus: `python -m preprocess.prepare {options}`"
 
 
 def _read_json(path: Path, dataset: str | None) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import lmdb
@@ -29,6 +28,7 @@ from dataset.image import FrameError, decode_image
 from dataset.manifest import Manifest
 from utils.files import plain_path
 from utils.plain_json import parse_json
+from utils.text import quote_path
 
 VERSION = 1
 INDEX = b"index"
@@ -81,7 +81,7 @@ class Pack:
     @property
     def remedy(self) -> str:
         """The command that mends the pack, for messages."""
-        return f"pack it again with `python -m preprocess.pack --prepared {quote(str(self.path.parent.parent))}`"
+        return f"pack it again with `python -m preprocess.pack --prepared {quote_path(self.path.parent.parent)}`"
 
     def check_manifest(self, manifest: Manifest) -> None:
         """Make sure that every clip of `manifest` is here with all its frames.

@@ -11,6 +11,7 @@ from dataset.manifest import ManifestError
 from utils.errors import InputError, ParseError
 from utils.files import read_text, write_text
 from utils.plain_json import read_json
+from utils.text import quote_path
 from utils.unicode import to_nfc
 
 BLANK_ID = 0
@@ -144,10 +145,11 @@ def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path
     if not Path(prepared).is_dir():
         link = ""
         if not Path(dataset_root).is_dir():
-            link = f"link the corpus first (`ln -s WHERE_IT_LIES {dataset_root}`), then "
+            link = f"link the corpus first (`ln -s WHERE_IT_LIES {quote_path(dataset_root)}`), then "
         raise ManifestError(
             f"{dataset} is not prepared: there is no folder {prepared}; {link}run `python -m preprocess.prepare "
-            f"--dataset {dataset} --dataset-root {dataset_root} --output {prepared} --process-image`"
+            f"--dataset {dataset} --dataset-root {quote_path(dataset_root)} --output {quote_path(prepared)} "
+            "--process-image`"
         )
     return Vocabulary.load(Path(prepared) / DICTIONARY)
 

@@ -75,7 +75,9 @@ def _list_changed_files() -> list[str]:
 def _git(*arguments: str) -> str | None:
     """The output of a git command on this repository; None if it fails."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=REPOSITORY, capture_output=True, encoding="utf-8", errors="replace", check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return done.stdout.strip("\n")

@@ -15,6 +15,7 @@ from engine.run_lock import RunLock
 from evaluation.reporting.history import EpochRecord
 from utils.errors import InputError
 from utils.files import set_aside, write_text
+from utils.text import quote_path
 
 STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "take_over", "work_dir"}
 """Keys that say where a training begins or goes on, and how; they say nothing about what is trained."""
@@ -41,8 +42,8 @@ def check_run_folder(config: Config) -> bool:
     if not config.overwrite:
         raise InputError(
             f"work_dir {folder} already holds a run ({', '.join(held)}). Resume it with --resume, or "
-            f"--load-checkpoints {folder / LAST}; start afresh with --overwrite (the old folder is moved aside, "
-            "not deleted), or choose another --work-dir"
+            f"--load-checkpoints {quote_path(folder / LAST)}; start afresh with --overwrite (the old folder is moved "
+            "aside, not deleted), or choose another --work-dir"
         )
     if inside:
         raise InputError(f"{inside[0]} lies in {folder}, which --overwrite would move aside; choose another --work-dir")

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
 from dataset.manifest import Manifest
 from dataset.packed import pack_path
@@ -22,7 +21,7 @@ from preprocess.finished_clips import read_marker
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
 from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.output import run_command
-from utils.text import plural, show_text
+from utils.text import plural, quote_path, show_text
 from utils.workers import available_cores
 
 FIX_AND_RERUN = "correct this, then run the doctor again"
@@ -55,13 +54,13 @@ class CorpusToExamine:
         """The options that prepare the corpus, as far as they differ from the defaults."""
         options = f"--dataset {self.dataset}"
         if self.root != get_default_root(self.dataset):
-            options += f" --dataset-root {quote(str(self.root))}"
+            options += f" --dataset-root {quote_path(self.root)}"
         if self.labels:
-            options += f" --labels {quote(str(self.labels))}"
+            options += f" --labels {quote_path(self.labels)}"
         if self.seed:
             options += f" --seed {self.seed}"
         if not self._is_default_folder():
-            options += f" --output {quote(str(self.folder))}"
+            options += f" --output {quote_path(self.folder)}"
         return options + self._repeat_earlier_options()
 
     @property
@@ -69,7 +68,7 @@ class CorpusToExamine:
         """The options that train on the corpus, as far as they differ from the defaults."""
         options = f"--dataset {self.dataset}"
         if not self._is_default_folder():
-            options += f" --prepared {quote(str(self.folder))}"
+            options += f" --prepared {quote_path(self.folder)}"
         return options
 
     def _is_default_folder(self) -> bool:

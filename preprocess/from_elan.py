@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
 from tqdm import tqdm
@@ -26,7 +25,7 @@ from preprocess.elan_file import ElanFile, Sentence, read_elan_file
 from utils.errors import InputError
 from utils.files import NUMBERED, atomic_path, set_aside, write_text
 from utils.output import run_command
-from utils.text import plural
+from utils.text import plural, quote_path
 
 CLIPS = "clips"
 """The folder beside the table that the clips are written to."""
@@ -104,7 +103,7 @@ def main(args: argparse.Namespace) -> None:
     signers = len({clip.signer for clip in clips})
     print(f"{plural(len(clips), 'clip')} of {plural(signers, 'signer')} from {plural(len(files), 'file')}: {args.out}")
     print(*notes, *([f"the older table is now {older}"] if older else []), sep="\n", end="\n" if notes or older else "")
-    folder = quote(str(args.out.parent))
+    folder = quote_path(args.out.parent)
     print(f"\nNext: python -m preprocess.prepare --dataset custom --dataset-root {folder} --process-image")
 
 

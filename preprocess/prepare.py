@@ -26,7 +26,7 @@ from preprocess.rates import Rates
 from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS
 from utils.output import run_command
-from utils.text import plural
+from utils.text import plural, quote_path
 
 Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]
 """The function that writes the resized frames of clips."""
@@ -241,7 +241,7 @@ def main(args: argparse.Namespace) -> int:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():
             print(f"The resized frames in {args.output / 'frames'} are not used by these manifests.")
-    elsewhere = f" --prepared {args.output}" if args.output != get_default_output(args.dataset) else ""
+    elsewhere = f" --prepared {quote_path(args.output)}" if args.output != get_default_output(args.dataset) else ""
     print(f"\nNext: python main.py --config config/baseline.yaml --dataset {args.dataset}{elsewhere}")
     return 0
 

@@ -88,7 +88,8 @@ def _other_fonts(characters: Iterable[str]) -> Iterator[str]:
         charset = " ".join(f"{ord(character):x}" for character in characters)
         command = [program, f":charset={charset}", "--format", "%{file}\n"]
         # Not checked: where it fails it names no font, as where none is installed.
-        yield from sorted(set(subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()))
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", check=False)
+        yield from sorted(set(done.stdout.splitlines()))
 
 
 def _missing(file: str, characters: Iterable[str]) -> str:

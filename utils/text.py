@@ -6,6 +6,7 @@ import codecs
 import difflib
 import re
 import reprlib
+import shlex
 from collections.abc import Iterable, Sequence
 from itertools import count
 
@@ -71,6 +72,15 @@ def show_text(text: object) -> str:
 def show_name(name: str) -> str:
     r"""The name of a file as `show_text` has it, and with `\x0A` and the like for ends of lines and other controls."""
     return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02X}", show_text(name))
+
+
+def quote_path(path: object) -> str:
+    r"""The path for a command to be copied: quoted where the shell needs it, and `$'caf\xE9'` if it is not UTF-8."""
+    text = str(path)
+    if show_text(text) == text:
+        return shlex.quote(text)
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{show_text(escaped)}'"
 
 
 def number_repeats(texts: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.schema import Rules
 from utils.errors import InputError
+from utils.text import quote_path
 from utils.unicode import find_on_disk, name_unseen, to_nfc
 
 
@@ -101,7 +102,7 @@ def check_root(root: Path, reader: CorpusReader) -> None:
         dangling = f" (a link to {root.readlink()}, which does not exist)" if root.is_symlink() else ""
         raise PreparationError(
             f"no {reader.title} corpus at {root}{dangling}. Download it from {reader.page}, unpack it and link it:\n"
-            f"    ln -sfn /path/to/{reader.released_folder} {root}\n"
+            f"    ln -sfn /path/to/{reader.released_folder} {quote_path(root)}\n"
             "or name the folder with --dataset-root"
         )
     if (root / reader.marker).exists():
@@ -123,9 +124,10 @@ def check_root(root: Path, reader: CorpusReader) -> None:
 
 
 def _explain_linking(root: Path, target: Path) -> str:
-    option = f"--dataset-root {target}"
+    option = f"--dataset-root {quote_path(target)}"
     if root.is_symlink():
-        return f"Link that folder:\n    ln -sfn {target.resolve()} {root}\nor name it with {option}"
+        command = f"ln -sfn {quote_path(target.resolve())} {quote_path(root)}"
+        return f"Link that folder:\n    {command}\nor name it with {option}"
     return f"Name that folder with {option}"
 
 

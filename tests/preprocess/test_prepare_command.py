@@ -1,6 +1,7 @@
 """The command of preparation: its options, its summary, and the names that users know it by."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,13 @@ def test_summary_says_when_resized_frames_are_not_used(tmp_path, corpus, capsys)
     assert "not used" not in capsys.readouterr().out
     prepare_by_command(corpus, tmp_path / "out")
     assert "are not used by these manifests" in capsys.readouterr().out
+
+
+def test_the_next_command_is_quoted_for_the_shell(tmp_path, corpus, capsys):
+    prepare_by_command(corpus, tmp_path / "my corpus")
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("Next: python main.py ")
+    assert shlex.split(last)[-2:] == ["--prepared", str(tmp_path / "my corpus")]
 
 
 def test_repeated_glosses_need_a_step_more(tmp_path, capsys):

@@ -1,9 +1,11 @@
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from utils.text import did_you_mean, number_repeats, plural, shorten, show_name, show_text
+from utils.text import did_you_mean, number_repeats, plural, quote_path, shorten, show_name, show_text
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,11 @@ def test_equal_texts_are_numbered():
 def test_names_hold_no_ends_of_lines():
     assert show_name("a\nb\x1b[31m\udce9\u2028.mp4") == r"a\x0Ab\x1B[31m\xE9\x2028.mp4"
     assert show_name("U\u0308 我") == "U\u0308 我"
+
+
+@pytest.mark.parametrize("name", ["a", "a b", "it's", "caf\udce9", "a b\udce9'\\", "$HOME\udce9", "我"])
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+def test_paths_are_quoted_for_the_shell(name):
+    said = subprocess.run(["bash", "-c", f"printf %s {quote_path(name)}"], capture_output=True, check=True).stdout
+    assert os.fsdecode(said) == name
+    assert quote_path(name).encode()
