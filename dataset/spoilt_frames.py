@@ -6,7 +6,9 @@ is built on none.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -77,21 +79,28 @@ class PacketOrder:
         Returns:
             their positions (N,), which rise, and the number of frames that could not be decoded at all.
         """
-        place = {stamp: number for number, stamp in enumerate(self.stamps) if stamp is not None}
-        # A frame without a time stamp of its own is taken for that of the packet with its number.
-        of_frames = [number if stamp is None else place.get(stamp, number) for number, stamp in enumerate(self.frames)]
-        starts = self.broken | {of_frames[number] for number in self.flagged}
-        lost = set(self._find_lost())
+        of_frames = self._find_packets_of_frames()
+        starts = (self.broken - self._find_restarts()) | {of_frames[number] for number in self.flagged}
+        lost, gaps = self._find_lost(), self._find_gaps()
+        failed = {max((number for number in lost if number <= at), default=at) for at in self.failures}
         if codec not in ONE_FRAME_A_PACKET or self.fields:
-            # Only where the decoder failed: other packets without a frame may be meant so.
-            lost = {
-                max(number for number in lost if number <= at)
-                for at in self.failures
-                if min(lost, default=at + 1) <= at
-            }
-        starts |= lost
-        starts |= {at for at in self.failures if min(lost, default=at + 1) > at}
-        return self._spread(sorted(starts), of_frames), len(lost)
+            lost &= failed  # other packets without a frame may be meant so
+        spoilt = self._spread(sorted(starts | lost | failed | gaps.keys()), of_frames)
+        return spoilt, len(lost) + sum(gaps.values())
+
+    def _find_packets_of_frames(self) -> list[int]:
+        """Find the position of each frame's packet, by their time stamps; without one, that with the frame's number."""
+        packets: dict[int | None, deque[int]] = defaultdict(deque)
+        for number, stamp in enumerate(self.stamps):
+            packets[stamp].append(number)
+        packets[None].clear()
+        return [packets[stamp].popleft() if packets[stamp] else number for number, stamp in enumerate(self.frames)]
+
+    def _find_restarts(self) -> set[int]:
+        """Find the packets around each new start of the clock: two files were put together, none is broken."""
+        times = [(number, time) for number, time in enumerate(self.decoding_times) if time is not None]
+        starts = (now[0] for before, now in pairwise(times) if now[1] <= before[1])
+        return {number for start in starts for number in range(start - 2, start + 2)}
 
     def _find_lost(self) -> set[int]:
         """Find the packets of which no frame came, though a frame came before and they are not hidden."""
@@ -134,10 +143,14 @@ class PacketOrder:
         for start in starts:
             if start < until:
                 continue
-            until = next((number for number in range(start + 1, len(self.keys)) if self.keys[number]), len(self.keys))
+            until = self._find_key(start + 1)
             spoilt |= (positions >= start) & (positions < until)
             stamp = self.stamps[until] if until < len(self.stamps) else None
             if stamp is not None:
                 before = np.array([frame is not None and frame < stamp for frame in self.frames])
-                spoilt |= (positions >= until) & before
+                spoilt |= (positions >= until) & (positions < self._find_key(until + 1)) & before
         return np.flatnonzero(spoilt)
+
+    def _find_key(self, start: int) -> int:
+        """Find the first key frame from packet `start` on; the end if there is none."""
+        return next((number for number in range(start, len(self.keys)) if self.keys[number]), len(self.keys))

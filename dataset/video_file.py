@@ -17,6 +17,7 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from dataset.display_matrix import orient, swaps_sides
@@ -159,9 +160,16 @@ def get_shown_size(frame: av.VideoFrame) -> tuple[int, int]:
     return (frame.height, frame.width) if swaps_sides(get_matrix(frame)) else (frame.width, frame.height)
 
 
-def convert(frame: av.VideoFrame) -> np.ndarray:
-    """Convert a frame to uint8 (H, W, 3) RGB, turned as it is shown; interlaced lines stay as they are."""
-    return orient(frame.to_ndarray(format="rgb24"), get_matrix(frame))
+class Converter:
+    """Turns frames into uint8 (H, W, 3) RGB as they are shown; interlaced lines stay as they are."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()  # one for all frames: making it takes longer than using it
+
+    def convert(self, frame: av.VideoFrame) -> np.ndarray:
+        """Convert a frame."""
+        picture = self._reformatter.reformat(frame, format="rgb24", threads=1)
+        return orient(picture.to_ndarray(), get_matrix(frame))
 
 
 def read_frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
@@ -178,7 +186,7 @@ def read_frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iter
         return
     with open_container(path) as (container, stream):
         frames = (event for event in decode(container, stream) if isinstance(event, av.VideoFrame))
-        numbered = enumerate(frames)
+        numbered, converter = enumerate(frames), Converter()
         position, image = -1, np.empty(0, np.uint8)
         for index in indices:
             while position < index:
@@ -188,5 +196,5 @@ def read_frames_of_file(path: Path, indices: Sequence[int] | np.ndarray) -> Iter
                     raise FrameError(f"the video {path} ends after {last + 1} frames; has it changed?")
                 # Converted only where it is wanted: turning a frame into a picture takes time.
                 if position == index:
-                    image = convert(frame)
+                    image = converter.convert(frame)
             yield image

@@ -17,6 +17,7 @@ from av.video.stream import VideoStream
 from dataset.container_size import count_missing_bytes, states_duration
 from dataset.frames import FrameError
 from dataset.spoilt_frames import PacketOrder
+from dataset.strict_decoder import StrictDecoder
 from dataset.video_file import REPLACE, Failure, decode, get_shown_size, open_container
 from utils.text import plural
 
@@ -76,12 +77,14 @@ def scan_file(path: Path) -> FileScan:
 
 
 def _decode_all(path: Path, container: InputContainer, stream: VideoStream) -> _Seen:
-    seen = _Seen()
+    seen, strict = _Seen(), StrictDecoder(stream)
     unit = float(stream.time_base or 0)
     shown: tuple[int, int] | None = None
     for event in decode(container, stream):
         if isinstance(event, Packet):
             _note_packet(seen, event, stream)
+            if event.stream_index == stream.index:
+                strict.decode(event)
         elif isinstance(event, Failure):
             if event.while_decoding:
                 seen.packets.note_failure()
@@ -91,6 +94,7 @@ def _decode_all(path: Path, container: InputContainer, stream: VideoStream) -> _
             seen.stamps.append(None if event.pts is None else event.pts * unit)
             seen.packets.note_frame(event)
             shown = _check_size(path, event, shown, len(seen.stamps) - 1)
+    seen.packets.broken |= strict.find_faults()
     return seen
 
 
@@ -140,7 +144,8 @@ def _compute_times(
     step = float(np.median(np.diff(moments[rising]) / np.diff(numbers[rising])))
     last = numbers[rising][-1]
     moments = np.interp(numbers, numbers[rising], moments[rising]) + np.maximum(numbers - last, 0) * step
-    start = float(container.start_time or 0) / av.time_base
+    # Pictures without sound begin at 0, as players show them; beside sound they may come later.
+    start = float(container.start_time or 0) / av.time_base if len(container.streams) > 1 else moments[0]
     times = np.append(moments, moments[-1] + step) - min(max(start, 0.0), moments[0])
     average = len(moments) / (times[-1] - times[0])
     if not SLOWEST < average < FASTEST:

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -137,4 +138,39 @@ def test_a_codec_that_cannot_be_read_is_named(tmp_path):
     path = make_video(tmp_path / "clip.mp4", ramp(5), "libx264")
     path.write_bytes(path.read_bytes().replace(b"avc1", b"avs3"))
     with pytest.raises(FrameError, match=r"is compressed by the codec avs3, which cannot be read"):
+        open_video(path, 25)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("avi", "mjpeg"), ("mkv", "libx265")])
+def test_damage_that_ffmpeg_mends_in_silence(tmp_path, suffix, codec):
+    signing = list(open_video(SHARED / "trim_0.2.mp4", 25).frames(range(40)))
+    options = {"x265-params": "log-level=none:keyint=10:bframes=0"} if codec == "libx265" else {}
+    path = make_video(tmp_path / f"clip.{suffix}", signing, codec, options=options)
+    assert open_video(path, 25).faults == ()
+    video = open_video(spoil(path, 12, 0.5), 25, allow_truncated=True)
+    assert video.num_frames == 40
+    named = "1 of 40 frames, 12" if codec == "mjpeg" else "8 of 40 frames, 12 to 19"
+    assert video.damage.startswith(f"damaged in {named} (")
+
+
+def test_time_stamps_that_do_not_rise_lie_evenly_between_those_that_do(tmp_path):
+    path = make_video(tmp_path / "clip.mp4", ramp(20))
+    with av.open(str(path)) as container:
+        moments = [None if number in {7, 12, 19} else number / 25 for number in range(20)]
+        moments[8] = moments[6]  # and one that stands still
+        times = video_scan._compute_times(path, moments, container, container.streams.video[0])
+    assert times == pytest.approx(np.arange(21) / 25)
+
+
+def test_a_broadcast_that_starts_its_clock_anew(tmp_path):
+    first, second = (make_video(tmp_path / f"{name}.ts", ramp(10), "mpeg2video") for name in "ab")
+    (tmp_path / "both.ts").write_bytes(first.read_bytes() + second.read_bytes())
+    video = open_video(tmp_path / "both.ts", 25)
+    assert video.num_frames in {19, 20}
+    assert np.diff(video.times) == pytest.approx(1 / 25, abs=1e-3)
+
+
+def test_time_stamps_that_are_nonsense(tmp_path):
+    path = make_video(tmp_path / "clip.mp4", ramp(5), stamps=[20_000 * number for number in range(5)])
+    with pytest.raises(FrameError, match=r"the 5 frames of the video .* take 100 seconds by their time stamps"):
         open_video(path, 25)
