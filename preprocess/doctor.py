@@ -173,7 +173,7 @@ def _format_overall(target: CorpusToExamine, results: Sequence[CheckResult], is_
     errors, warnings = _count_verdicts(results, Verdict.ERROR), _count_verdicts(results, Verdict.WARNING)
     found = f"{plural(errors, 'error')}, {plural(warnings, 'warning')}:"
     if {result.check for result in results if result.verdict is Verdict.ERROR} == {released_corpus.DISK}:
-        return f"{found} there is no room to prepare in, training itself would not fail"
+        return f"{found} only the room for resized frames is lacking"
     if errors:
         return f"{found} training would fail"
     if is_prepared:

@@ -145,7 +145,7 @@ def test_no_room_for_prepared_frames(diagnose, phoenix, monkeypatch):
     assert (found.status, found.of("error")) == (1, {"corpus: free disk"})
     assert f"for {6 * FRAMES} frames, 0.0 MB are free" in found.rows["corpus: free disk"]
     assert "--output" in found.rows["corpus: free disk"]
-    assert "there is no room to prepare in, training itself would not fail" in found.text
+    assert "only the room for resized frames is lacking" in found.text
     (phoenix / PHOENIX_FRAMES / "dev" / DEV_CLIP / "1").rename(phoenix / "elsewhere")
     assert "training would fail" in diagnose("phoenix2014", phoenix).text
 
