@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
+
+from utils.compiled import compiled
 
 
 def compute_confidences(sequences: Sequence[Sequence[int]], scores: Sequence[float]) -> list[tuple[float, ...]]:
@@ -40,7 +41,7 @@ def compute_confidences(sequences: Sequence[Sequence[int]], scores: Sequence[flo
     return [tuple(row[:length].tolist()) for row, length in zip(shares, lengths, strict=True)]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _compute_shares(tokens: np.ndarray, lengths: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """The share (K, L) of the `weights` (K,) of all sequences that have the token too, for each token of (K, L)."""
     K, L = tokens.shape
@@ -54,7 +55,7 @@ def _compute_shares(tokens: np.ndarray, lengths: np.ndarray, weights: np.ndarray
     return shares / total
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_partners(own: np.ndarray, other: np.ndarray, weight: float, longest: np.ndarray, sums: np.ndarray) -> None:
     """Add `weight` to those of `sums` whose token of `own` has a partner in `other`; `longest` is room to work in."""
     M, N = len(own), len(other)

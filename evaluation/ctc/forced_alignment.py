@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
 from evaluation.ctc.posteriors import SMALLEST_PROBABILITY, take_logarithm
+from utils.compiled import compiled
 
 BLANK_SHARE = 0.2
 """A step that CTC spent on the blank is still a gloss's if the gloss has this share of what the blank left over."""
@@ -58,7 +58,7 @@ def force_align(posteriors: np.ndarray, tokens: Sequence[int], blank: int = 0) -
     return [(int(own[0]), int(own[-1]) + 1) for own in steps]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _find_best_path(emissions: np.ndarray, states: np.ndarray, blank: int) -> np.ndarray:
     """The best state of each step, (T'), for log-probabilities (T', S) of the states; empty if no path has any.
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from utils.compiled import compiled
 
 
 class Trie(NamedTuple):
@@ -33,7 +34,7 @@ class Beam(NamedTuple):
     other: np.ndarray
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def search_prefixes(logs: np.ndarray, width: int, blank: int, top: int) -> tuple[Beam, Trie]:
     """Search the most probable prefixes of one sequence.
 
@@ -72,25 +73,25 @@ def search_prefixes(logs: np.ndarray, width: int, blank: int, top: int) -> tuple
     return beam, trie
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_unset(size: int) -> np.ndarray:
     """-1, which stands for no node, no token and no place, in (size,)."""
     return np.full(size, -1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _make_beam(size: int) -> Beam:
     """A beam of `size` places without a prefix, p = 0 each."""
     return Beam(_fill_unset(size), _fill_unset(size), _fill_unset(size), np.full(size, -np.inf), np.full(size, -np.inf))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _pick_places(beam: Beam, order: np.ndarray) -> Beam:
     """The prefixes in the places `order`, in that order."""
     return Beam(beam.node[order], beam.parent[order], beam.token[order], beam.blank[order], beam.other[order])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_logs(a: float, b: float) -> float:
     """log(exp a + exp b), also where either is log 0."""
     # The case apart, because the difference of two -inf is NaN.
@@ -98,7 +99,7 @@ def _add_logs(a: float, b: float) -> float:
     return high if low == -np.inf else high + np.log1p(np.exp(low - high))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _find_top_classes(row: np.ndarray, top: int) -> np.ndarray:
     """The classes with the `top` highest values of (V,), the highest first, equal ones by number."""
     # Insertion into a short sorted list: np.argsort would sort all V classes at each step, and equal ones in any order.
@@ -116,7 +117,7 @@ def _find_top_classes(row: np.ndarray, top: int) -> np.ndarray:
     return best
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _extend_prefixes(
     beam: Beam, trie: Trie, alive: np.ndarray, row: np.ndarray, classes: np.ndarray, blank: int, t: int
 ) -> Beam:
@@ -154,7 +155,7 @@ def _extend_prefixes(
     return _pick_places(after, np.arange(count))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _rank_candidates(candidates: Beam, width: int) -> np.ndarray:
     """The places of the `width` most probable candidates, the best first, equal ones by last token."""
     order = np.empty(min(width, len(candidates.node)), np.int64)
@@ -176,7 +177,7 @@ def _rank_candidates(candidates: Beam, width: int) -> np.ndarray:
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _keep_reachable(beam: Beam, trie: Trie, nodes: np.ndarray) -> np.ndarray:
     """Those of `nodes` (ascending) that are a prefix of the beam or begin one; the others are forgotten.
 
