@@ -11,7 +11,7 @@ from dataset.manifest import ManifestError
 from utils.errors import InputError, ParseError
 from utils.files import read_text, write_text
 from utils.plain_json import read_json
-from utils.text import quote_path
+from utils.text import list_mistakes, quote_path
 from utils.unicode import to_nfc
 
 BLANK_ID = 0
@@ -76,13 +76,14 @@ class Vocabulary:
         """Turn glosses into their ids, each in 1..len(self).
 
         Raises:
-            VocabularyError: the dictionary lacks some of them; the message names every one.
+            VocabularyError: the dictionary lacks some of them; the message names ten.
         """
         glosses = list(map(to_nfc, glosses))
         unknown = [gloss for gloss in dict.fromkeys(glosses) if gloss not in self._ids]
         if unknown:
+            named = ", ".join(list_mistakes(unknown, len(unknown)))
             raise VocabularyError(
-                f"not among the {len(self)} glosses of {self.source}: {', '.join(unknown)}. Labels and dictionary must "
+                f"not among the {len(self)} glosses of {self.source}: {named}. Labels and dictionary must "
                 "come from one preparation: run `python -m preprocess.prepare` again for this corpus, or name the "
                 "dictionary that was written beside these labels"
             )
@@ -97,8 +98,9 @@ class Vocabulary:
         ids = [int(number) for number in ids]
         wrong = [number for number in ids if not BLANK_ID < number <= len(self)]
         if wrong:
+            named = ", ".join(list_mistakes(list(map(str, wrong)), len(wrong)))
             raise VocabularyError(
-                f"ids without a gloss in {self.source}: {wrong}; its glosses have ids 1 to {len(self)} and "
+                f"ids without a gloss in {self.source}: [{named}]; its glosses have ids 1 to {len(self)} and "
                 f"{BLANK_ID} is the blank. The network and the dictionary must come from one training"
             )
         return tuple(self.glosses[number - 1] for number in ids)

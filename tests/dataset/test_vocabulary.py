@@ -57,7 +57,7 @@ def test_load_takes_a_json_list(tmp_path):
     assert Vocabulary.load(tmp_path / "dict.json").glosses == GLOSSES
 
 
-def test_unknown_glosses_are_all_named_with_the_remedy(tmp_path):
+def test_unknown_glosses_are_named_with_the_remedy(tmp_path):
     Vocabulary(GLOSSES).save(tmp_path / "gloss_dict.txt")
     vocabulary = Vocabulary.load(tmp_path / "gloss_dict.txt")
     with pytest.raises(VocabularyError) as caught:
@@ -68,6 +68,10 @@ def test_unknown_glosses_are_all_named_with_the_remedy(tmp_path):
     assert "gloss_dict.txt" in message
     assert "preprocess.prepare" in message
     assert isinstance(caught.value, ValueError)
+    with pytest.raises(VocabularyError, match=r"G0, G1, G2, G3, G4, G5, G6, G7, G8, G9, and 19,990 more\. Labels"):
+        vocabulary.encode(f"G{number}" for number in range(20_000))
+    with pytest.raises(VocabularyError, match=r"\[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, and 19,990 more\]; its glosses"):
+        vocabulary.decode([0] * 20_000)
 
 
 @pytest.mark.parametrize("number", [0, 6, -1])
