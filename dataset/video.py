@@ -92,7 +92,7 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
     Raises:
         FrameError: there is none, it is no video, has no frames, was cut short or is damaged.
     """
-    path = Path(path)
+    path = find_on_disk(Path(path))
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")

@@ -15,6 +15,7 @@ from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.errors import is_out_of_memory
 from utils.text import shorten, show_name
+from utils.unicode import find_on_disk
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
         FrameError, ConfigError, ManifestError: the video or the corpus cannot be read.
     """
     if choice.video is not None:
-        path = choice.video.resolve()
+        path = find_on_disk(choice.video).resolve()
         if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
         video = open_video(path, recogniser.frame_rate, choice.allow_truncated)

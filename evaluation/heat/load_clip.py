@@ -17,6 +17,7 @@ from evaluation.heat.shown_clip import Region, ShownClip, resize_for_viewing
 from evaluation.inference.notes import describe_crop, describe_frames
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
+from utils.unicode import to_nfc
 
 
 def load_shown_clip(
@@ -80,8 +81,8 @@ def find_corpus_clip(recogniser: Recogniser, choice: ClipChoice) -> tuple[Manife
     """
     config = _load_corpus_config(recogniser, choice)
     manifest = load_manifest(config.prepared, config.dataset, choice.split)
-    clips = {clip.id: clip for clip in manifest.clips}
-    wanted, count = choice.clip, len(manifest.clips)
+    clips = {to_nfc(clip.id): clip for clip in manifest.clips}
+    wanted, count = to_nfc(choice.clip), len(manifest.clips)
     if wanted in clips:  # first, since an id may be a number too
         return manifest, clips[wanted]
     split = f"{choice.dataset} {choice.split}, whose clips are numbered 0 to {count - 1}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from evaluation.inference.reading import ReadingError
 from modules.stages import LAYERS
 from utils.text import did_you_mean
+from utils.unicode import to_nfc
 
 METHODS = ("contrast", "gradcam", "gradcam++")
 """See `evaluation.heat.gradcam`. The first is the default: the others give a channel one weight for the whole frame,
@@ -43,7 +44,7 @@ class HeatRequest:
     @property
     def gloss(self) -> str | None:
         """NAME of "gloss:NAME"; None of another target."""
-        return self.target.removeprefix(GLOSS) if self.target.startswith(GLOSS) else None
+        return to_nfc(self.target.removeprefix(GLOSS)) if self.target.startswith(GLOSS) else None
 
 
 @dataclass(frozen=True)
