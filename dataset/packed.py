@@ -12,42 +12,20 @@ taken out of it without looking at the others.
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import lmdb
 import numpy as np
 
 from dataset.image import FrameError, decode_image
 from dataset.manifest import Manifest
+from dataset.pack_index import INDEX, VERSION, ImageIndex, PackIndex, check_entry, clip_key, data_key, unseal
 from utils.files import plain_path
-from utils.plain_json import parse_json
-from utils.text import quote_path
-
-VERSION = 1
-INDEX = b"index"
-HEAD = 12  # bytes before the JSON
-
-
-@dataclass(frozen=True)
-class PackedClip:
-    """A clip in the index.
-
-    Attributes:
-        number: the number in the clip's keys; ids can be longer than LMDB's keys may be.
-        frames: the number of frames.
-        stamp: a checksum over names, sizes and times of the files that the clip was packed from.
-    """
-
-    number: int
-    frames: int
-    stamp: int
+from utils.text import quote_path, quote_value
 
 
 def pack_path(prepared: str | Path, split: str) -> Path:
@@ -73,10 +51,11 @@ class Pack:
         _open_environment.cache_clear()  # closes what was opened, perhaps an older file of this name
         with self.open_transaction() as transaction:
             index = unseal(transaction.get(INDEX))
-        if index["version"] != VERSION:
-            raise FrameError(f"{path} has version {index['version']}, version {VERSION} is needed: {self.remedy}")
-        self.frame_size: int = index["frame_size"]
-        self.clips = {clip_id: PackedClip(**entry) for clip_id, entry in index["clips"].items()}
+            version = index.get("version") if isinstance(index, dict) else None
+            content = check_entry(PackIndex, index) if version == VERSION else None
+        if content is None:
+            raise FrameError(f"{path} has version {quote_value(version)}, version {VERSION} is needed: {self.remedy}")
+        self.frame_size, self.clips = content.frame_size, content.clips
 
     @property
     def remedy(self) -> str:
@@ -149,10 +128,10 @@ class PackedFrames:
         self.pack, self.clip_id = pack, clip_id
         self.number = pack.clips[clip_id].number
         with pack.open_transaction() as transaction:
-            known = unseal(transaction.get(clip_key(self.number)))
-        self.names: list[str] = known["names"]
-        self.ends: list[int] = known["ends"]
-        self.checksums: list[int] = known["checksums"]
+            known = check_entry(ImageIndex, unseal(transaction.get(clip_key(self.number))))
+            if len(known.names) != pack.clips[clip_id].frames:
+                raise ValueError(f"clip {clip_id} has {len(known.names)} images, not {pack.clips[clip_id].frames}")
+        self.names, self.ends, self.checksums = list(known.names), known.ends, known.checksums
 
     def __str__(self) -> str:
         return f"clip {self.clip_id} of {self.pack.path}"
@@ -182,38 +161,6 @@ class PackedFrames:
                 f"{self.pack.remedy}"
             )
         return decode_image(image, self.name(index))
-
-
-def clip_key(number: int) -> bytes:
-    """Give the key of the names and offsets of a clip's images."""
-    return b"clip/%d" % number
-
-
-def data_key(number: int) -> bytes:
-    """Give the key of a clip's images."""
-    return b"data/%d" % number
-
-
-def seal(value: dict[str, Any]) -> bytes:
-    """Write `value` as JSON behind its checksum and its length."""
-    data = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return zlib.crc32(data).to_bytes(4, "big") + len(data).to_bytes(8, "big") + data
-
-
-def unseal(sealed: bytes | memoryview | None) -> dict[str, Any]:
-    """Read what `seal` was given.
-
-    Raises:
-        ValueError: it is missing or damaged.
-    """
-    if sealed is None:
-        raise ValueError("its index is missing or incomplete")
-    # The length first: a damaged one in LMDB's own pages would lead behind the end of the file.
-    whole = len(sealed) == HEAD + int.from_bytes(sealed[4:HEAD], "big")
-    data = bytes(sealed[HEAD:]) if whole else b""
-    if not whole or zlib.crc32(data).to_bytes(4, "big") != bytes(sealed[:4]):
-        raise ValueError("the checksum of its index differs")
-    return parse_json(data.decode(), "its index")
 
 
 @lru_cache(maxsize=16)

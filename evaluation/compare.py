@@ -22,7 +22,7 @@ from evaluation.reporting.differences import (
 )
 from evaluation.reporting.group_text import format_group_comparison, render_group_comparison
 from evaluation.reporting.page import collect_search_text, format_interval, render_page, stack_alignments
-from evaluation.reporting.report_json import FILE_NAME, Report, read_report
+from evaluation.reporting.read_report import FILE_NAME, Report, read_report
 from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells, result_to_dict
 from utils.errors import InputError

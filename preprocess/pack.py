@@ -19,7 +19,8 @@ import lmdb
 
 from dataset.frames import FrameError, list_frame_files
 from dataset.manifest import SPLITS, Clip, Manifest, available_splits
-from dataset.packed import INDEX, VERSION, Pack, PackedClip, clip_key, data_key, pack_path, seal
+from dataset.pack_index import INDEX, VERSION, PackedClip, clip_key, data_key, seal
+from dataset.packed import Pack, pack_path
 from preprocess.corpora.corpus import PreparationError
 from utils.errors import InputError
 from utils.files import atomic_path

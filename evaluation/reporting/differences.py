@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.reporting.group_statistics import GroupDifference, compute_multi_bootstrap, compute_permutation_p
-from evaluation.reporting.report_json import Report, Sentence, Split
+from evaluation.reporting.read_report import Report, Sentence, Split
 from evaluation.reporting.statistics import PairedDifference, compare_paired_errors
 from evaluation.wer_result import WerResult
 from utils.errors import InputError

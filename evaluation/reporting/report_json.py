@@ -1,14 +1,11 @@
-"""What `report.json` holds: built from the results of an evaluation, and read back for comparing two runs."""
+"""What `report.json` holds, built from the results of an evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import TypeAdapter, ValidationError
+from typing import Any
 
 from config.schema import Scorer
 from evaluation.ctm import CtmEntry, CtmWord, Reference
@@ -16,65 +13,11 @@ from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.reporting.breakdown import count_by_length, count_by_signer
 from evaluation.reporting.confusions import list_confusions, list_deleted, list_inserted, list_unseen
 from evaluation.reporting.history import EpochRecord
+from evaluation.reporting.read_report import FORMAT
 from evaluation.reporting.statistics import compute_bootstrap_interval
 from evaluation.wer import align_glosses
 from evaluation.wer_result import Alignment, SentenceCounts, WerResult, counts_to_dict, result_to_dict
-from utils.errors import InputError, ParseError
-from utils.plain_json import read_json
-from utils.text import quote_value
-
-FORMAT = 1
-"""To be raised when a key changes its meaning, so that older reports are refused and not misread."""
-FILE_NAME = "report.json"
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """A sentence of a report that was read.
-
-    Attributes:
-        id: the name of the clip.
-        signer: the person who signs in it.
-        alignment: (op, reference gloss, recognised gloss), as `evaluation.wer.align_glosses` gives it.
-    """
-
-    id: str
-    signer: str
-    alignment: tuple[tuple[Literal["C", "S", "D", "I"], str | None, str | None], ...]
-
-    @property
-    def reference(self) -> tuple[str, ...]:
-        """The glosses signed."""
-        return tuple(gloss for _, gloss, _ in self.alignment if gloss is not None)
-
-    @property
-    def counts(self) -> SentenceCounts:
-        """The counts of the alignment."""
-        return SentenceCounts.from_alignment(self.id, self.signer, self.alignment)
-
-    @property
-    def errors(self) -> int:
-        """S + D + I."""
-        return self.counts.errors
-
-
-@dataclass(frozen=True)
-class Split:
-    """A split of a report that was read: how it was scored, and its sentences."""
-
-    normalise: str
-    merge_repeats: bool
-    sentences: tuple[Sentence, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    """What comparing needs of a report that was read."""
-
-    run: str
-    config: dict[str, Any]
-    weights: str | None
-    splits: dict[str, Split]
+from utils.errors import InputError
 
 
 def build_report(
@@ -213,32 +156,3 @@ def _build_word(word: CtmWord) -> list[Any]:
     """The word with the digits of a CTM file, so that a report made from that file would be the same."""
     confidence = None if word.confidence is None else round(float(word.confidence), 4)
     return [word.gloss, round(float(word.start), 3), round(float(word.duration), 3), confidence]
-
-
-def read_report(path: str | Path) -> Report:
-    """Read the report in a file, or in a run folder.
-
-    Args:
-        path: the file or the folder.
-
-    Raises:
-        InputError: it is not there, not a report, or of another format; the message names the file.
-    """
-    file = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
-    try:
-        content = read_json(file)
-    except FileNotFoundError:
-        raise InputError(f"there is no report {file}; evaluating a run writes one into its folder") from None
-    except ParseError as error:
-        raise InputError(f"this is not a report: {error}") from None
-    if not isinstance(content, dict) or "format" not in content:
-        raise InputError(f"{file} is not a report: it has no `format`")
-    if content["format"] != FORMAT:
-        found = quote_value(content["format"])
-        raise InputError(f"{file} has format {found}, expected {FORMAT}; evaluate the run again")
-    try:
-        return TypeAdapter(Report).validate_python(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InputError(f"{file} is not a report: {where}: {first['msg']} ({error.error_count()} errors)") from None

@@ -1,7 +1,9 @@
+import re
 import shutil
 from dataclasses import replace
 
 import cv2
+import lmdb
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ import torch
 from config.load import load_config
 from dataset.frames import FrameError, read_frames
 from dataset.manifest import Clip, Manifest
+from dataset.pack_index import INDEX, clip_key, seal
 from dataset.packed import Pack, pack_path
 from preprocess.pack import pack
 from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
@@ -161,3 +164,39 @@ def test_a_pack_may_lie_in_a_folder_of_any_name(packed, tmp_path):
     name = Manifest.load(moved / "train.json").clips[0].id
     there, here = (Pack(pack_path(home, "train")).open_clip(name) for home in (moved, packed))
     assert np.array_equal(read_frames(there), read_frames(here))
+
+
+CLIPS = {"a": {"number": 0, "frames": 3, "stamp": 1}, "b": {"number": 1, "frames": 3, "stamp": 1}}
+IMAGES = {"names": ["1", "2", "3"], "ends": [1, 2, 3], "checksums": [0, 0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        (INDEX, [1], "has version None, version 1 is needed"),
+        (INDEX, {"version": "1"}, "has version '1', version 1 is needed"),
+        (INDEX, {"version": 1, "frame_size": 32}, "index is wrong: clips: field required"),
+        (INDEX, {"version": 1, "frame_size": "32", "clips": CLIPS}, "index is wrong: frame_size: input should be a"),
+        (INDEX, {"version": 1, "frame_size": 32, "clips": [1]}, "index is wrong: clips: input should be a valid dict"),
+        (INDEX, {"version": 1, "frame_size": 32, "clips": CLIPS | {"a": {"number": 0}}}, "index is wrong: clips.a.fra"),
+        (INDEX, {"version": 1, "frame_size": 32, "clips": CLIPS | {"a": CLIPS["a"] | {"number": -1}}}, "clips.a.numbe"),
+        (INDEX, {"version": 1, "frame_size": 32, "clips": CLIPS | {"a": CLIPS["a"] | {"number": 9}}}, "is missing"),
+        (
+            INDEX,
+            {"version": 1, "frame_size": 32, "clips": CLIPS | {"a": CLIPS["a"] | {"frames": 2}}},
+            "images, not 2",
+        ),
+        (clip_key(0), 3, "index is wrong: it: input should be a dictionary"),
+        (clip_key(0), IMAGES | {"names": [1, 2, 3]}, "index is wrong: names.0"),
+        (clip_key(0), IMAGES | {"ends": [1, 2]}, "do not belong together"),
+        (clip_key(0), IMAGES | {"ends": [3, 2, 1]}, "do not belong together"),
+        (clip_key(0), {"names": [], "ends": [], "checksums": []}, "do not belong together"),
+        (clip_key(0), IMAGES | {"checksums": ["0", 0, 0]}, "index is wrong: checksums.0"),
+    ],
+)
+def test_an_index_that_is_wrong_under_a_right_checksum(jpegs, key, value, said):
+    _, path = jpegs
+    with lmdb.open(str(path), subdir=False, lock=False) as environment, environment.begin(write=True) as transaction:
+        transaction.put(key, seal(value))
+    with pytest.raises(FrameError, match=rf"train\.lmdb .*{re.escape(said)}.*pack it again"):
+        Pack(path).open_clip("a")

@@ -1,13 +1,14 @@
 """Two runs held against each other, and the command line that does it."""
 
 import json
+import re
 
 import pytest
 
 from evaluation.compare import format_p, main, parse_args
 from evaluation.reporting.differences import GlossChange, compare_reports
+from evaluation.reporting.read_report import read_report
 from evaluation.reporting.report import write_report
-from evaluation.reporting.report_json import read_report
 from tests.helpers.commands import run_python
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation
 from tests.helpers.pages import Page
@@ -117,7 +118,7 @@ def test_errors_of_the_command_line(runs, tmp_path, capsys):
         ("[1]", "it has no `format`"),
         ('{"epochs": 3}', "it has no `format`"),
         ('{"format": 7}', "has format 7, expected 1"),
-        ('{"format": 1, "run": "x"}', r"is not a report: config: Field required \(3 errors\)"),
+        ('{"format": 1, "run": "x"}', r"is not a report: config: field required \(3 mistakes\)"),
     ],
 )
 def test_files_that_are_no_reports(tmp_path, content, message):
@@ -126,6 +127,41 @@ def test_files_that_are_no_reports(tmp_path, content, message):
     with pytest.raises(InputError, match=message) as error:
         read_report(file)
     assert str(file) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ([["I", "A", "A"]], "I contradicts 'A', 'A'"),
+        ([["I", None, None]], "I contradicts None, None"),
+        ([["C", "A", "B"]], "C contradicts 'A', 'B'"),
+        ([["C", "A", None]], "C contradicts 'A', None"),
+        ([["S", "A", "a"]], "S contradicts 'A', 'a'"),
+        ([["D", "A", "A"]], "D contradicts 'A', 'A'"),
+        ([["D", None, "A"]], "D contradicts None, 'A'"),
+        ([["C", "A", 1]], "input should be a valid string"),
+        ([["C", "A"]], "field required"),
+        ("CAA", "input should be a valid tuple"),
+    ],
+)
+def test_operations_that_contradict_their_glosses_are_refused(runs, tmp_path, columns, said):
+    content = json.loads((runs[0] / "report.json").read_text(encoding="utf-8"))
+    content["splits"]["dev"]["sentences"][1]["alignment"] = columns
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match=f"a.json is not a report: splits.dev.sentences.1.*{re.escape(said)}"):
+        read_report(tmp_path / "a.json")
+
+
+def test_what_sclite_takes_for_equal_is_no_contradiction_and_a_sentence_cannot_come_twice(runs, tmp_path):
+    content = json.loads((runs[0] / "report.json").read_text(encoding="utf-8"))
+    sentences = content["splits"]["dev"]["sentences"]
+    sentences[1]["alignment"] = [["C", "A", "a"], ["C", "\u00c4", "A\u0308"], ["S", "\u00c4", "A\u0308"]]
+    (tmp_path / "a.json").write_text(json.dumps(content), encoding="utf-8")
+    assert read_report(tmp_path / "a.json").splits["dev"].sentences[1].errors == 1
+    (tmp_path / "a.json").write_text(json.dumps(content | {"splits": {"dev": content["splits"]["dev"] | {
+        "sentences": [*sentences, sentences[1]]}}}), encoding="utf-8")  # fmt: skip
+    with pytest.raises(InputError, match=f"sentences that are there twice: '{sentences[1]['id']}'"):
+        read_report(tmp_path / "a.json")
 
 
 def test_a_spoilt_alignment_is_named(runs):

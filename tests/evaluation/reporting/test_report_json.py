@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from evaluation.reporting.page import format_interval, format_percent
-from evaluation.reporting.report_json import read_report
+from evaluation.reporting.read_report import read_report
 from evaluation.wer_result import WerResult
 from tests.helpers.evaluation import CONFIG, SENTENCES, evaluation, make_report
 from utils.errors import InputError
