@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import pickletools
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +15,8 @@ import numpy as np
 
 from dataset.vocabulary import BLANK_ID, Vocabulary, VocabularyError
 from utils.errors import InputError
-from utils.plain_pickle import NUMPY_FUNCTIONS, PLAIN_NAMES
-from utils.text import shorten
+from utils.plain_pickle import NUMPY_FUNCTIONS, PLAIN_NAMES, find_excess
+from utils.text import quote_value, shorten
 
 
 def load_dictionary(path: str | Path) -> Vocabulary:
@@ -53,6 +55,8 @@ def load_legacy_npy(path: str | Path) -> Any:
     Raises:
         InputError: no such file, not a `.npy` file, damaged, or it asks for anything but plain values.
     """
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(f"{path} cannot be read: it is a folder, a pipe or a device")
     try:
         with Path(path).open("rb") as file:
             content = _read_array(file)
@@ -66,6 +70,9 @@ def load_legacy_npy(path: str | Path) -> Any:
         ) from error
     except Exception as error:  # a damaged file can make its reader raise anything
         raise InputError(f"{path} is damaged or no .npy file: {error or type(error).__name__}") from error
+    problem = find_excess(content)
+    if problem:
+        raise InputError(f"{path} is refused: {problem}")
     return content.item() if isinstance(content, np.ndarray) and content.shape == () else content
 
 
@@ -73,7 +80,8 @@ def _read_id(path: Path, gloss: Any, entry: Any) -> int:
     """Read the id in a dictionary's entry, where it is the first of a list or stands alone."""
     number = entry[0] if isinstance(entry, Sequence) and not isinstance(entry, str) and entry else entry
     if not isinstance(gloss, str) or not isinstance(number, int) or isinstance(number, bool):
-        raise VocabularyError(f"{path}: {gloss!r}: {entry!r} is not gloss: [id, count]; is it the gloss_dict.npy?")
+        found = f"{quote_value(gloss)}: {quote_value(entry)}"
+        raise VocabularyError(f"{path}: {found} is not gloss: [id, count]; is it the gloss_dict.npy?")
     return number
 
 
@@ -192,23 +200,49 @@ def _read_array(file: BinaryIO) -> Any:
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     dtype = header(file)[2]
     if dtype.hasobject:
-        return _replace_stand_ins(PlainUnpickler(file).load())
+        _check_memo(file)
+        return _replace_stand_ins(PlainUnpickler(file).load(), {})
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _replace_stand_ins(value: Any) -> Any:
-    """Put real arrays in the place of each `PlainArray` in a value, at any depth."""
+def _check_memo(file: BinaryIO) -> None:
+    """Raise UnpicklingError if the pickle at this place numbers a value beyond its length.
+
+    Python's reader makes room for as many values as the highest number says, whatever memory that needs.
+    """
+    begin = file.tell()
+    length = file.seek(0, os.SEEK_END) - begin
+    file.seek(begin)
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument) > length:
+            raise pickle.UnpicklingError(f"{argument:,} values in {length:,} bytes")
+    file.seek(begin)
+
+
+def _replace_stand_ins(value: Any, done: dict[int, Any]) -> Any:
+    """Put real arrays in the place of each `PlainArray` in a value, at any depth.
+
+    Args:
+        value: what a pickle holds.
+        done: what became of each container, by its identity: one that stands in many places is followed once.
+    """
+    if not isinstance(value, (PlainArray, dict, list, tuple)):
+        return value
+    if id(value) not in done:
+        done[id(value)] = _replace_inner(value, done)
+    return done[id(value)]
+
+
+def _replace_inner(value: Any, done: dict[int, Any]) -> Any:
     if isinstance(value, PlainArray):
         array = value.value
         if not array.dtype.hasobject:
             return array
         flat = np.empty(array.size, object)
         for place, item in enumerate(array.flat):
-            flat[place] = _replace_stand_ins(item)
+            flat[place] = _replace_stand_ins(item, done)
         return flat.reshape(array.shape)
     if isinstance(value, dict):
-        return {_replace_stand_ins(key): _replace_stand_ins(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_replace_stand_ins, value))
-    return value
+        return {_replace_stand_ins(key, done): _replace_stand_ins(item, done) for key, item in value.items()}
+    return type(value)(_replace_stand_ins(item, done) for item in value)

@@ -158,11 +158,6 @@ class Manifest:
         write_json(path, content | {"clips": clips}, keep_names=True)  # folders are opened by what is written here
 
 
-def locate_references(prepared: str | Path, dataset: str, split: str) -> Path:
-    """Locate the file that holds the references of a split, as preparation writes it."""
-    return Path(prepared) / f"{dataset}-groundtruth-{split}.stm"
-
-
 def available_splits(prepared: str | Path) -> list[str]:
     """List the splits of `SPLITS` that have a manifest in the folder of a prepared corpus; some have no test."""
     return [split for split in SPLITS if (Path(prepared) / f"{split}.json").is_file()]

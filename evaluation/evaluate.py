@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from config.schema import Config, Rules
+from dataset.corpus_files import locate_references
 from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
 from dataset.loader import BatchLoader, build_loader
-from dataset.manifest import Manifest, ManifestError, load_manifest, locate_references
+from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctc.words import merge_repeats

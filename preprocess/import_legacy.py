@@ -6,11 +6,13 @@ python -m preprocess.import_legacy --dataset phoenix2014 --legacy OLD/preprocess
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dataset.corpus_files import check_corpus_name
 from dataset.legacy import load_dictionary, load_legacy_npy
 from dataset.manifest import SPLITS, Clip, Manifest
 from dataset.vocabulary import DICTIONARY, Vocabulary
@@ -26,7 +28,7 @@ from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS, whole_number
 from utils.errors import InputError
 from utils.output import run_command
-from utils.text import plural, shorten
+from utils.text import plural, quote_value, shorten
 from utils.unicode import find_on_disk, to_nfc
 
 RESIZED_FRAMES = "features/fullFrame-256x256px"  # written into the corpus by the preparation of earlier systems
@@ -58,6 +60,7 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
         InputError: a file is missing, malformed or would run code; frames are missing; glosses are not in the
             dictionary.
     """
+    check_corpus_name(dataset)
     vocabulary = load_dictionary(legacy / "gloss_dict.npy")
     splits: dict[str, tuple[Recording, ...]] = {}
     stated: dict[str, Any] = {}
@@ -82,11 +85,20 @@ def import_legacy(dataset: str, legacy: Path, prefix_root: Path | None, output: 
 
 
 def _compare_with_stated(counts: Mapping[str, int], stated: Mapping[str, Any]) -> list[str]:
-    differing = [f"{name} ({stated[name]}, now {count})" for name, count in counts.items() if stated[name] != count]
+    differing = [
+        f"{name} ({quote_value(stated[name])}, now {count})"
+        for name, count in counts.items()
+        if stated[name] is not None and _read_count(stated[name]) != count
+    ]
     if not differing:
         return []
-    count = plural(len(differing), "clip has", "clips have")
-    return [f"{count} another number of frames than stated: {shorten(differing)}"]
+    found = plural(len(differing), "clip has", "clips have")
+    return [f"{found} another number of frames than stated: {shorten(differing)}"]
+
+
+def _read_count(stated: Any) -> Any:
+    """A number of frames, which CSL-Daily's files have as text."""
+    return int(stated) if isinstance(stated, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", stated) else stated
 
 
 def _read_info(path: Path) -> tuple[list[Mapping[str, Any]], str]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dataset.manifest import SPLITS, Clip, Manifest, locate_references
+from dataset.corpus_files import locate_references
+from dataset.manifest import SPLITS, Clip, Manifest
 from dataset.vocabulary import DICTIONARY, Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
@@ -213,9 +214,7 @@ def main(args: argparse.Namespace) -> int:
     """Prepare the corpus and print a summary; returns the exit status, 1 after an error."""
     try:
         prepared = prepare(
-            args.dataset,
-            args.dataset_root,
-            args.output,
+            args.dataset, args.dataset_root, args.output,
             args.process_image,
             args.workers,
             frame_size=args.frame_size,
@@ -224,7 +223,7 @@ def main(args: argparse.Namespace) -> int:
             allow_truncated=args.allow_truncated,
             fps=args.fps,
             image_fps=args.image_fps,
-        )
+        )  # fmt: skip
         packed = pack(args.output) if args.pack else []
     except PreparationError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from torch import Tensor
 from typing_extensions import NotRequired, TypedDict
 
 from utils.checkpoint_file import CheckpointError
+from utils.plain_pickle import find_excess
 
 # Strict, so that "16" or true is a mistake and not a number. Numbers end where a float64 still counts one by one.
 Count = Annotated[int, Field(strict=True, ge=0, le=2**53)]
@@ -25,8 +26,6 @@ Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Rate = Annotated[float, Field(strict=True, ge=0)]  # infinity, but not NaN
 Text = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
 
-DEEPEST, MOST_VALUES = 32, 1_000_000
-"""Containers inside one another, and values in them all; a real checkpoint has a tenth of both."""
 MOST_BYTES = 2**30  # of tensors that claim more than the file has: equal numbers may be stored once
 
 
@@ -134,7 +133,10 @@ def check_content(content: Any, path: str | Path) -> dict[Any, Any]:
     """
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds {type(content).__name__}, not a dictionary of weights")
-    problem = _find_excess(content, Path(path).stat().st_size + MOST_BYTES)
+    problem = find_excess(content)
+    most_bytes = Path(path).stat().st_size + MOST_BYTES
+    if not problem and _claims_too_much(content, most_bytes):
+        problem = f"its tensors claim more than {most_bytes:,} bytes, which the file does not have"
     if problem:
         raise CheckpointError(f"{path} is refused: {problem}")
     known = content if "config" in content else {key: content[key] for key in FOR_ALL if key in content}
@@ -145,30 +147,19 @@ def check_content(content: Any, path: str | Path) -> dict[Any, Any]:
     return content
 
 
-def _find_excess(content: Any, most_bytes: int) -> str:
-    """Say what about nested containers or tensors is endless; nothing if all is well.
-
-    A file of a few bytes can hold a container that stands twice in the next, and that twice in another one, and so on:
-    whoever follows all of them never ends.
-    """
-    stack, values, size, seen = [(content, 0)], 0, 0, set()
+def _claims_too_much(content: Any, most_bytes: int) -> bool:
+    """Whether the tensors in containers that are not endless have more bytes than this together."""
+    stack, size, seen = [content], 0, set()
     while stack:
-        value, depth = stack.pop()
-        values += 1
-        if values > MOST_VALUES:
-            return f"its containers hold more than {MOST_VALUES:,} values"
-        if depth > DEEPEST:
-            return f"its containers lie more than {DEEPEST} deep inside one another"
+        value = stack.pop()
         if isinstance(value, Mapping):
-            stack += [(inner, depth + 1) for pair in value.items() for inner in pair]
-        elif isinstance(value, (list, tuple, set, frozenset)):
-            stack += [(inner, depth + 1) for inner in value]
+            stack += value.values()
+        elif isinstance(value, (list, tuple)):
+            stack += value
         elif isinstance(value, (Tensor, np.ndarray)) and id(value) not in seen:
             seen.add(id(value))
             size += value.numel() * value.element_size() if isinstance(value, Tensor) else value.nbytes
-            if size > most_bytes:
-                return f"its tensors claim more than {most_bytes:,} bytes, which the file does not have"
-    return ""
+    return size > most_bytes
 
 
 def _describe_mistake(error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
@@ -26,3 +27,29 @@ PLAIN_NAMES: dict[str, Any] = {
 Checkpoints (`utils.checkpoint`) and the files of earlier systems (`dataset.legacy`) are read with this list. What one
 of them admits besides stands there, with the reason.
 """
+
+DEEPEST, MOST_VALUES = 32, 1_000_000
+"""Containers inside one another, and values in them all; what a real file holds is a fifth of both."""
+
+
+def find_excess(content: Any) -> str:
+    """Say what about nested containers is endless; nothing if all is well.
+
+    A file of a few bytes can hold a container that stands twice in the next, and that twice in another one, and so on:
+    whoever follows all of them never ends.
+    """
+    stack, values = [(content, 0)], 0
+    while stack:
+        value, depth = stack.pop()
+        values += 1
+        if values > MOST_VALUES:
+            return f"its containers hold more than {MOST_VALUES:,} values"
+        if depth > DEEPEST:
+            return f"its containers lie more than {DEEPEST} deep inside one another"
+        if isinstance(value, Mapping):
+            stack += [(inner, depth + 1) for pair in value.items() for inner in pair]
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            stack += [(inner, depth + 1) for inner in value]
+        elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+            stack += [(inner, depth + 1) for inner in value.flat]
+    return ""

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset.manifest import SPLITS, Manifest, locate_references
+from dataset.corpus_files import locate_references
+from dataset.manifest import SPLITS, Manifest
 from dataset.vocabulary import DICTIONARY, Vocabulary
 from evaluation.ctm import read_stm
 from evaluation.normalise import normalise

@@ -1,5 +1,6 @@
 """Files of earlier systems: their content is read, and no code of theirs is run."""
 
+import os
 import pickle
 import random
 from collections import Counter
@@ -202,3 +203,66 @@ def test_a_missing_dictionary(tmp_path):
         load_dictionary(tmp_path / "a.npy")
     with pytest.raises(VocabularyError, match="no gloss dictionary at"):
         load_dictionary(tmp_path / "a.txt")
+
+
+def nest(times: int, inner: object = 1) -> object:
+    """A list that holds the next one ten times, and so on."""
+    for _ in range(times):
+        inner = [inner] * 10
+    return inner
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (nest(9), "its containers hold more than 1,000,000 values"),
+        ({"A": nest(9)}, "its containers hold more than 1,000,000 values"),
+        ({"A": np.array([nest(9), 1], dtype=object)}, "its containers hold more than 1,000,000 values"),
+        (nest(40), "its containers lie more than 32 deep"),
+    ],
+)
+def test_what_stands_in_many_places_is_not_followed_for_ever(tmp_path, content, said):
+    path = crafted(tmp_path / "gloss_dict.npy", pickle.dumps(content, 2))
+    with pytest.raises(InputError, match=rf"gloss_dict\.npy is refused: {said}"):
+        load_dictionary(path)
+
+
+def test_a_list_within_itself_and_one_level_too_many_for_python(tmp_path):
+    within: list = []
+    within.append(within)
+    for value in (pickle.dumps(within, 2), b"]" * 5000 + b"a" * 4999 + b"."):
+        with pytest.raises(InputError):
+            load_legacy_npy(crafted(tmp_path / "x.npy", value))
+
+
+def test_what_stands_in_two_places_is_read_in_both(tmp_path):
+    shared = [np.arange(2), "x"]
+    read = load_legacy_npy(crafted(tmp_path / "x.npy", pickle.dumps({"a": shared, "b": (shared, 1)}, 2)))
+    assert read["a"] is read["b"][0]
+    assert read["a"][0].tolist() == [0, 1]
+
+
+def test_a_number_for_a_value_does_not_cost_memory(tmp_path):
+    """Python's own reader would make room for 4 thousand million values."""
+    with pytest.raises(InputError, match=r"4,294,967,295 values in 9 bytes"):
+        load_legacy_npy(crafted(tmp_path / "x.npy", b"\x80\x02]r\xff\xff\xff\xff."))
+
+
+def test_messages_are_short_whatever_is_in_the_file(tmp_path):
+    for content in (
+        {f"G{number}": [number + 2, 1] for number in range(20_000)},
+        {f"G{number}": [1, 1] for number in range(20_000)},
+        {"A" * 100_000: "B" * 100_000},
+        {"A": {str(number): number for number in range(100_000)}},
+    ):
+        np.save(tmp_path / "gloss_dict.npy", content)
+        with pytest.raises(VocabularyError) as error:
+            load_dictionary(tmp_path / "gloss_dict.npy")
+        assert len(str(error.value)) < 600
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.npy")
+    with pytest.raises(InputError, match="a folder, a pipe or a device"):
+        load_legacy_npy(tmp_path / "x.npy")

@@ -105,3 +105,29 @@ def test_a_dictionary_with_one_gloss_in_two_forms_keeps_its_ids(legacy, capsys):
     (clip,) = Manifest.load(legacy / "out/dev.json").clips
     assert vocabulary.encode(clip.glosses) == [1, 1, 2]
     assert "another number of frames" not in capsys.readouterr().out
+
+
+def test_frames_that_are_stated_as_text_or_not_at_all_are_no_difference(legacy, capsys):
+    """The files of CSL-Daily have text there."""
+    for split, stated in (("train", "4"), ("dev", None), ("test", " 4")):
+        info = np.load(legacy / f"{split}_info.npy", allow_pickle=True).item()
+        for value in info.values():
+            if isinstance(value, dict):
+                value["num_frames"] = stated
+        np.save(legacy / f"{split}_info.npy", info)
+    assert convert(legacy) == 0
+    assert "another number" not in capsys.readouterr().out
+    info[0]["num_frames"] = "5"
+    np.save(legacy / "test_info.npy", info)
+    assert convert(legacy) == 0
+    assert (
+        f"1 clip has another number of frames than stated: {CLIPS['test'][0]} ('5', now 4)" in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "..", ".", "", " x", "-x", "a\nb", "a\\b", "a\0b", "x" * 101])
+def test_the_name_of_a_corpus_leads_to_no_other_folder(legacy, capsys, name):
+    before = sorted(legacy.rglob("*"))
+    assert convert(legacy, f"--dataset={name}") == 1
+    assert "the name of a corpus becomes part of file names" in capsys.readouterr().err
+    assert sorted(legacy.rglob("*")) == before
