@@ -22,11 +22,12 @@ class StrictDecoder:
         self.refused: list[int] = []
         self._count = 0
         if stream.codec_context.name in MENDED:
-            self._context = av.VideoCodecContext.create(stream.codec_context.name, "r")
-            self._context.extradata = stream.codec_context.extradata
-            self._context.width, self._context.height = stream.codec_context.width, stream.codec_context.height
-            self._context.options = {"err_detect": "crccheck+explode"}
-            self._context.thread_count = 1  # else it would fail some packets too late
+            context = av.VideoCodecContext.create(stream.codec_context.name, "r")
+            context.extradata = stream.codec_context.extradata
+            context.width, context.height = stream.codec_context.width, stream.codec_context.height
+            context.options = {"err_detect": "crccheck+explode"}
+            context.thread_count = 1  # else it would fail some packets too late
+            self._context = context
 
     def decode(self, packet: Packet) -> None:
         """Decode the next packet and keep in mind whether it failed."""
