@@ -46,6 +46,11 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     in_file = rename_keys(read_yaml(path) if path else {}, notes, mistakes)
     typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
     in_file = replace_missing_scorer(in_file, typed, notes)
+    mistakes += [  # which keys of that section on the command line would hide
+        f"{name}: {quote_value(value)} is one value, a section with keys of its own is needed"
+        for name, value in in_file.items()
+        if isinstance(typed.get(name), Mapping) and not isinstance(value, Mapping)
+    ]
     config, ignored = _complete(merge_sections(in_file, typed), mistakes, f" (file: {path})" if path else "")
     return config, notes + ignored
 

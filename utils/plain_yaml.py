@@ -104,7 +104,7 @@ class _Builder:
         """The value of a node that belongs to this key, `level` lists and sections deep."""
         self.values += 1
         if level > MOST_LEVELS or self.values > MOST_VALUES:  # an alias may stand for the section that it is in
-            raise self.complain(node, "aliases (such as *a) make this too large or endless")
+            raise self.complain(node, "this is too large or endless, perhaps by aliases such as *a")
         if node.tag not in TAGS:
             raise self.complain(node, f"the tag {node.tag.replace(TAG, '!!')} has no place here")
         if isinstance(node, yaml.MappingNode):

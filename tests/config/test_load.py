@@ -107,6 +107,15 @@ def test_all_mistakes_at_once_with_suggestions(tmp_path):
     assert "loss_weights: 3 is one value" in text
 
 
+def test_a_key_on_the_command_line_hides_no_mistake_of_the_file(tmp_path):
+    file = tmp_path / "wrong.yaml"
+    file.write_text("model_args: 64\n")
+    with pytest.raises(ConfigError, match=r"1 mistake .*\n  model_args: 64 is one value"):
+        load_config(file, {"model_args.width": "32"})
+    file.write_text("work_dir: x\n")
+    assert load_config(file, {"work_dir": "y"})[0].work_dir == "y"
+
+
 def test_values_that_contradict_each_other():
     with pytest.raises(ConfigError) as error:
         load_config(
