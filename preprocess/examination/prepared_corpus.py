@@ -31,6 +31,7 @@ from preprocess.examination.frame_checks import (
 )
 from preprocess.examination.inspect_clips import inspect_clips
 from preprocess.examination.label_checks import check_glosses_seen, check_label_lengths, load_training_config
+from preprocess.finished_clips import read_marker
 from utils.text import plural
 from utils.unicode import name_unseen, to_nfc
 
@@ -131,7 +132,10 @@ def check_same_corpus(corpus: Corpus, manifests: Sequence[Manifest], states: Cli
         clips = {to_nfc(clip.id): clip for clip in manifest.clips}
         changed = [name for name in clips.keys() & released.keys() if clips[name].glosses != released[name].glosses]
         counts = [
-            name for name, clip in clips.items() if _has_other_length(states, manifest.split, name, clip.num_frames)
+            name
+            for name, clip in clips.items()
+            if _has_other_length(states, manifest.split, name, clip.num_frames)
+            and "fps" not in read_marker(manifest.clip_folder(clip))  # else resampling has changed it
         ]
         for names, how in (
             (released.keys() - clips.keys(), "only in the corpus"),

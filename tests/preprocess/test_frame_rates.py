@@ -183,6 +183,7 @@ def test_the_doctor_names_unlike_rates_and_the_remedy(tmp_path, diagnose):
     after = diagnose("custom", root)
     assert after.status == 0
     assert "corpus: frame rates" not in after.verdicts
+    assert after.verdicts["prepared: of this corpus"] == "ok"  # resampling has changed the numbers of frames
     shutil.rmtree(out / "frames/train/c0/")
     assert "--process-image --fps 25" in diagnose("custom", root).text.partition("To prepare again")[2]
 
