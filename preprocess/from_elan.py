@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 from dataset.video import Video, open_video
 from dataset.write_video import write_video
-from evaluation.ctm import FormatError, check_gloss
+from evaluation.ctm import FormatError, check_gloss, fold_case
 from preprocess.corpora.corpus import PreparationError
 from preprocess.corpora.custom import format_mistakes
 from preprocess.elan_file import ElanFile, Sentence, read_elan_file
@@ -95,6 +96,8 @@ def main(args: argparse.Namespace) -> None:
     if mistakes:
         raise PreparationError(format_mistakes(mistakes))
     clips = [clip for _, of_file in plans for clip in of_file]
+    if twice := [name for name, times in Counter(fold_case(clip.id) for clip in clips).items() if times > 1]:
+        raise PreparationError(f"two clips would be called {twice[0]}: rename one of the .eaf files or tiers")
     if not clips:
         raise PreparationError(f"no annotation of {', '.join(args.tier)} in {args.source} has a gloss")
     for video, of_file in plans:
@@ -139,6 +142,11 @@ def _plan_file(
     empty = len(sentences) - sum(bool(sentence.glosses) for sentence in sentences)
     if empty:
         notes.append(f"{file.path}: {plural(empty, 'annotation')} without a gloss left out")
+    written = sum(bool(gloss.text.split()) for tier in args.glosses for gloss in file.read_tier(tier))
+    outside = written - sum(len(sentence.glosses) for sentence in sentences)
+    if args.glosses and outside > 0:
+        what = plural(outside, "gloss lies", "glosses lie")
+        notes.append(f"{file.path}: {what} outside of {', '.join(args.tier)}, left out")
     if args.signer is None and any(clip.signer == "_".join(file.path.stem.split()) for clip in clips):
         notes.append(f"{file.path}: ELAN was not told who signs, so its name stands for the signer (--signer NAME)")
     return video, clips

@@ -198,6 +198,14 @@ def test_mistakes_are_named_with_file_tier_and_time_and_nothing_is_written(talk,
     assert not (tmp_path / "corpus").exists()
 
 
+def test_nothing_is_lost_in_silence(talk, run):
+    """Of the gloss tier two lie in an annotation of `translation` by time or as children, REGEN STARK; two do not."""
+    _, printed = run(talk, "--tier", "translation", "--glosses", "gloss", "left")
+    assert "2 glosses lie outside of translation, left out" in printed
+    (talk / "Talk_one.eaf").write_bytes((talk / "talk one.eaf").read_bytes())
+    assert "two clips would be called talk_one_400: rename one" in refuse(run, talk, "--tier", "translation")
+
+
 def test_what_is_no_folder_of_annotations(tmp_path, talk, run):
     assert "is not a folder with .eaf files" in refuse(run, tmp_path / "nowhere", "--tier", "S")
     with pytest.raises(PreparationError, match=r"must end in \.csv"):
