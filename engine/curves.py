@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import resource
 import sys
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -19,6 +21,7 @@ from evaluation.evaluation_result import EvaluationResult
 from slr_network import SLRModel
 from utils import ranks
 from utils.files import plain_path
+from utils.log import LOGGER
 
 
 class Curves:
@@ -37,6 +40,7 @@ class Curves:
         self.writer: SummaryWriter | None = None
         self._opened = ExitStack()  # TensorBoard opens its file by name for every point
         self._clips, self._seconds = 0, 0.0  # since the last point
+        self._hook: Callable[[threading.ExceptHookArgs], object] | None = None  # what it was before
 
     def __enter__(self) -> Curves:
         if ranks.rank() == 0:
@@ -44,12 +48,17 @@ class Curves:
             self.writer = SummaryWriter(
                 str(self._opened.enter_context(plain_path(self.folder))), purge_step=self.step + 1
             )
+            # It writes in a thread, and raises what went wrong there when it gets its next point.
+            self._hook, threading.excepthook = threading.excepthook, self._drop_disk_errors
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self.writer:
-            self.writer.close()
+        if self._hook:
+            with self._end_at_disk_errors():
+                if self.writer:
+                    self.writer.close()
             self.writer = None
+            threading.excepthook, self._hook = self._hook, None
             self._opened.close()
 
     def add_step(self, step: int, result: StepResult, clips: int, seconds: float) -> None:
@@ -68,8 +77,9 @@ class Curves:
         points = {f"loss/{name}": float(term) for name, term in result.terms.items()}
         points |= {"gradient_norm": result.gradient_norm, "learning_rate": result.learning_rate}
         points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": measure_peak_memory() / 1e9}
-        for name, value in points.items():
-            self.writer.add_scalar(name, value, step)
+        with self._end_at_disk_errors():
+            for name, value in points.items():
+                self.writer.add_scalar(name, value, step)
         self._clips, self._seconds = 0, 0.0
 
     def add_evaluation(
@@ -87,11 +97,25 @@ class Curves:
         if self.writer is None:
             return
         # Points lie at steps, not at epochs: numbers of epochs are lower, and the purge on resuming would miss them.
-        for head, counts in result.results.items():
-            self.writer.add_scalar(f"WER/dev-{head}", counts.wer, step)
         picture = draw_alignment(model, data.loader, vocabulary)
-        self.writer.add_image("alignment/dev", picture, step, dataformats="HWC")
-        self.writer.flush()
+        with self._end_at_disk_errors():
+            for head, counts in result.results.items():
+                self.writer.add_scalar(f"WER/dev-{head}", counts.wer, step)
+            self.writer.add_image("alignment/dev", picture, step, dataformats="HWC")
+            self.writer.flush()
+
+    @contextmanager
+    def _end_at_disk_errors(self) -> Iterator[None]:
+        """Write no more curves, with a warning, where the disk is full or the folder gone: they are no training."""
+        try:
+            yield
+        except OSError as error:
+            LOGGER.info("warning: no more curves are written to %s: %s", self.folder, error.strerror or error)
+            self.writer = None
+
+    def _drop_disk_errors(self, args: threading.ExceptHookArgs) -> None:
+        if self._hook and not issubclass(args.exc_type, OSError):
+            self._hook(args)
 
 
 def measure_peak_memory() -> int:

@@ -98,7 +98,7 @@ class RunLock:
         with self._changing:
             self._close()
             self._take()
-        LOGGER.info("warning: %s was deleted while this run went on; what is written from now on is there", self.path)
+        LOGGER.info("warning: %s was deleted while this run went on; only what comes from now on is in it", self.folder)
 
     def move_folder(self, target: Path) -> None:
         """Rename the folder to `target`, and hold a new one under its name."""

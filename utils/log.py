@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,6 +19,26 @@ class TerminalHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Print one message."""
         tqdm.write(self.format(record))
+
+
+class LogFile(logging.FileHandler):
+    """Appends to a file; a full disk is said once on the terminal, and a file that was deleted is made again."""
+
+    failed = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        path = Path(self.baseFilename)
+        if self.stream and not path.exists() and path.parent.is_dir():
+            self.stream.close()
+            self.stream = self._open()
+        super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, ARG002  of logging
+        """Say that a message could not be written; logging's own way is a traceback for each."""
+        if not self.failed:
+            tqdm.write(f"warning: {self.baseFilename} cannot be written: {sys.exc_info()[1]}")
+        self.failed = True
 
 
 def start_log(path: str | Path | None, quiet: bool = False) -> logging.Logger:
@@ -39,7 +60,7 @@ def start_log(path: str | Path | None, quiet: bool = False) -> logging.Logger:
     LOGGER.addHandler(logging.NullHandler() if quiet else TerminalHandler())
     if path is not None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        file = logging.FileHandler(path, encoding="utf-8", errors=escaping_errors())
+        file = LogFile(path, encoding="utf-8", errors=escaping_errors())
         file.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%Y-%m-%d %H:%M:%S"))
         LOGGER.addHandler(file)
     return LOGGER

@@ -1,6 +1,14 @@
 """TensorBoard's files."""
 
+import contextlib
+import shutil
+import threading
+
+import torch
+
+from engine import curves as curves_module
 from engine.curves import Curves
+from engine.training_step import StepResult
 
 
 def test_the_folder_may_have_any_name(tmp_path):
@@ -12,3 +20,21 @@ def test_the_folder_may_have_any_name(tmp_path):
         curves.writer.add_scalar("a", 2.0, 2)
     (file,) = folder.iterdir()
     assert file.stat().st_size > 100
+
+
+def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, monkeypatch, capfd):
+    said: list[str] = []
+    monkeypatch.setattr(curves_module.LOGGER, "info", lambda text, *values: said.append(text % values))
+    folder, hook = tmp_path / "run", threading.excepthook
+    result = StepResult(1.0, {"total": torch.tensor(1.0)}, 1.0, 1e-3, skipped=False)
+    with Curves(folder, 0, 1) as curves:
+        shutil.rmtree(folder)
+        for step in range(1, 4):
+            curves.add_step(step, result, 2, 1.0)
+            if curves.writer:
+                with contextlib.suppress(OSError):
+                    curves.writer.flush()
+        assert curves.writer is None
+    assert said == [f"warning: no more curves are written to {folder}: No such file or directory"]
+    assert "Traceback" not in capfd.readouterr().err
+    assert threading.excepthook is hook
