@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
     """Draw what the command line asks for; exits with one message where that is impossible."""
     try:
         request = HeatRequest(args.layer, args.target, args.method)
-        reading = Reading(args.max_frames_num, rate=args.fps, crop=args.crop)
+        reading = Reading(args.max_frames_num, windows=False, rate=args.fps, crop=args.crop)
         choice = ClipChoice(
             args.video_path, args.dataset or "", args.split, args.select_id, args.config, args.allow_truncated
         )

@@ -36,8 +36,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="video, folder of images, or folder of such clips",
     )
     add_reading_options(parser)
+    ways = parser.add_mutually_exclusive_group()
     add_option(
-        parser, "window", action="store_true", help="read all frames of longer clips, in overlapping windows of N"
+        ways, "window", action="store_true", help="read longer clips in overlapping windows of N frames (the default)"
+    )
+    add_option(
+        ways,
+        "sample",
+        action="store_true",
+        help="read N evenly spaced frames of longer clips, as the papers' code does, which loses most of the glosses",
     )
     add_option(
         parser,
@@ -46,6 +53,14 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=0,
         metavar="N",
         help="also show the N best guesses (at most as many as the beam has)",
+    )
+    add_option(
+        parser,
+        "min_confidence",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="leave out glosses with a lower confidence (%(default)s)",
     )
     saved = f"transcripts, ending in {', '.join(FORMATS)}; {NAME} stands for the clip"
     add_option(parser, "save", action="extend", nargs="+", default=[], metavar="FILE", help=saved)
@@ -64,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
         clips = list_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
         outputs.check_names(clips, args.video_path)
-        reading = Reading(args.max_frames_num, args.window, args.fps, args.crop)
+        reading = Reading(args.max_frames_num, not args.sample, args.fps, args.crop, args.min_confidence)
         # Imported here because it brings PyTorch, which takes seconds: a mistake in typing is answered at once.
         with say_if_long(LOADING):
             from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415

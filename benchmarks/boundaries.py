@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.synthetic.generate import BOUNDARIES
+from dataset.rendered import BOUNDARIES
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.wer import align_glosses
 from utils.errors import InputError

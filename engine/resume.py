@@ -14,6 +14,7 @@ from config.load import parse_stored_config, to_dict
 from config.schema import Config
 from dataset.frame_rate import choose_frame_rate
 from dataset.manifest import Manifest
+from dataset.rendered import is_rendered
 from engine.checkpoints import LAST
 from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state
 from engine.train_state import EpochProgress, TrainState
@@ -180,6 +181,7 @@ def describe_clips(clips: Manifest, frame_rate: float | None) -> dict[str, Any]:
     return {
         "frame_size": clips.frame_size,
         "frame_rate": choose_frame_rate(frame_rate, clips.frame_rate),
+        "rendered": is_rendered(clips.home),
         "trained_on": identify_clips(clips),
     }
 

@@ -13,7 +13,9 @@ import torch
 from config.load import ConfigError, to_dict
 from config.schema import Config
 from dataset.manifest import available_splits, load_manifest
+from dataset.rendered import is_rendered, name_corpus
 from dataset.vocabulary import load_vocabulary
+from engine.calibrate import calibrate_checkpoint
 from engine.checkpoint_config import warn_of_other_frames
 from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
@@ -97,7 +99,8 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
-    evaluations = evaluate_checkpoint(config, weights, folder, device)
+    own = Path(weights).resolve().parent == folder.resolve()  # of a run that was resumed elsewhere it may be another's
+    evaluations = evaluate_checkpoint(config, weights, folder, device, calibrating=own)
     report_results(config, evaluations, trainer.state.history, weights, folder, notes)
     return evaluations
 
@@ -167,14 +170,17 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
     if workers < config.num_worker:
         line = "frames are read by %s, not by num_worker's %d: this process may use no more cores"
         LOGGER.info(line, plural(workers, "worker"), config.num_worker)
-    LOGGER.info("%s on %s (%s), writing to %s", config.phase, config.dataset, describe_device(device), folder)
+    corpus = name_corpus(config.dataset, is_rendered(config.prepared))
+    LOGGER.info("%s on %s (%s), writing to %s", config.phase, corpus, describe_device(device), folder)
     return folder
 
 
 def evaluate_checkpoint(
-    config: Config, weights: str | Path, folder: Path, device: torch.device
+    config: Config, weights: str | Path, folder: Path, device: torch.device, calibrating: bool = False
 ) -> list[EvaluationResult]:  # fmt: skip
     """Evaluate the weights in a file on dev, and on test where the corpus has one.
+
+    With `calibrating`, what was learnt on dev about the network's confidences is added to the file.
 
     Raises:
         ManifestError: the corpus is not prepared to the end.
@@ -193,7 +199,10 @@ def evaluate_checkpoint(
     warn_of_other_frames(content, weights, frame_size)
     check_features(config.feeder_args, model, frame_size)
     model = move_to_device(model, device)
-    return [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
+    results = [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
+    if calibrating:
+        calibrate_checkpoint(config, model, data[0], results[0], Path(weights))
+    return results
 
 
 def report_results(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dataset.corpus_files import locate_references
 from dataset.manifest import SPLITS, Clip, Manifest
+from dataset.rendered import copy_mark
 from dataset.vocabulary import DICTIONARY, Vocabulary, VocabularyError
 from evaluation.ctm import FormatError, Reference, write_stm
 from evaluation.normalise import normalise
@@ -29,8 +30,7 @@ from utils.arguments import MOST_PIXELS
 from utils.output import run_command
 from utils.text import plural, quote_path
 
-Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]
-"""The function that writes the resized frames of clips."""
+Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]  # writes the resized frames of clips
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,7 @@ def prepare(
         image_fps: the frames a second of clips that are images; the corpus's own if None.
 
     Raises:
-        PreparationError: the corpus is incomplete or malformed, its clips have unlike frame rates, or a file can't be
-            written.
+        PreparationError: the corpus is incomplete, malformed or of unlike frame rates, or a file can't be written.
     """
     if dataset not in CORPORA:
         raise PreparationError(f"unknown dataset {dataset!r}; choose from {', '.join(CORPORA)}")
@@ -107,6 +106,7 @@ def prepare(
             _refuse_videos(corpus)
         rates = Rates(image_fps or CORPORA[dataset].frame_rate, fps)
         resize = partial(resize_clips, size=frame_size, workers=workers, allow_truncated=allow_truncated)
+        copy_mark(root, output)
         return _write_corpus(dataset, corpus, output, resize if process_image else None, frame_size, rates)
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error

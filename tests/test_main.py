@@ -18,6 +18,7 @@ import main
 from dataset.manifest import Manifest
 from engine.training_step import TrainingStep
 from evaluation.ctm import read_ctm
+from evaluation.inference.recogniser import Recogniser
 from tests.helpers.commands import call_main, run_python
 from tests.helpers.paths import REPOSITORY
 from utils.checkpoint import load_checkpoint
@@ -82,6 +83,8 @@ def test_checkpoints_are_enough_for_inference(trained):
     assert len(content["glosses"]) == 6
     assert content["config"]["model_args"]["width"] == 16
     assert (content["frame_size"], content["frame_rate"], content["config"]["frame_rate"]) == (72, 25, None)
+    assert content["rendered"] is True
+    assert Recogniser.from_checkpoint(trained / "best.pt", "cpu").calibration is not None
     assert load_checkpoint(trained / "last.pt")["train_state"]["epoch"] == 2
 
 

@@ -113,7 +113,7 @@ def test_flags_with_either_dash(clip):
     underscores = [f"--{word[2:].replace('-', '_')}" if word.startswith("--") else word for word in words]
     assert args == test_one_video.parse_args(underscores)
     assert (args.model_path, args.max_frames_num, args.allow_truncated) == (Path("m.pt"), 100, True)
-    assert (args.device, args.crop, args.window, args.fps, args.nbest) == ("auto", "none", False, None, 0)
+    assert (args.device, args.crop, args.sample, args.fps, args.nbest) == ("auto", "none", False, None, 0)
     saved = test_one_video.parse_args([*words, "--save", "a.srt", "b.vtt", "--save", "c.eaf"]).save
     assert saved == ["a.srt", "b.vtt", "c.eaf"]
 
@@ -146,7 +146,8 @@ def test_how_it_is_read_can_be_chosen(run, clip, tmp_path):
     (tmp_path / "long").mkdir()
     for number in range(60):
         shutil.copy(images[number % len(images)], tmp_path / "long" / f"{number}.png")
-    assert "of 60 frames 20 are read, evenly spaced" in run(tmp_path / "long", "--max_frames_num", "20")
+    assert "of 60 frames 20 are read, evenly spaced" in run(tmp_path / "long", "--max_frames_num", "20", "--sample")
+    assert "2 overlapping windows of 48 frames" in run(tmp_path / "long", "--max_frames_num", "48")
     assert "2 overlapping windows of 48 frames" in run(tmp_path / "long", "--max_frames_num", "48", "--window")
     assert "30 frames at 12.5 a second" in run(tmp_path / "long", "--fps", "12.5")
 
@@ -235,7 +236,7 @@ def test_what_was_read_is_kept_whatever_happens_to_the_rest(run, refused, movie,
 
     real = transcribe
     for error, said in (
-        (RuntimeError("CUDA out of memory. Tried"), "memory ran out: lower --max_frames_num, now 360 frames at once; "),
+        (RuntimeError("CUDA out of memory. Tried"), "memory ran out: lower --max_frames_num, now 360 frames at once"),
         (cv2.error("odd"), "OpenCV cannot read it: odd"),
     ):
         fail_at_b(error)

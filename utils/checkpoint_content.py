@@ -112,10 +112,14 @@ class CheckpointEntry(TypedDict, total=False):
     config: dict[Text, Any]
     glosses: Annotated[tuple[Text, ...], Field(min_length=1)]
     frame_size: Annotated[int, Field(strict=True, ge=1, le=65536)]
+    frame_rate: Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
+    calibration: dict[Text, Finite]
+    rendered: bool
     trained_on: ClipsEntry
 
 
-FOR_ALL = ("glosses", "frame_size", "train_state")  # entries that are read in a file without a configuration too
+FOR_ALL = ("glosses", "frame_size", "frame_rate", "calibration", "rendered", "train_state")
+"""Entries that are read in a file without a configuration too."""
 
 
 def check_content(content: Any, path: str | Path) -> dict[Any, Any]:

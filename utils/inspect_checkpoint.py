@@ -1,4 +1,4 @@
-"""Say what a checkpoint holds: python -m utils.inspect_checkpoint FILE [--keys]
+"""Say what a checkpoint holds: python -m utils.inspect_checkpoint FILE [--glosses] [--keys]
 
 Nothing in the file is run; one that would run code is refused.
 """
@@ -21,7 +21,7 @@ from utils.output import run_command
 from utils.table import format_table
 from utils.text import shorten
 
-EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size", "frame_rate"}
+EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size", "frame_rate", "rendered"}
 """Entries of a checkpoint that are described in a line of their own."""
 
 
@@ -63,8 +63,9 @@ def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         if state.get("best_epoch") and "best_wer" in state
         else "not recorded"
     )
+    layout = "built-in rendered corpus, in the layout of " if content.get("rendered") else ""
     return [
-        ("corpus", cut(config.get("dataset", "not recorded"))),
+        ("corpus", layout + cut(config.get("dataset", "not recorded"))),
         ("epoch", cut(state.get("epoch", content.get("epoch", "not recorded")))),
         ("best WER", wer),
     ]
@@ -124,6 +125,9 @@ def main(args: argparse.Namespace) -> None:
     try:
         lines = inspect_checkpoint(args.file)
         print("\n".join(f"{label:<17} {text}" for label, text in lines))
+        if args.glosses:
+            held = load_checkpoint(args.file).get("glosses") or ()
+            print("", *(f"{number:>5} {gloss}" for number, gloss in enumerate(held, start=1)), sep="\n")
         if args.keys:
             print(f"\n{format_weights(args.file)}")
     except InputError as error:
@@ -134,6 +138,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", metavar="FILE", help="checkpoint")
+    parser.add_argument("--glosses", action="store_true", help="list every gloss that the network knows")
     parser.add_argument("--keys", action="store_true", help="list every weight with its shape")
     return parser.parse_args(arguments)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from dataset.manifest import SPLITS
+from dataset.rendered import BOUNDARIES
 from dataset.synthetic.grammar import draw_sentences
 from dataset.synthetic.layout import Layout, SyntheticClip
 from dataset.synthetic.layouts import LAYOUTS
@@ -31,9 +32,6 @@ from utils.text import plural
 from utils.workers import available_cores, map_in_workers
 
 MOST_SENTENCES = 100_000
-BOUNDARIES = "gloss-boundaries.json"
-"""{"frame_rate": 25, "clips": {split: {id: [[gloss, first, last + 1], ...]}}}: the frames, from 0, of each gloss's
-stroke without the ways between; ids and glosses as the reader of the corpus gives them."""
 UNSEEN_EVERY = 3
 """Every third sentence of test is signed by the signer whom train never shows: enough for a WER of that signer alone,
 while most of the test still measures known signers."""

@@ -11,11 +11,14 @@ from pympi.Elan import Eaf
 from evaluation.inference.transcript import Transcript, round_to_milliseconds
 from utils.text import show_name
 
-GLOSS_TIER, CONFIDENCE_TIER = "gloss", "confidence"
+GLOSS_TIER, CONFIDENCE_TIER, WARNING_TIER = "gloss", "confidence", "warning"
 
 
 def write_eaf(transcript: Transcript, path: Path) -> None:
-    """Write ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked."""
+    """Write ELAN's annotation file: a tier of glosses, a tier that has the confidence of each, and the video linked.
+
+    What was warned of is a tier too, with one annotation over the whole clip.
+    """
     eaf = Eaf(author="mstfnet")
     eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
     if transcript.video.is_file():  # ELAN cannot play a folder of images
@@ -29,6 +32,9 @@ def write_eaf(transcript: Transcript, path: Path) -> None:
         if word.confidence is not None:
             # pympi finds the gloss that it belongs to by a moment: the middle, since glosses that touch share an end.
             eaf.add_ref_annotation(CONFIDENCE_TIER, GLOSS_TIER, (start + end) // 2, f"{word.confidence:.2f}")
+    if transcript.warnings:
+        eaf.add_tier(WARNING_TIER)
+        eaf.add_annotation(WARNING_TIER, 0, max(1, round(transcript.duration * 1000)), "; ".join(transcript.warnings))
     eaf.properties = [("lastUsedAnnotationId", eaf.maxaid)]  # ELAN numbers on from there
     path.unlink(missing_ok=True)  # pympi would rename a file that is there to .bak, and leave it lying about
     eaf.to_file(path)

@@ -58,10 +58,37 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
             f"the {trained:g} of the training; --fps {trained:g} {remedy}"
         )
     if windows > 1:
-        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched (--window)")
+        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched")
     elif sampled > reading.max_frames:
         notes.append(
             f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
-            f"looks {sampled / reading.max_frames:.2g} times as fast; test_one_video.py --window reads all"
+            f"looks {sampled / reading.max_frames:.2g} times as fast; without --sample test_one_video.py reads all"
         )
     return notes
+
+
+def describe_doubts(windows: Sequence[tuple[float, float, Sequence[str]]]) -> list[str]:
+    """Warn of stretches that are unlike the clips of the training.
+
+    Args:
+        windows: (start, end, doubts) of each window, in seconds; a short clip is one.
+    """
+    places: dict[str, list[str]] = {}
+    for start, end, doubts in windows:
+        for doubt in doubts:
+            places.setdefault(doubt, []).append(f"{start:.1f} to {end:.1f} s")
+    return [
+        f"warning: {doubt}" if len(found) == len(windows) else f"warning: {', '.join(found)}: {doubt}"
+        for doubt, found in places.items()
+    ]
+
+
+def describe_left_out(count: int, least: float) -> list[str]:
+    """Say how many glosses were left out because their confidence is below `least`."""
+    return [f"{plural(count, 'gloss', 'glosses')} below {least:g} left out (--min-confidence)"] if count else []
+
+
+def describe_network(rendered: bool) -> list[str]:
+    """Say so if the network was trained on rendered signers."""
+    line = "the network knows the rendered signs of the built-in corpus, which are no sign language"
+    return [line] if rendered else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as errors
 from config.load import parse_stored_config, to_dict
 from dataset.frame_rate import choose_frame_rate
 from dataset.vocabulary import Vocabulary
+from evaluation.calibration import KEY, read_calibration
 from evaluation.inference.recogniser import Recogniser
 from utils.checkpoint import CheckpointError
 from utils.errors import ParseError
@@ -70,9 +71,9 @@ def load_onnx(path: str | Path) -> Recogniser:
             f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}"
         )
     try:
-        config, glosses, frame_size, frame_rate = (
+        config, glosses, frame_size, frame_rate, calibration, rendered = (
             parse_json(stored.get(key, "null"), f"`{key}` in it")
-            for key in ("config", "glosses", "frame_size", "frame_rate")
+            for key in ("config", "glosses", "frame_size", "frame_rate", KEY, "rendered")
         )
     except ParseError as error:
         raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
@@ -80,7 +81,8 @@ def load_onnx(path: str | Path) -> Recogniser:
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
     # Files of older versions carry no frame rate; their configuration does.
     rate = choose_frame_rate(config.frame_rate, frame_rate)
-    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size, rate)
+    known = read_calibration({KEY: calibration})
+    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size, rate, known, bool(rendered))
 
 
 def build_metadata(recogniser: Recogniser) -> dict[str, str]:
@@ -93,6 +95,8 @@ def build_metadata(recogniser: Recogniser) -> dict[str, str]:
         "glosses": json.dumps(recogniser.vocabulary.glosses),
         "frame_size": json.dumps(recogniser.frame_size),
         "frame_rate": json.dumps(recogniser.frame_rate),
+        "rendered": json.dumps(recogniser.rendered),
+        KEY: json.dumps(asdict(recogniser.calibration) if recogniser.calibration else None),
         "usage": json.dumps(describe_usage(recogniser)),
     }
 

@@ -49,7 +49,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=Reading.max_frames,
         metavar="N",
-        help="the most frames that are read at once; of longer clips N evenly spaced ones (%(default)s)",
+        help="the most frames that are read at once (%(default)s)",
     )
     add_option(
         parser,

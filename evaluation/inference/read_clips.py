@@ -123,7 +123,7 @@ def describe_reading_error(error: Exception, reading: Reading) -> str:
     if isinstance(error, (InputError, OSError)):
         return str(error)
     if is_out_of_memory(error):
-        whole = "" if reading.windows else "; with --window all of it is read nevertheless"
+        whole = "" if reading.windows else "; without --sample all of it is read nevertheless"
         return f"memory ran out: lower --max_frames_num, now {reading.max_frames} frames at once{whole}"
     if isinstance(error, cv2.error):
         return f"OpenCV cannot read it: {error}"

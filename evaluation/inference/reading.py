@@ -27,27 +27,33 @@ class Reading:
     Attributes:
         max_frames: the most frames that the network is given at once.
         windows: whether a longer video is read in overlapping windows; if not, `max_frames` of its frames are read,
-            evenly spaced.
+            evenly spaced, as the papers' code does.
         rate: the frames to take of each second; all if None.
         crop: "none" squashes the picture as the preparation of the corpora does, "centre" takes the middle square.
+        min_confidence: glosses with a lower confidence are left out.
 
     Raises:
         ReadingError: a number of frames or a rate that is not positive, or windows that are too short.
     """
 
     max_frames: int = 360
-    windows: bool = False
+    windows: bool = True
     rate: float | None = None
     crop: str = "none"
+    min_confidence: float = 0.0
 
     def __post_init__(self) -> None:
         least = SHORTEST_WINDOW if self.windows else 1
         if self.max_frames < least:
-            raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here")
+            sampling = "; --sample takes fewer" if self.max_frames > 0 else ""
+            raise ReadingError(f"max_frames_num is {self.max_frames}; at least {least} are needed here{sampling}")
         if self.max_frames > MOST_NUMBER:
             raise ReadingError(f"max_frames_num is {quote_value(self.max_frames)}; no memory holds so many frames")
         if self.rate is not None and not 0 < self.rate <= FASTEST:  # so written, NaN is refused too
             raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
+
+        if not 0 <= self.min_confidence <= 1:
+            raise ReadingError(f"min_confidence is {self.min_confidence:g}; a confidence is between 0 and 1")
 
     def sample_frames(self, times: np.ndarray) -> Sampling:
         """Choose the frames of a video with `times` (T + 1,) at the rate asked for, however many they are."""

@@ -24,6 +24,7 @@ from dataset.frames import FrameError, resize_frame
 from dataset.transforms import Transform
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
+from evaluation.calibration import Calibration, measure_energy, measure_motion, read_calibration
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.ctm import CtmWord
@@ -55,11 +56,13 @@ class Recognition:
         words: the glosses with start and duration in seconds of the clip, and confidence.
         nbest: the hypotheses of the beam, best first.
         frames: the number of frames that the network saw.
+        doubts: what makes the clip unlike those of the training, as sentences; none if nothing does.
     """
 
     words: tuple[CtmWord, ...]
     nbest: tuple[Alternative, ...]
     frames: int
+    doubts: tuple[str, ...] = ()
 
     @property
     def glosses(self) -> tuple[str, ...]:
@@ -80,6 +83,9 @@ class Recogniser(Generic[AnyNetwork]):
         vocabulary: ids to glosses.
         frame_size: the side in pixels at which frames are read before the crop.
         frame_rate: the frames a second of the clips that it was trained on.
+        calibration: what was measured on dev; None for networks of older versions, whose confidences stay shares of
+            the n-best list.
+        rendered: whether it was trained on the built-in corpus, which holds no sign language.
     """
 
     network: AnyNetwork
@@ -87,6 +93,8 @@ class Recogniser(Generic[AnyNetwork]):
     vocabulary: Vocabulary
     frame_size: int
     frame_rate: float = DEFAULT_FRAME_RATE
+    calibration: Calibration | None = None
+    rendered: bool = False
 
     @classmethod
     def from_checkpoint(
@@ -119,7 +127,8 @@ class Recogniser(Generic[AnyNetwork]):
         model = move_to_device(model, select_device(device)).eval()
         size = content.get("frame_size", PUBLISHED_FRAME_SIZE)
         rate = choose_frame_rate(config.frame_rate, content.get("frame_rate"))
-        return Recogniser(TorchNetwork(model, config.precision), config, vocabulary, size, rate)
+        known, rendered = read_calibration(content), content.get("rendered", False)
+        return Recogniser(TorchNetwork(model, config.precision), config, vocabulary, size, rate, known, rendered)
 
     @property
     def transform(self) -> Transform:
@@ -187,7 +196,11 @@ class Recogniser(Generic[AnyNetwork]):
         seconds = config.feeder_args.frame_interval / self.frame_rate
         words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
-        return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen))
+        doubts: tuple[str, ...] = ()
+        if self.calibration is not None:
+            words = tuple(self.calibration.adjust_word(word) for word in words)
+            doubts = self.calibration.find_doubts(measure_energy(logits), measure_motion(seen))
+        return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen), doubts)
 
 
 @dataclass(frozen=True)

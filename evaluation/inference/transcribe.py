@@ -10,7 +10,13 @@ from dataset.sampling import Sampling, thin_out_evenly
 from dataset.video import Video
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmWord
-from evaluation.inference.notes import describe_crop, describe_frames
+from evaluation.inference.notes import (
+    describe_crop,
+    describe_doubts,
+    describe_frames,
+    describe_left_out,
+    describe_network,
+)
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser, Recognition
 from evaluation.inference.transcript import Guess, Transcript
@@ -27,6 +33,7 @@ class Window:
     end: float
     words: tuple[CtmWord, ...]
     nbest: tuple[Guess, ...]
+    doubts: tuple[str, ...]
 
 
 def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str) -> Transcript:
@@ -51,6 +58,10 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
     words = stitch([(window.start, window.end, window.words) for window in windows])
     if recogniser.config.merge_repeats:
         words = merge_repeats(words)
+    kept = tuple(word for word in words if word.confidence is None or word.confidence >= reading.min_confidence)
+    doubts = describe_doubts([(window.start, window.end, window.doubts) for window in windows])
+    left_out = describe_left_out(len(words) - len(kept), reading.min_confidence)
+    frames_read = describe_frames(video, reading, recogniser.frame_rate, whole, len(windows))
     picture = describe_crop(shape, recogniser.frame_size, reading.crop)
     return Transcript(
         name=name,
@@ -59,9 +70,9 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         rate=video.rate,
         frames=video.num_frames,
         frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
-        words=words,
+        words=kept,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *describe_frames(video, reading, recogniser.frame_rate, whole, len(windows))),
+        notes=(picture, *frames_read, *describe_network(recogniser.rendered), *doubts, *left_out),
     )
 
 
@@ -100,4 +111,4 @@ def convert_times(recognition: Recognition, rate: float, sampling: Sampling, fir
         words.append(word._replace(start=begin, duration=stop - begin))
     start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
     nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
-    return Window(start, stop, tuple(words), nbest)
+    return Window(start, stop, tuple(words), nbest, recognition.doubts)

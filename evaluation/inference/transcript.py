@@ -9,6 +9,9 @@ from pathlib import Path
 from evaluation.ctm import CtmWord
 from utils.errors import InputError
 
+WARNING = "warning: "
+"""The beginning of a note that warns."""
+
 
 class TranscriptError(InputError, ValueError):
     """A transcript, or the video with its glosses, cannot be saved under this name."""
@@ -55,6 +58,11 @@ class Transcript:
     words: tuple[CtmWord, ...]
     nbest: tuple[Guess, ...]
     notes: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was warned of, among the notes."""
+        return tuple(note.removeprefix(WARNING) for note in self.notes if note.startswith(WARNING))
 
 
 def round_to_milliseconds(words: Iterable[CtmWord]) -> list[tuple[CtmWord, int, int]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from config.schema import Scorer
+from dataset.rendered import describe_corpus
 from evaluation.ctm import CtmEntry, CtmWord, Reference
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.reporting.breakdown import count_by_length, count_by_signer
@@ -31,10 +32,10 @@ def build_report(
 ) -> dict[str, Any]:
     """Everything that is known of a run, as `report.json` holds it.
 
-    `format`, `project`, `run` (name of the folder), `created` (ISO 8601), `config`, `weights` (file or null), `notes`
-    (lines about the configuration), `history` (the fields of `EpochRecord`, an object an epoch) and `splits`, by name,
-    each as `build_split` says. C, S, D, I are numbers of glosses correct, substituted, deleted and inserted; `wer` is
-    in percent, null without a reference gloss.
+    `format`, `project`, `run` (name of the folder), `created` (ISO 8601), `corpus` (its name in words), `config`,
+    `weights` (file or null), `notes` (lines about the configuration), `history` (the fields of `EpochRecord`, an object
+    an epoch) and `splits`, by name, each as `build_split` says. C, S, D, I are numbers of glosses correct, substituted,
+    deleted and inserted; `wer` is in percent, null without a reference gloss.
 
     Args:
         run: the name of the run.
@@ -53,6 +54,7 @@ def build_report(
         "project": "mstfnet",
         "run": run,
         "created": created.isoformat(timespec="seconds"),
+        "corpus": describe_corpus(config),
         "config": dict(config),
         "weights": weights,
         "notes": list(notes),

@@ -10,7 +10,7 @@ from benchmarks import boundaries, decode
 from benchmarks.leakage import copy_with_shuffled_labels, shuffle_labels
 from config.load import load_config
 from dataset.manifest import Clip, Manifest
-from dataset.synthetic.generate import BOUNDARIES
+from dataset.rendered import BOUNDARIES
 from evaluation.ctm import CtmEntry, CtmWord, write_ctm
 from evaluation.decode import BeamDecoder
 from utils.errors import InputError

@@ -13,8 +13,8 @@ import pytest
 from pympi.Elan import Eaf
 
 from dataset.manifest import Manifest
+from dataset.rendered import BOUNDARIES
 from dataset.synthetic.generate import (
-    BOUNDARIES,
     find_gloss_boundaries,
     generate,
     main,

@@ -213,3 +213,10 @@ def test_json_is_no_file_to_correct(transcript, tmp_path):
     (tmp_path / "out.json").write_text("{}")
     assert save_transcript(transcript, tmp_path / "out.json") is None
     assert [file.name for file in tmp_path.glob("*out*")] == ["out.json"]
+
+
+def test_eaf_keeps_what_was_warned_of(transcript, tmp_path):
+    notes = (*transcript.notes, "warning: cut short", "warning: too fast")
+    save_transcript(replace(transcript, notes=notes), tmp_path / "out.eaf")
+    (warned,) = Eaf(str(tmp_path / "out.eaf")).get_annotation_data_for_tier("warning")
+    assert warned == (0, round(transcript.duration * 1000), "cut short; too fast")

@@ -11,6 +11,7 @@ import pytest
 from config.load import load_config
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
+from evaluation.calibration import Calibration
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
@@ -69,25 +70,25 @@ def test_a_clip_of_one_frame(tmp_path):
 
 def test_long_clips_are_sampled_evenly_and_times_stay_those_of_the_video(tmp_path):
     path = film(tmp_path / "clip.mp4", " " * 1000 + "R" * 500 + " " * 500 + "G" * 500 + " " * 500)  # 2 minutes
-    transcript = read(path)
+    transcript = read(path, windows=False)
     assert (transcript.frames, transcript.frames_read, transcript.duration) == (3000, 360, pytest.approx(120))
     assert [word.gloss for word in transcript.words] == ["R", "G"]
     expected = [40, 20, 80, 20]
     assert [t for word in transcript.words for t in (word.start, word.duration)] == pytest.approx(expected, abs=1.4)
     assert any("of 3000 frames 360 are read, evenly spaced (--max_frames_num)" in note for note in transcript.notes)
-    assert any("8.3 times as fast; test_one_video.py --window reads all" in note for note in transcript.notes)
+    assert any("8.3 times as fast; without --sample test_one_video.py reads all" in note for note in transcript.notes)
 
 
 def test_windows_read_every_frame_of_a_long_clip(tmp_path):
     colours = "".join("RGB"[number % 3] * 12 + " " * 13 for number in range(120))  # a gloss a second for two minutes
     path = film(tmp_path / "clip.mp4", colours)
-    transcript = read(path, windows=True)
+    transcript = read(path)
     assert transcript.frames_read == 3000
     assert [word.gloss for word in transcript.words] == ["RGB"[number % 3] for number in range(120)]
     assert [word.start for word in transcript.words] == pytest.approx(list(range(120)), abs=0.1)
     assert [word.duration for word in transcript.words] == pytest.approx([0.48] * 120, abs=0.17)
     assert found(transcript) == found(read(path, max_frames=3000))  # as if it had been read at once
-    assert any("overlapping windows of 360 frames, stitched (--window)" in note for note in transcript.notes)
+    assert any("overlapping windows of 360 frames, stitched" in note for note in transcript.notes)
     assert not any("evenly spaced" in note for note in transcript.notes)
     assert len({guess.start for guess in transcript.nbest}) == 12
     small = read(path, windows=True, max_frames=50)
@@ -96,7 +97,7 @@ def test_windows_read_every_frame_of_a_long_clip(tmp_path):
 
 def test_windows_change_nothing_in_a_short_clip(tmp_path):
     path = film(tmp_path / "clip.mp4", " " * 8 + "R" * 16 + " " * 26)
-    assert read(path, windows=True) == read(path)
+    assert read(path, windows=False) == read(path)
 
 
 def test_a_gloss_at_the_seam_is_merged_only_where_the_corpus_merges(tmp_path):
@@ -149,7 +150,7 @@ def test_other_frame_rates_are_said_and_resampled_when_asked_for(tmp_path, rate)
 
 def test_resampling_sampling_and_windows_together(tmp_path):
     path = film(tmp_path / "clip.mp4", " " * 200 + "R" * 100 + " " * 200 + "B" * 100 + " " * 200, 50)  # 16 s
-    for options in ({"max_frames": 100}, {"max_frames": 100, "windows": True}):
+    for options in ({"max_frames": 100, "windows": False}, {"max_frames": 100}):
         transcript = read(path, rate=25, **options)
         assert [word.gloss for word in transcript.words] == ["R", "B"]
         times = [t for word in transcript.words for t in (word.start, word.start + word.duration)]
@@ -192,8 +193,11 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"max_frames": 0}, "max_frames_num is 0; at least 1 are needed"),
-        ({"max_frames": 47, "windows": True}, "max_frames_num is 47; at least 48"),
+        ({"max_frames": 0, "windows": False}, "max_frames_num is 0; at least 1 are needed"),
+        (
+            {"max_frames": 47, "windows": True},
+            "max_frames_num is 47; at least 48 are needed here; --sample",
+        ),
         ({"rate": 0.0}, "fps is 0"),
         ({"rate": -25.0}, "fps is -25"),
         ({"rate": float("nan")}, "fps is nan"),
@@ -203,3 +207,37 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path):
 def test_impossible_ways_to_read(options, message):
     with pytest.raises(ReadingError, match=message):
         Reading(**options)
+
+
+CALIBRATION = Calibration(slope=0.5, offset=0.0, least_energy=0.0, least_motion=0.5)
+
+
+def test_a_still_picture_is_warned_of_and_where_in_a_long_clip(tmp_path):
+    reader = replace(recogniser(), calibration=CALIBRATION)
+    still = read(film(tmp_path / "still.mp4", "R" * 50), reader)
+    assert any(note.startswith("warning: nothing moves here") for note in still.notes)
+    moving = read(film(tmp_path / "moving.mp4", "RGB" * 16), reader)
+    assert not any("nothing moves" in note for note in moving.notes)
+    long = read(film(tmp_path / "long.mp4", "RGB" * 80 + "R" * 360), reader)  # windows from 0, 9.6 and 19.2 s
+    (note,) = [note for note in long.notes if "nothing moves" in note]
+    assert note.startswith("warning: 9.6 to 24.0 s: nothing moves here")
+    assert read(tmp_path / "still.mp4").warnings == ()  # a network of an older version knows nothing of it
+
+
+def test_glosses_that_are_not_sure_enough_are_left_out_only_on_request(tmp_path):
+    reader = replace(recogniser(), calibration=CALIBRATION)
+    path = film(tmp_path / "clip.mp4", " " * 8 + "R" * 16 + " " * 26)
+    (word,) = read(path, reader).words
+    assert word.confidence == pytest.approx(CALIBRATION.adjust(read(path).words[0].confidence))
+    strict = read(path, reader, min_confidence=1.0)
+    assert strict.words == ()
+    assert "1 gloss below 1 left out (--min-confidence)" in strict.notes
+    with pytest.raises(ReadingError, match="min_confidence is 2"):
+        Reading(min_confidence=2.0)
+
+
+def test_a_network_of_the_built_in_corpus_says_so(tmp_path):
+    path = film(tmp_path / "clip.mp4", "R" * 20)
+    notes = read(path, replace(recogniser(), rendered=True)).notes
+    assert any("rendered signs of the built-in corpus" in note for note in notes)
+    assert not any("rendered" in note for note in read(path).notes)
