@@ -213,7 +213,7 @@ def load_model(
         CheckpointError: the file cannot be read, is of another network, or was trained on other glosses.
     """
     if not isinstance(source, Mapping):
-        source, name = load_checkpoint(source), source
+        return load_model(load_checkpoint(source), args, glosses, source)
     check_glosses(source, name, glosses)
     classes = len(glosses) + 1  # one class more: the blank
     with torch.device("meta"):  # needs no memory, whatever size the configuration asks for

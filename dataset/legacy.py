@@ -215,7 +215,7 @@ def _check_memo(file: BinaryIO) -> None:
     length = file.seek(0, os.SEEK_END) - begin
     file.seek(begin)
     for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument) > length:
+        if opcode.name in {"PUT", "BINPUT", "LONG_BINPUT"} and int(argument or 0) > length:
             raise pickle.UnpicklingError(f"{argument:,} values in {length:,} bytes")
     file.seek(begin)
 

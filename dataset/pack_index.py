@@ -6,7 +6,7 @@ import json
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -80,7 +80,7 @@ def check_entry(record: type[Entry], value: object) -> Entry:
         ValueError: the value has other keys or types.
     """
     try:
-        return _build_adapter(record).validate_python(value)
+        return _build_adapter(cast(Any, record)).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "it"

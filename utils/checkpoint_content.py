@@ -144,11 +144,16 @@ def check_content(content: Any, path: str | Path) -> dict[Any, Any]:
     if problem:
         raise CheckpointError(f"{path} is refused: {problem}")
     known = content if "config" in content else {key: content[key] for key in FOR_ALL if key in content}
+    check_entries(known, path)
+    return content
+
+
+def check_entries(entries: Mapping[Any, Any], path: str | Path) -> None:
+    """Raise CheckpointError if an entry of this project that was read from a file has the wrong type."""
     try:
-        TypeAdapter(CheckpointEntry).validate_python(known)
+        TypeAdapter(CheckpointEntry).validate_python(dict(entries))
     except ValidationError as error:
         raise CheckpointError(f"{path} is damaged or was changed: {_describe_mistake(error)}") from None
-    return content
 
 
 def _claims_too_much(content: Any, most_bytes: int) -> bool:

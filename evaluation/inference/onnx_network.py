@@ -17,6 +17,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.calibration import KEY, read_calibration
 from evaluation.inference.recogniser import Recogniser
 from utils.checkpoint import CheckpointError
+from utils.checkpoint_content import check_entries
 from utils.errors import ParseError
 from utils.files import plain_path
 from utils.plain_json import parse_json
@@ -77,6 +78,8 @@ def load_onnx(path: str | Path) -> Recogniser:
         )
     except ParseError as error:
         raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
+    entries = {"config": config, "glosses": glosses, "frame_size": frame_size}
+    check_entries(entries if frame_rate is None else entries | {"frame_rate": frame_rate}, path)
     config = parse_stored_config(config, path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
     # Files of older versions carry no frame rate; their configuration does.

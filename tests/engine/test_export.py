@@ -323,6 +323,10 @@ def test_messages_for_what_is_wrong(checkpoint, exported, tmp_path):
         with pytest.raises(CheckpointError, match=f"{name} cannot be read as ONNX"):
             load_onnx(tmp_path / name)
     foreign = onnx.load(str(exported))
+    onnx.helper.set_model_props(foreign, {"config": "{}", "glosses": "[3]", "frame_size": "72"})
+    onnx.save(foreign, str(tmp_path / "changed.onnx"))
+    with pytest.raises(CheckpointError, match=r"changed\.onnx is damaged or was changed: glosses\.0 is 3"):
+        load_onnx(tmp_path / "changed.onnx")
     del foreign.metadata_props[:]
     onnx.save(foreign, str(tmp_path / "foreign.onnx"))
     with pytest.raises(CheckpointError, match=r"was not written by .*: it carries no config, frame_size, glosses"):

@@ -37,6 +37,7 @@ GOOD = {
     "glosses": ["A", "B"],
     "frame_size": 72,
     "trained_on": {"clips": 3, "digest": "0f"},
+    "frame_rate": 25.0,
 }
 
 
@@ -76,6 +77,8 @@ def test_the_good_one_is_read_as_it_is(tmp_path):
         ("frame_size", 0, "frame_size is 0"),
         ("frame_size", 10**9, "frame_size is 1000000000"),
         ("frame_size", 72.0, "frame_size is 72.0"),
+        ("frame_rate", "25", "frame_rate is '25', where input should be a valid number"),
+        ("frame_rate", 0.0, "frame_rate is 0.0"),
         ("config", [], "config is []"),
         ("config", {1: 2}, "config.1.[key] is 1"),
         ("processes", 0, "processes is 0"),
