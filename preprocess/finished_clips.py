@@ -82,7 +82,7 @@ def mark_finished(clip: ClipToResize, folder: Path, outcome: ClipOutcome) -> Non
 
 
 def _identify_clip(clip: ClipToResize) -> dict[str, str | int | float | None]:
-    wanted = {} if clip.fps is None else {"fps": clip.fps}
+    wanted: dict[str, float | None] = {} if clip.fps is None else {"fps": clip.fps}
     if wanted and not is_video(clip.source):
         wanted["image_fps"] = clip.rate
     return {**_identify_source(clip.source), **wanted}
