@@ -127,10 +127,9 @@ def build_readers(manifest: Manifest) -> dict[str, BatchLoader]:
         build_training_loader(configure(**{"feeder_args.datatype": datatype}), manifest)
         for datatype in ("video", "lmdb")
     )
+    options = {"batch_size": folder.batch_size, "sampler": folder.sampler, "collate_fn": collate_naively}
     naive = {
-        name: BatchLoader(
-            NaiveDataset(folder.dataset, dtype), folder.batch_size, sampler=folder.sampler, collate_fn=collate_naively
-        )
+        name: BatchLoader(dataset=NaiveDataset(folder.dataset, dtype), **options)
         for name, dtype in (("naive", np.uint8), ("naive float", np.float32))
     }
     return {"folder": folder, "LMDB": packed, **naive}

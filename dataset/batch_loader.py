@@ -41,8 +41,8 @@ class BatchLoader(DataLoader[Any]):
     batch_sampler: Iterable[list[tuple[int, int]]]
     sampler: DistributedEpochSampler
 
-    def __init__(self, *, patience: float, note: str, **options: Any) -> None:
-        super().__init__(**options, timeout=GLANCE if options["num_workers"] else 0)
+    def __init__(self, *, patience: float = 0.0, note: str = "", **options: Any) -> None:
+        super().__init__(**options, timeout=GLANCE if options.get("num_workers") else 0)
         self.patience = patience
         self.note = note
 

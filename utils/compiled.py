@@ -7,7 +7,7 @@ import stat
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from numba import config, njit
 
@@ -23,17 +23,17 @@ def compiled(function: Function) -> Function:
     that are read-only), it lies in a temporary folder.
     """
     try:
-        return njit(cache=True, nogil=True)(function)
+        return cast(Function, njit(cache=True, nogil=True)(function))
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
     folder = make_private_folder()
     if folder is None:
         LOGGER.warning("no folder can be written in which numba could keep compiled code: it compiles at every start")
-        return njit(nogil=True)(function)
+        return cast(Function, njit(nogil=True)(function))
     LOGGER.warning("numba keeps compiled code in %s: neither the clone nor the home can be written", folder)
-    config.CACHE_DIR = str(folder)  # for all functions after this one
-    return njit(cache=True, nogil=True)(function)
+    cast(Any, config).CACHE_DIR = str(folder)  # for all functions after this one
+    return cast(Function, njit(cache=True, nogil=True)(function))
 
 
 def make_private_folder() -> Path | None:
