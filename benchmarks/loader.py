@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -127,9 +127,9 @@ def build_readers(manifest: Manifest) -> dict[str, BatchLoader]:
         build_training_loader(configure(**{"feeder_args.datatype": datatype}), manifest)
         for datatype in ("video", "lmdb")
     )
-    options = {"batch_size": folder.batch_size, "sampler": folder.sampler, "collate_fn": collate_naively}
+    same: dict[str, Any] = {"batch_size": folder.batch_size, "sampler": folder.sampler, "collate_fn": collate_naively}
     naive = {
-        name: BatchLoader(dataset=NaiveDataset(folder.dataset, dtype), **options)
+        name: BatchLoader(dataset=NaiveDataset(folder.dataset, dtype), **same)
         for name, dtype in (("naive", np.uint8), ("naive float", np.float32))
     }
     return {"folder": folder, "LMDB": packed, **naive}
