@@ -316,7 +316,7 @@ def test_a_loss_that_is_not_finite_names_the_clips(prepared, tmp_path, monkeypat
 
 
 def test_sclite_is_looked_for_before_training(prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr("evaluation.sclite.shutil.which", lambda _: None)
+    monkeypatch.setattr("utils.sclite_program.shutil.which", lambda _: None)
     message = refused(prepared, tmp_path / "run", "--evaluate-tool", "sclite")
     assert "sctk" in message
     assert not (tmp_path / "run").exists()

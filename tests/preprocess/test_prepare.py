@@ -155,7 +155,7 @@ def test_only_a_damaged_clip_is_done_again(tmp_path, corpus, capsys, damage, wor
     damage(output / "frames/train/01April_2010_Thursday_heute_default-2")
     capsys.readouterr()
     assert prepare_by_command(corpus, output, "--process-image", "--workers", workers) == 0
-    assert "1 clips resized now" in capsys.readouterr().out
+    assert "1 clip resized now" in capsys.readouterr().out
     after = clip_files(output)
     assert after.keys() == before.keys()
     written = {name for name in before if after[name] != before[name]}
@@ -187,7 +187,7 @@ def test_no_manifest_before_everything_is_there(tmp_path, corpus, capsys):
     assert not (tmp_path / "out/frames/train/01April_2010_Thursday_heute_default-1").exists()
     damaged.write_bytes(whole)
     assert prepare_by_command(corpus, tmp_path / "out", "--process-image", "--workers", "2") == 0
-    assert "1 clips resized now" in capsys.readouterr().out
+    assert "1 clip resized now" in capsys.readouterr().out
     assert len(Manifest.load(tmp_path / "out/train.json").clips) == 3
 
 
