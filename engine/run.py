@@ -17,7 +17,7 @@ from dataset.rendered import is_rendered, name_corpus
 from dataset.vocabulary import load_vocabulary
 from engine.calibrate import calibrate_checkpoint
 from engine.checkpoint_config import warn_of_other_frames
-from engine.checkpoints import locate_best_checkpoint
+from engine.checkpoints import BEST, locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
 from engine.interruption import Interruption
@@ -27,6 +27,7 @@ from engine.run_folder import check_run_folder, open_run_folder
 from engine.run_lock import RunLock
 from engine.train_state import TrainState
 from engine.trainer import Trainer
+from evaluation.calibration import ClipMeasures
 from evaluation.compile_decoder import compile_decoder
 from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
@@ -99,8 +100,10 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     LOGGER.info("best dev WER %.2f %% in epoch %d", state.best_wer, state.best_epoch)
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
-    own = Path(weights).resolve().parent == folder.resolve()  # of a run that was resumed elsewhere it may be another's
-    evaluations = evaluate_checkpoint(config, weights, folder, device, calibrating=own)
+    measures = ClipMeasures()
+    evaluations = evaluate_checkpoint(config, weights, folder, device, measures)
+    if weights == folder / BEST:  # of a run that was resumed from elsewhere it may be another's
+        calibrate_checkpoint(evaluations[0], measures, weights, lock)
     report_results(config, evaluations, trainer.state.history, weights, folder, notes)
     return evaluations
 
@@ -176,11 +179,16 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
 
 
 def evaluate_checkpoint(
-    config: Config, weights: str | Path, folder: Path, device: torch.device, calibrating: bool = False
+    config: Config, weights: str | Path, folder: Path, device: torch.device, measures: ClipMeasures | None = None
 ) -> list[EvaluationResult]:  # fmt: skip
     """Evaluate the weights in a file on dev, and on test where the corpus has one.
 
-    With `calibrating`, what was learnt on dev about the network's confidences is added to the file.
+    Args:
+        config: the run's configuration.
+        weights: the checkpoint.
+        folder: the run's folder.
+        device: the device to evaluate on.
+        measures: is told what a calibration needs to know of dev.
 
     Raises:
         ManifestError: the corpus is not prepared to the end.
@@ -199,10 +207,10 @@ def evaluate_checkpoint(
     warn_of_other_frames(content, weights, frame_size)
     check_features(config.feeder_args, model, frame_size)
     model = move_to_device(model, device)
-    results = [evaluate(config, model, of_split, vocabulary, folder) for of_split in data]
-    if calibrating:
-        calibrate_checkpoint(config, model, data[0], results[0], Path(weights))
-    return results
+    return [
+        evaluate(config, model, of_split, vocabulary, folder, measures if of_split.split == "dev" else None)
+        for of_split in data
+    ]
 
 
 def report_results(

@@ -12,6 +12,7 @@ from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
 from dataset.loader import BatchLoader, build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
+from evaluation.calibration import ClipMeasures
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
@@ -119,8 +120,13 @@ def collect_training_glosses(manifest: Manifest, rules: Rules) -> frozenset[str]
 
 
 def evaluate(
-    config: Config, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary, folder: Path
-) -> EvaluationResult:  # fmt: skip
+    config: Config,
+    model: SLRModel,
+    data: EvaluationData,
+    vocabulary: Vocabulary,
+    folder: Path,
+    measures: ClipMeasures | None = None,
+) -> EvaluationResult:
     """Recognise a split, write its CTM files into `folder` and score them; several processes share the clips.
 
     Args:
@@ -129,6 +135,7 @@ def evaluate(
         data: the split.
         vocabulary: the class numbers' glosses.
         folder: the run's folder.
+        measures: is told what a calibration needs to know of the clips that this process recognises.
 
     Raises:
         RecognitionError: not every clip was recognised once, or the network's output is not finite.
@@ -138,7 +145,8 @@ def evaluate(
     frame_seconds = config.feeder_args.frame_interval / data.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
-    here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, f"evaluating {data.split}")
+    label = f"evaluating {data.split}"
+    here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     # "-conv" is the name by which other systems of the family know the file of the convolutional head.

@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dataset.vocabulary import Vocabulary
+from evaluation.calibration import ClipMeasures
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words
 from evaluation.ctm import CtmEntry
@@ -26,6 +27,7 @@ def recognise_clips(
     vocabulary: Vocabulary,
     frame_seconds: float,
     label: str = "",
+    measures: ClipMeasures | None = None,
 ) -> dict[str, list[CtmEntry]]:
     """Recognise every clip of a loader.
 
@@ -36,6 +38,7 @@ def recognise_clips(
         vocabulary: the class numbers' glosses.
         frame_seconds: the time from one frame that the network sees to the next.
         label: the title of the progress bar.
+        measures: is told what a calibration needs to know of the clips.
 
     Returns:
         by head, an entry for each clip, glosses as CTC spells them: a gloss may equal its neighbour.
@@ -47,6 +50,8 @@ def recognise_clips(
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
         output = network(batch.to(device).video, batch.lengths)
+        if measures:
+            measures.add(batch, output.sequence_logits, output.lengths, network.spec.edge)
         logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}  # (T', B, V) each
         lengths, frames = output.lengths.tolist(), batch.lengths.tolist()
         for head in HEADS:

@@ -73,7 +73,8 @@ def test_a_clip_as_a_table(run, clip, random_checkpoint):
         [word.gloss, f"{word.start:.2f}", f"{word.start + word.duration:.2f}", f"{word.confidence:.2f}"]
         for word in found.words
     ]
-    first, *notes = printed.splitlines()[:3]
+    uncalibrated, first, *notes = printed.splitlines()[:4]
+    assert "this network is not calibrated" in uncalibrated
     assert first == f"{clip.name}: {found.frames} frames, 25 a second, {found.frames / 25:.2f} s"
     assert notes == ["  72x72 pixels at 72x72", "  images do not say when they were taken: counted as 25 a second"]
 
@@ -105,6 +106,24 @@ def test_a_file_with_everything_that_can_be_written(run, movie, tmp_path):
     assert (tmp_path / "movie.srt").read_text().count(" --> ") == len(words)
     assert (tmp_path / "movie.vtt").read_text().startswith("WEBVTT\n")
     assert open_video(tmp_path / "over" / "movie.mp4", 25).num_frames == open_video(movie, 25).num_frames
+
+
+def test_glosses_that_are_not_sure_enough_are_in_no_output(run, clip, random_checkpoint, tmp_path):
+    words = Recogniser.from_checkpoint(random_checkpoint, "cpu").recognise(clip).words
+    least = sorted(word.confidence for word in words)[len(words) // 2]
+    kept = [word.gloss for word in words if word.confidence >= least]
+    assert 0 < len(kept) < len(words)
+    files = [tmp_path / f"out.{suffix}" for suffix in ("json", "csv", "ctm", "eaf")]
+    printed = run(clip, "--min-confidence", repr(least), "--save", *files)
+    assert [row[0] for row in table_rows(printed) if row[0] != "saved"] == kept
+    left_out = f"below {least:g} left out (--min-confidence)"
+    assert left_out in printed
+    saved = json.loads(files[0].read_text())
+    assert [word["gloss"] for word in saved["words"]] == kept
+    assert left_out in saved["notes"][-1]
+    assert len(files[1].read_text().splitlines()) == len(kept) + 1
+    assert list(read_ctm(files[2])[0].glosses) == kept
+    assert len(Eaf(str(files[3])).get_annotation_data_for_tier("gloss")) == len(kept)
 
 
 def test_flags_with_either_dash(clip):
@@ -158,7 +177,7 @@ def test_a_clip_of_very_few_frames(run, clip, tmp_path, frames):
     for image in list_frame_files(clip)[:frames]:
         shutil.copy(image, tmp_path / "few")
     printed = run(tmp_path / "few", "--save", tmp_path / "few.srt", "--overlay", tmp_path / "few.mp4")
-    assert printed.startswith(f"few: {frames} frame")
+    assert f"\nfew: {frames} frame" in printed
     assert open_video(tmp_path / "few.mp4", 25).num_frames == frames
 
 

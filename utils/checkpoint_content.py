@@ -98,6 +98,17 @@ class ClipsEntry(TypedDict):
     digest: Text
 
 
+class CalibrationEntry(TypedDict):
+    """A `Calibration`, with bounds that keep its curve finite."""
+
+    slope: Annotated[float, Field(strict=True, gt=0, le=1e6)]
+    offset: Annotated[float, Field(strict=True, ge=-1e6, le=1e6)]
+    least_energy: Finite
+    least_motion: Finite
+    clips: Positive
+    glosses: Count
+
+
 class CheckpointEntry(TypedDict, total=False):
     """A checkpoint. Files of older versions lack the later entries."""
 
@@ -113,7 +124,7 @@ class CheckpointEntry(TypedDict, total=False):
     glosses: Annotated[tuple[Text, ...], Field(min_length=1)]
     frame_size: Annotated[int, Field(strict=True, ge=1, le=65536)]
     frame_rate: Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
-    calibration: dict[Text, Finite]
+    calibration: CalibrationEntry
     rendered: bool
     trained_on: ClipsEntry
 

@@ -19,9 +19,19 @@ from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
 from utils.output import run_command
 from utils.table import format_table
-from utils.text import shorten
+from utils.text import plural, shorten
 
-EXPLAINED = {"model_state_dict", "train_state", "epoch", "config", "glosses", "frame_size", "frame_rate", "rendered"}
+EXPLAINED = {
+    "model_state_dict",
+    "train_state",
+    "epoch",
+    "config",
+    "glosses",
+    "frame_size",
+    "frame_rate",
+    "rendered",
+    "calibration",
+}
 """Entries of a checkpoint that are described in a line of their own."""
 
 
@@ -37,7 +47,7 @@ def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
     lines += describe_training(content)
     lines += describe_network(weights)
     lines += describe_vocabulary(content)
-    lines.append(("frames", describe_frames(content)))
+    lines += [("frames", describe_frames(content)), ("confidences", describe_calibration(content))]
     types = Counter(str(w.dtype).removeprefix("torch.") for w in weights.values())
     numbers = sum(w.numel() for w in weights.values())
     by_type = ", ".join(f"{count} {name}" for name, count in types.most_common())
@@ -82,6 +92,14 @@ def describe_frames(content: Mapping[str, Any]) -> str:
     size, rate = content.get("frame_size"), content.get("frame_rate")
     known = f"{size}x{size} before the crop" if size else "size not recorded"
     return f"{known}, {rate:.4g} a second" if rate else known
+
+
+def describe_calibration(content: Mapping[str, Any]) -> str:
+    """Whether the network's confidences are probabilities, and by what."""
+    held = content.get("calibration")
+    if not held:
+        return "not calibrated: shares of the n-best list"
+    return f"calibrated on {plural(held['clips'], 'clip')} and {plural(held['glosses'], 'gloss', 'glosses')} of dev"
 
 
 def describe_vocabulary(content: Mapping[str, Any]) -> list[tuple[str, str]]:

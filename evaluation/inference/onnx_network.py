@@ -26,6 +26,8 @@ from utils.temporal import TemporalSpec
 # onnxruntime's errors have no base of their own, and which of them a damaged file brings depends on what is damaged.
 UNREADABLE = (errors.Fail, errors.InvalidArgument, errors.InvalidGraph, errors.InvalidProtobuf, errors.NotImplemented)
 INPUT, OUTPUT = "video", "logits"
+NEEDED = {"config", "glosses", "frame_size"}
+CARRIED = (*sorted(NEEDED), "frame_rate", KEY, "rendered")  # files of older versions lack some of the others
 
 
 @dataclass(frozen=True)
@@ -66,26 +68,22 @@ def load_onnx(path: str | Path) -> Recogniser:
     except UNREADABLE as error:
         raise CheckpointError(f"{path} cannot be read as ONNX: {error}") from error
     stored = session.get_modelmeta().custom_metadata_map
-    missing = sorted({"config", "glosses", "frame_size"} - stored.keys())
+    try:
+        notes = {key: parse_json(stored.get(key, "null"), f"`{key}` in it") for key in CARRIED}
+    except ParseError as error:
+        raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
+    notes = {key: value for key, value in notes.items() if value is not None}
+    missing = sorted(NEEDED - notes.keys())
     if missing:
         raise CheckpointError(
             f"{path} was not written by `python -m engine.export`: it carries no {', '.join(missing)}"
         )
-    try:
-        config, glosses, frame_size, frame_rate, calibration, rendered = (
-            parse_json(stored.get(key, "null"), f"`{key}` in it")
-            for key in ("config", "glosses", "frame_size", "frame_rate", KEY, "rendered")
-        )
-    except ParseError as error:
-        raise CheckpointError(f"what {path} carries beside its weights is damaged: {error}") from error
-    entries = {"config": config, "glosses": glosses, "frame_size": frame_size}
-    check_entries(entries if frame_rate is None else entries | {"frame_rate": frame_rate}, path)
-    config = parse_stored_config(config, path)
+    check_entries(notes, path)
+    config = parse_stored_config(notes["config"], path)
     network = OnnxNetwork(session, TemporalSpec(config.model_args.conv_type))
-    # Files of older versions carry no frame rate; their configuration does.
-    rate = choose_frame_rate(config.frame_rate, frame_rate)
-    known = read_calibration({KEY: calibration})
-    return Recogniser(network, config, Vocabulary(glosses, str(path)), frame_size, rate, known, bool(rendered))
+    rate = choose_frame_rate(config.frame_rate, notes.get("frame_rate"))
+    vocabulary, known = Vocabulary(notes["glosses"], str(path)), read_calibration(notes)
+    return Recogniser(network, config, vocabulary, notes["frame_size"], rate, known, notes.get("rendered", False))
 
 
 def build_metadata(recogniser: Recogniser) -> dict[str, str]:

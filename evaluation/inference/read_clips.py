@@ -24,6 +24,11 @@ from utils.text import plural
 
 FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export
 
+UNCALIBRATED = (
+    "note: this network is not calibrated, as those of earlier versions and published ones: its confidences are no "
+    "probabilities but shares of the n-best list, and a clip in which nothing is signed goes unnoticed"
+)
+
 
 def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Path | None) -> Recogniser:
     """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX.
@@ -83,6 +88,8 @@ def read_clips(
     """
     failures: dict[str, str] = {}
     transcripts: list[Transcript] = []
+    if recogniser.calibration is None:
+        print(UNCALIBRATED)
     try:
         for name, path in clips.items():
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -28,6 +28,7 @@ from engine.export import (
     parse_args,
     write_and_read_back,
 )
+from evaluation.calibration import Calibration
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
@@ -37,6 +38,7 @@ from utils.checkpoint import CheckpointError, save_checkpoint
 
 GLOSSES = ["ABEND", "ÜBER", "我"]
 HIDDEN = {"model_args.hidden_size": 32}
+CALIBRATION = Calibration(1.5, -0.5, least_energy=1.0, least_motion=0.25, clips=2, glosses=5)
 needs_newer = pytest.mark.skipif(torch.__version__ < OLDEST, reason=f"torch.export needs PyTorch {OLDEST}")
 NAMES = [pytest.param(name, marks=needs_newer) if name == "torch_export" else name for name in FORMATS]
 VARIANTS = [
@@ -72,6 +74,8 @@ def checkpoint(tmp_path_factory) -> Path:
         "glosses": GLOSSES,
         "frame_size": 72,
         "frame_rate": 30.0,
+        "calibration": asdict(CALIBRATION),
+        "rendered": True,
     }
     save_checkpoint(path, content)
     return path
@@ -154,6 +158,7 @@ def test_an_onnx_file_reads_clips_as_the_checkpoint_does(checkpoint, exported, m
     recogniser = load_onnx(exported)
     assert recogniser.vocabulary.glosses == tuple(GLOSSES)
     assert (recogniser.frame_size, recogniser.frame_rate) == (72, 30)
+    assert (recogniser.calibration, recogniser.rendered) == (CALIBRATION, True)
     assert recogniser.config == torch_recogniser.config
     given = recogniser.recognise(frames)
     assert len(expected.words) > 0

@@ -1,12 +1,16 @@
 """Confidences that are probabilities, and clips that are unlike those of the training."""
 
 import math
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+import torch
 
+from dataset.batch import Batch
 from evaluation.calibration import (
     Calibration,
+    ClipMeasures,
     calibrate,
     fit_logistic_curve,
     measure_energy,
@@ -15,7 +19,7 @@ from evaluation.calibration import (
 )
 from evaluation.ctm import CtmWord
 
-FOUND = Calibration(1.0, 0.0, least_energy=6.0, least_motion=0.5)
+FOUND = Calibration(1.0, 0.0, least_energy=6.0, least_motion=0.5, clips=40, glosses=98)
 
 
 def test_the_energy_is_the_mean_of_log_sum_exp():
@@ -38,15 +42,17 @@ def test_what_is_said_of_clips_that_are_unlike_the_corpus():
     (still,) = FOUND.find_doubts(6.5, 0.1)
     assert "nothing moves" in still
     (strange,) = FOUND.find_doubts(5.0, 2.0)
-    assert "like no clip of the training" in strange
+    assert "does not look like the clips that the network was trained on" in strange
     assert len(FOUND.find_doubts(5.0, 0.0)) == 2
 
 
 def test_the_limits_lie_outside_what_dev_has():
     found = calibrate([0.9], [True], energies=[7.0, 6.0, 8.0, 7.0], motions=[2.0, 4.0, math.inf])
-    assert found.least_energy == pytest.approx(7 - 4 * math.sqrt(0.5))
+    assert found.least_energy == pytest.approx(7 - 2 * math.sqrt(0.5))
     assert found.least_motion == pytest.approx(0.4)
+    assert (found.clips, found.glosses) == (4, 1)
     assert calibrate([], [], [7.0], [math.inf]).least_motion == 0
+    assert calibrate([], [], [7.0], []).least_motion == 0  # of features
 
 
 def test_confidences_become_the_share_that_is_right_and_keep_their_order():
@@ -63,7 +69,32 @@ def test_confidences_become_the_share_that_is_right_and_keep_their_order():
 
 def test_a_network_without_errors_is_not_sure_of_everything():
     found = calibrate([1.0] * 50, [True] * 50, [7.0], [1.0])
-    assert 0.9 < found.adjust(1.0) < 1
+    assert found.adjust(1.0) == pytest.approx(51 / 52, abs=1e-3)  # (50 right + 1) / (50 + 2)
+
+
+def test_no_gloss_is_ever_certain():
+    sure = replace(FOUND, offset=30.0)
+    assert sure.adjust(1.0) == pytest.approx(0.99)  # 98 glosses: 1 - 1 / 100
+    assert replace(sure, glosses=3).adjust(1.0) == pytest.approx(0.8)
+    assert replace(sure, glosses=100_000).adjust(1.0) == 0.99  # outputs have two decimals
+    assert replace(FOUND, offset=-1e6, slope=1e6).adjust(0.5) == 0.0  # no overflow
+
+
+def test_the_clips_of_a_batch_are_measured_without_their_padding():
+    video = torch.zeros(2, 5, 3, 2, 2, dtype=torch.uint8)  # one frame of padding in front
+    video[0, 2:] = 10  # clip 0 has the frames 1 to 3: 0, 10, 10
+    video[1, 1:] = 7  # clip 1 has the frames 1 to 2, which are equal
+    logits = torch.full((2, 2, 4), 100.0)  # (T', B, V)
+    logits[:, 0] = torch.tensor([[0.0] * 4, [3.0] * 4])
+    logits[0, 1] = 1.0
+    batch = Batch(("a", "b"), video, torch.tensor([3, 2]), torch.tensor([]), torch.tensor([0, 0]))
+    measures = ClipMeasures()
+    measures.add(batch, logits, torch.tensor([2, 1]), edge=1)
+    assert measures.energies == pytest.approx([1.5 + math.log(4), 1 + math.log(4)])
+    assert measures.motions == pytest.approx([5.0, 0.0])
+    features = replace(batch, video=torch.zeros(2, 5, 8))
+    measures.add(features, logits, torch.tensor([2, 1]), edge=1)
+    assert (len(measures.energies), len(measures.motions)) == (4, 2)
 
 
 def test_a_falling_curve_is_flattened():
@@ -76,9 +107,6 @@ def test_words_without_confidence_stay_without():
     assert FOUND.adjust_word(CtmWord("A", 0, 1, 0.8)).confidence == pytest.approx(0.8)  # slope 1, offset 0
 
 
-def test_files_of_other_versions_have_none():
-    held = {"slope": 1.0, "offset": 0.0, "least_energy": 6.0, "least_motion": 0.5}
-    assert read_calibration({"calibration": held}) == FOUND
+def test_a_checkpoint_keeps_it_and_older_ones_have_none():
+    assert read_calibration({"calibration": asdict(FOUND)}) == FOUND
     assert read_calibration({}) is None
-    assert read_calibration({"calibration": None}) is None
-    assert read_calibration({"calibration": held | {"more": 1.0}}) is None

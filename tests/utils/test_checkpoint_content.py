@@ -38,6 +38,8 @@ GOOD = {
     "frame_size": 72,
     "trained_on": {"clips": 3, "digest": "0f"},
     "frame_rate": 25.0,
+    "calibration": {"slope": 0.9, "offset": 1.7, "least_energy": -6.5, "least_motion": 0.0, "clips": 40, "glosses": 0},
+    "rendered": True,
 }
 
 
@@ -102,6 +104,14 @@ def test_the_good_one_is_read_as_it_is(tmp_path):
         ("random_states.torch", [1], "random_states.torch is [1]"),
         ("random_states_of_others", 1, "random_states_of_others is 1"),
         ("trained_on", {"clips": 3}, "it lacks trained_on.digest"),
+        ("rendered", "perhaps", "rendered is 'perhaps'"),
+        ("calibration", None, "calibration is None"),
+        ("calibration", {"slope": 1.0}, "it lacks calibration.offset"),
+        ("calibration.slope", 0.0, "calibration.slope is 0.0"),
+        ("calibration.offset", 1e300, "calibration.offset is 1e+300"),
+        ("calibration.least_energy", float("nan"), "calibration.least_energy is nan"),
+        ("calibration.clips", 0, "calibration.clips is 0"),
+        ("calibration.glosses", "150", "calibration.glosses is '150'"),
     ],
 )
 def test_an_entry_of_the_wrong_type_is_named(tmp_path, place, value, said):

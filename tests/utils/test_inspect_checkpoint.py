@@ -27,6 +27,15 @@ def test_a_checkpoint_of_this_project(tmp_path):
         "config": {"dataset": "CSL-Daily"},
         "glosses": ["A", "B", "C", "D"],
         "frame_size": 72,
+        "rendered": True,
+        "calibration": {
+            "slope": 1.0,
+            "offset": 0.0,
+            "least_energy": 6.0,
+            "least_motion": 0.3,
+            "clips": 40,
+            "glosses": 1,
+        },
         "optimizer_state_dict": {"state": {}, "param_groups": []},
         "random_states": {},
     }
@@ -34,7 +43,8 @@ def test_a_checkpoint_of_this_project(tmp_path):
     lines = said(tmp_path / "best.pt")
     expected = {
         "kind": "a checkpoint of this project",
-        "corpus": "CSL-Daily",
+        "corpus": "built-in rendered corpus, in the layout of CSL-Daily",
+        "confidences": "calibrated on 40 clips and 1 gloss of dev",
         "epoch": "7",
         "best WER": "12.50 % on dev, in epoch 6",
         "backbone": "resnet18",
@@ -117,6 +127,7 @@ def test_the_command_prints_it_and_on_request_every_weight(tmp_path, capsys):
     main(parse_args([str(tmp_path / "weights.pt")]))
     short = capsys.readouterr().out
     assert "backbone          resnet18\n" in short
+    assert "confidences       not calibrated: shares of the n-best list\n" in short
     assert "conv2d.alpha" not in short
     main(parse_args([str(tmp_path / "weights.pt"), "--keys"]))
     listed = capsys.readouterr().out.splitlines()
@@ -124,6 +135,16 @@ def test_the_command_prints_it_and_on_request_every_weight(tmp_path, capsys):
         ["conv2d.alpha", "(3,)", "float32"]
     ]
     assert len([line for line in listed if "float32" in line or "int64" in line]) == len(WEIGHTS) + 1
+
+
+def test_the_command_lists_every_gloss_on_request(tmp_path, capsys):
+    glosses = [f"GLOSS{number}" for number in range(1, 21)]
+    torch.save({"model_state_dict": WEIGHTS, "glosses": glosses}, tmp_path / "best.pt")
+    main(parse_args([str(tmp_path / "best.pt")]))
+    assert "GLOSS20" not in capsys.readouterr().out
+    main(parse_args([str(tmp_path / "best.pt"), "--glosses"]))
+    listed = capsys.readouterr().out.splitlines()[-20:]
+    assert [line.split() for line in listed] == [[str(number), f"GLOSS{number}"] for number in range(1, 21)]
 
 
 def test_files_that_cannot_be_read_end_with_one_message(tmp_path):

@@ -209,7 +209,7 @@ def test_impossible_ways_to_read(options, message):
         Reading(**options)
 
 
-CALIBRATION = Calibration(slope=0.5, offset=0.0, least_energy=0.0, least_motion=0.5)
+CALIBRATION = Calibration(slope=0.5, offset=0.0, least_energy=0.0, least_motion=0.5, clips=1, glosses=1000)
 
 
 def test_a_still_picture_is_warned_of_and_where_in_a_long_clip(tmp_path):
