@@ -107,7 +107,8 @@ def main(args: argparse.Namespace) -> None:
     print(format_table(["confidence on test", "mean", "right", "calibration error", "Brier score"], rows))
     manifest = load_manifest(config.prepared, config.dataset, "test")
     true = {clip.id: read_frames(manifest.clip_folder(clip)) for clip in manifest.clips}
-    reader, noticed = replace(recogniser, calibration=found), {}
+    reader = replace(recogniser, calibration=found)
+    noticed: dict[str, list[bool]] = {}
     kinds = [*(("true clip", frames) for frames in true.values()), *make_foreign_clips(manifest.frame_size, true)]
     for kind, frames in kinds:
         noticed.setdefault(kind, []).append(bool(reader.recognise(frames).doubts))
