@@ -29,6 +29,8 @@ STILL = 0.2
 """Share of the least motion in a clip of dev below which nothing moves."""
 SUREST = 0.999
 """Share of the n-best list that counts as the highest: a logarithm needs some room to one."""
+DOUBTED = 0.5
+"""The factor of confidences in a clip that is warned of: whether it is one like those of dev counts as even."""
 HIGHEST = 0.99
 """The highest probability: outputs with two decimals must not say 1.00."""
 
@@ -61,9 +63,11 @@ class Calibration:
         p = (1 + math.tanh((self.slope * _to_log_odds(share) + self.offset) / 2)) / 2
         return min(p, 1 - 1 / (self.glosses + 2), HIGHEST)
 
-    def adjust_word(self, word: CtmWord) -> CtmWord:
-        """The word with the probability in place of its share; a greedy decoder gives none."""
-        return word if word.confidence is None else word._replace(confidence=self.adjust(word.confidence))
+    def adjust_word(self, word: CtmWord, doubted: bool = False) -> CtmWord:
+        """The word with the probability in place of its share, lower in a doubted clip; a greedy decoder gives none."""
+        if word.confidence is None:
+            return word
+        return word._replace(confidence=self.adjust(word.confidence) * (DOUBTED if doubted else 1.0))
 
     def find_doubts(self, energy: float, motion: float) -> tuple[str, ...]:
         """What makes a clip unlike those of the corpus, as sentences; none if nothing does."""

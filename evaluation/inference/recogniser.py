@@ -198,8 +198,8 @@ class Recogniser(Generic[AnyNetwork]):
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         doubts: tuple[str, ...] = ()
         if self.calibration is not None:
-            words = tuple(self.calibration.adjust_word(word) for word in words)
             doubts = self.calibration.find_doubts(measure_energy(logits), measure_motion(seen))
+            words = tuple(self.calibration.adjust_word(word, bool(doubts)) for word in words)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen), doubts)
 
 

@@ -105,6 +105,8 @@ def test_a_falling_curve_is_flattened():
 def test_words_without_confidence_stay_without():
     assert FOUND.adjust_word(CtmWord("A", 0, 1, None)).confidence is None
     assert FOUND.adjust_word(CtmWord("A", 0, 1, 0.8)).confidence == pytest.approx(0.8)  # slope 1, offset 0
+    assert FOUND.adjust_word(CtmWord("A", 0, 1, None), doubted=True).confidence is None
+    assert FOUND.adjust_word(CtmWord("A", 0, 1, 0.8), doubted=True).confidence == pytest.approx(0.4)
 
 
 def test_a_checkpoint_keeps_it_and_older_ones_have_none():

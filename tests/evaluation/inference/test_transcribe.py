@@ -216,6 +216,9 @@ def test_a_still_picture_is_warned_of_and_where_in_a_long_clip(tmp_path):
     reader = replace(recogniser(), calibration=CALIBRATION)
     still = read(film(tmp_path / "still.mp4", "R" * 50), reader)
     assert any(note.startswith("warning: nothing moves here") for note in still.notes)
+    shares = [word.confidence for word in read(tmp_path / "still.mp4").words]
+    assert [word.confidence for word in still.words] == pytest.approx([CALIBRATION.adjust(s) / 2 for s in shares])
+    assert read(tmp_path / "still.mp4", reader, min_confidence=0.5).words == ()
     moving = read(film(tmp_path / "moving.mp4", "RGB" * 16), reader)
     assert not any("nothing moves" in note for note in moving.notes)
     long = read(film(tmp_path / "long.mp4", "RGB" * 80 + "R" * 360), reader)  # windows from 0, 9.6 and 19.2 s
