@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,13 @@ class FeatureSource:
 
 
 def feature_file(folder: str | Path, split: str, clip_id: str) -> Path:
-    """Give the place of a clip's features below the folder that `--phase features` wrote."""
+    """Give the place of a clip's features below the folder that `--phase features` wrote.
+
+    Raises:
+        FrameError: the clip's name leads out of that folder.
+    """
+    if ".." in Path(clip_id).parts or Path(clip_id).is_absolute():
+        raise FrameError(f"the clip {clip_id!r} of {split} has a name that leads out of the folder {folder}: rename it")
     return Path(folder) / split / f"{clip_id}.npz"
 
 
@@ -87,9 +94,13 @@ def read_features(path: Path) -> tuple[np.ndarray, int]:
     """Read the features (T_pad, C) float32 of a clip and its number of frames.
 
     Raises:
-        FrameError: the file is missing, damaged, or holds no features.
+        FrameError: the file is missing, damaged, or holds no features, or some that are not finite.
     """
     try:
+        # `write_features` packs nothing, so a file that unpacks to more than it has would only fill the memory.
+        with zipfile.ZipFile(path) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > path.stat().st_size:
+                raise zipfile.BadZipFile("it unpacks to more than it has")
         with np.load(path, allow_pickle=False) as content:
             features, frames = content["features"], int(content["frames"])
     except FileNotFoundError:
@@ -98,6 +109,8 @@ def read_features(path: Path) -> tuple[np.ndarray, int]:
         raise FrameError(f"{path} is damaged or holds no features ({error}): run --phase features again") from error
     if features.ndim != 2 or features.dtype != np.float32:
         raise FrameError(f"{path} holds {features.dtype} {features.shape}, expected float32 (frames, channels)")
+    if not np.isfinite(features).all():
+        raise FrameError(f"{path} holds values that are not finite: run main.py --phase features again")
     return features, frames
 
 
@@ -151,10 +164,15 @@ class FeatureDataset(Dataset[FeatureSample]):
     def __len__(self) -> int:
         return len(self.files)
 
+    @cached_property
+    def channels(self) -> int:
+        """The number of values in the feature of a frame, by the first clip."""
+        return read_features(self.files[0])[0].shape[1] if self.files else 0
+
     @property
     def frame_bytes(self) -> int:
-        """The bytes of a frame in a batch: float32, as many as the first clip's features have channels."""
-        return 4 * read_features(self.files[0])[0].shape[1] if self.files else 0
+        """The bytes of a frame in a batch, as float32."""
+        return 4 * self.channels
 
     def length_range(self, num_frames: int) -> tuple[int, int]:
         """The fewest and the most frames that a clip of so many frames may have in a batch."""
@@ -170,6 +188,11 @@ class FeatureDataset(Dataset[FeatureSample]):
             raise FrameError(
                 f"{self.files[index]} holds {len(features)} features of {frames} frames, the clip needs "
                 f"{self.spec.padded_length(seen)} of {seen}: run --phase features again with these settings"
+            )
+        if features.shape[1] != self.channels:
+            raise FrameError(
+                f"{self.files[index]} holds features of {features.shape[1]} values, {self.files[0]} of "
+                f"{self.channels}: run --phase features again"
             )
         return FeatureSample(clip.id, features, frames, self.targets[index])
 

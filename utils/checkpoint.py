@@ -91,7 +91,7 @@ def select_weights(
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
     if missing or unexpected or misshapen:
         raise CheckpointError(describe_misfit(name, weights, own, missing, unexpected, misshapen))
-    return {key: _convert(w, own[key], key, name) for key, w in weights.items() if key not in ignore}
+    return {key: convert_weight(w, own[key], key, name) for key, w in weights.items() if key not in ignore}
 
 
 def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
@@ -138,8 +138,14 @@ def _describe_odd_kind(weight: Tensor) -> str:
     return "without values" if weight.device.type == "meta" else ""
 
 
-def _convert(weight: Tensor, own: Tensor, key: str, name: str) -> Tensor:
+def convert_weight(weight: Tensor, own: Tensor, key: str, name: str) -> Tensor:
     """A weight in the number format of the network's own.
+
+    Args:
+        weight: what a file holds.
+        own: the network's weight of this name.
+        key: the name.
+        name: the file, in an error.
 
     Raises:
         CheckpointError: it holds another kind of numbers, or some that are not finite.

@@ -8,7 +8,7 @@ from urllib.error import URLError
 
 from torch import Tensor
 
-from utils.checkpoint import CheckpointError, load_checkpoint
+from utils.checkpoint import CheckpointError, convert_weight, extract_weights, load_checkpoint
 from utils.progress import is_terminal
 
 
@@ -21,12 +21,12 @@ def load_pretrained(backbone: Any, name: str, source: str) -> None:
         source: "imagenet" (downloaded once, then taken from torch's cache) or a file as torchvision offers it.
 
     Raises:
-        CheckpointError: the download failed, or the weights do not fit; says what to do.
+        CheckpointError: the download failed, or the weights do not fit or are no plain numbers; says what to do.
     """
     weights = download_weights(name) if source == "imagenet" else read_weights(name, source)
     own = backbone.image_weights()
     # Torchvision's classifier of images has no place here, and its kernels are 4-D where ours are (O, C, 1, k, k).
-    tensors = {key: w for key, w in weights.items() if isinstance(w, Tensor) and not key.startswith("fc.")}
+    tensors = {key: w for key, w in extract_weights(weights, source).items() if not key.startswith("fc.")}
     kernels = {key: w.unsqueeze(2) if w.ndim == 4 else w for key, w in tensors.items()}
     wrong = sorted(own.keys() ^ kernels.keys()) or sorted(key for key in own if kernels[key].shape != own[key].shape)
     if wrong:
@@ -35,7 +35,8 @@ def load_pretrained(backbone: Any, name: str, source: str) -> None:
             f"({wrong[0]} and {len(wrong) - 1} more); ImageNet weights need width 64 and the right c2d_type, or set "
             "model_args.pretrained=none"
         )
-    backbone.load_state_dict(kernels, strict=False)
+    converted = {key: convert_weight(kernel, own[key], key, source) for key, kernel in kernels.items()}
+    backbone.load_state_dict(converted, strict=False)
 
 
 def get_weights(name: str) -> Any:

@@ -41,6 +41,21 @@ def test_another_network_or_width_is_refused(torchvision_file):
             load_pretrained(backbone, name, str(torchvision_file))
 
 
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda w: w * float("nan"), "conv1.weight holds values that are not finite"),
+        (lambda w: w.long(), "conv1.weight is of the type int64"),
+        (lambda w: w.to_sparse(), "conv1.weight is sparse"),
+    ],
+)
+def test_weights_of_another_kind_are_refused(torchvision_file, tmp_path, spoil, words):
+    weights = torch.load(torchvision_file, weights_only=True)
+    torch.save(weights | {"conv1.weight": spoil(weights["conv1.weight"])}, tmp_path / "odd.pth")
+    with pytest.raises(CheckpointError, match=words):
+        load_pretrained(ResNet("resnet18"), "resnet18", str(tmp_path / "odd.pth"))
+
+
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(CheckpointError, match=r"'imagnet': neither imagenet, nor none, nor a file"):
         load_pretrained(ResNet("resnet18"), "resnet18", "imagnet")
