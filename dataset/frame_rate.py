@@ -12,7 +12,6 @@ RATE_TOLERANCE = 0.03
 """Share by which two rates may differ and yet count as the same. Telephones wander by one or two per cent, and 29.97
 is 30; but the rates of film, 24, and of television, 25, which differ by four, are two."""
 
-
 FASTEST = 1000
 """Frames a second: more than that is taken for a mistake in typing."""
 

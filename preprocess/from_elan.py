@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dataset.video import Video, open_video
 from dataset.write_video import write_video
@@ -26,7 +25,8 @@ from preprocess.elan_file import ElanFile, Sentence, read_elan_file
 from utils.errors import InputError
 from utils.files import NUMBERED, atomic_path, set_aside, write_text
 from utils.output import run_command
-from utils.text import plural, quote_path
+from utils.progress import show_progress
+from utils.text import plural, quote_path, show_name
 
 CLIPS = "clips"
 """The folder beside the table that the clips are written to."""
@@ -180,7 +180,7 @@ def cut_clips(video: Video, clips: Sequence[ClipToCut], folder: Path) -> None:
     """Write clips of a video to `folder`, NAME.mp4 each, with the times of their frames."""
     for layer in _split_into_layers(clips):
         frames = video.frames([index for clip in layer for index in range(clip.first, clip.end)])
-        for clip in tqdm(layer, desc=video.path.name, unit="clip", leave=False, disable=None):
+        for clip in show_progress(layer, len(layer), show_name(video.path.name), "clip"):
             own = islice(frames, clip.end - clip.first)
             write_video(folder / f"{clip.id}.mp4", own, video.times[clip.first : clip.end + 1], CRF)
 

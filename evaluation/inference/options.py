@@ -56,7 +56,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
         "fps",
         type=float,
         metavar="F",
-        help="read F frames a second, such as 25, the rate of the training (default: all frames)",
+        help="read F frames a second, such as the rate of the training (default: all frames)",
     )
     add_option(
         parser,

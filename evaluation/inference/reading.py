@@ -51,7 +51,6 @@ class Reading:
             raise ReadingError(f"max_frames_num is {quote_value(self.max_frames)}; no memory holds so many frames")
         if self.rate is not None and not 0 < self.rate <= FASTEST:  # so written, NaN is refused too
             raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
-
         if not 0 <= self.min_confidence <= 1:
             raise ReadingError(f"min_confidence is {self.min_confidence:g}; a confidence is between 0 and 1")
 
