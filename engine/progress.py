@@ -1,10 +1,8 @@
-"""What the log says of a training before its first step, and the progress bar."""
+"""What the log says of a training before its first step."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-from tqdm import tqdm
 
 from config.schema import Config
 from engine.train_state import TrainState
@@ -51,16 +49,3 @@ def describe_resuming(config: Config, state: TrainState, steps: int, changed: Se
     if state.epoch >= config.num_epoch:
         lines.append(f"{plural(config.num_epoch, 'epoch')} done, which is all; raise num_epoch to train on")
     return lines
-
-
-def open_progress_bar(epoch: int, epochs: int, done: int, steps: int) -> tqdm:
-    """A progress bar on the terminal of the first process.
-
-    Args:
-        epoch: the epoch, of so many `epochs`.
-        epochs: the number of epochs.
-        done: the number of its steps that are done.
-        steps: the number of steps in an epoch.
-    """
-    hidden = ranks.rank() > 0 or None  # None: tqdm shows no bar where there is no terminal
-    return tqdm(desc=f"epoch {epoch}/{epochs}", total=steps, initial=done, unit="step", leave=False, disable=hidden)

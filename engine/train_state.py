@@ -91,11 +91,15 @@ class TrainState:
             return state
         return replace(state, best_wer=record.wer, best_epoch=record.epoch)
 
-    def format_time_left(self, epochs: int, steps: int) -> str:
-        """H:MM until the end of so many epochs of so many steps, at the pace of this one, evaluations left out."""
+    def describe_progress(self, epochs: int, steps: int) -> str:
+        """The loss of the epoch under way, and H:MM until the end of so many epochs of so many steps.
+
+        At the pace of this epoch, evaluations left out; a step at least must be done.
+        """
         left = (epochs - self.epoch) * steps - self.progress.steps
         minutes = round(left * self.progress.seconds / self.progress.steps / 60)
-        return f"{minutes // 60}:{minutes % 60:02d} h"
+        loss = self.progress.to_record(self.epoch + 1).loss
+        return f"loss {loss:.2f}, {minutes // 60}:{minutes % 60:02d} h left"
 
     def describe(self, steps: int) -> str:
         """Where the training stands, of epochs with so many steps."""

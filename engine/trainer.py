@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
-from engine.progress import describe_resuming, describe_sizes, open_progress_bar
+from engine.progress import describe_resuming, describe_sizes
 from engine.resume import describe_clips, resume_training
 from engine.run_folder import write_history
 from engine.run_lock import RunLock
@@ -39,6 +39,7 @@ from utils.checkpoint import load_weights
 from utils.device import move_to_device
 from utils.errors import InputError
 from utils.log import LOGGER
+from utils.progress import show_progress
 from utils.seed import get_random_states, seed_everything
 from utils.text import plural
 
@@ -142,8 +143,12 @@ class Trainer:
         self.model.train()
         self.loader.sampler.set_position(epoch, self.state.progress.batches)
         clock = time.monotonic()
-        with open_progress_bar(epoch, config.num_epoch, self.state.progress.steps, self.steps) as bar:
-            for batches in self._wait_for_batches():
+        shown = show_progress(
+            self._wait_for_batches(), self.steps, f"epoch {epoch}/{config.num_epoch}", "step", ranks.rank() > 0,
+            self.state.progress.steps, lambda: self.state.describe_progress(config.num_epoch, self.steps),
+        )  # fmt: skip
+        with closing(shown) as steps:
+            for batches in steps:
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
                 progress = state.progress.add_step(result, len(batches), now - clock)
@@ -153,10 +158,6 @@ class Trainer:
                     skipped += count_unreadable(batches)
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
                 self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
-                bar.update()
-                bar.set_postfix(
-                    loss=f"{result.loss:.2f}", left=self.state.format_time_left(config.num_epoch, self.steps)
-                )
                 clock = now
                 self._save_or_stop()
         self._save(LAST)  # before the evaluation: one that fails or is interrupted then costs nothing

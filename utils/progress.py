@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -16,8 +16,9 @@ SECONDS = 60.0
 
 
 def show_progress(
-    items: Iterable[Item], total: int, title: str, unit: str, hidden: bool = False
-) -> Iterator[Item]:  # fmt: skip
+    items: Iterable[Item], total: int, title: str, unit: str, hidden: bool = False, done: int = 0,
+    describe: Callable[[], str] | None = None,
+) -> Generator[Item, None, None]:  # fmt: skip
     """Hand on items and show on the standard error stream how many of them are done.
 
     Args:
@@ -26,17 +27,25 @@ def show_progress(
         title: what is done to them.
         unit: the word for one of them.
         hidden: whether nothing is shown, e.g. by all processes of a training but the first.
+        done: how many of the `total` were done before and are not among the items.
+        describe: what else is shown, such as the loss until now; asked after each item on a terminal.
     """
     if hidden:
         yield from items
     elif is_terminal():
-        yield from tqdm(items, title, total, leave=False, unit=unit)
+        with tqdm(desc=title, total=total, initial=done, leave=False, unit=unit) as bar:
+            for item in items:
+                yield item
+                if describe:
+                    bar.set_postfix_str(describe(), refresh=False)
+                bar.update()
     else:
         said = time.monotonic()
-        for done, item in enumerate(items):
+        for number, item in enumerate(items, done):
             if time.monotonic() - said >= SECONDS:
                 said = time.monotonic()
-                print(f"{title}: {done} of {total}", file=sys.stderr, flush=True)
+                more = f", {describe()}" if describe and number > done else ""
+                print(f"{title}: {number} of {total}{more}", file=sys.stderr, flush=True)
             yield item
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
 from dataset import loader
 from engine.trainer import Trainer
 from tests.helpers.config import tiny_config
+from utils import progress
 
 
 def test_loaders_and_network_are_as_the_configuration_says(prepared, tmp_path, monkeypatch):
@@ -30,6 +33,14 @@ def test_loaders_and_network_are_as_the_configuration_says(prepared, tmp_path, m
     assert (train.num_workers, dev.num_workers) == (1, 1)
     assert (train.dataset.replace_unreadable, dev.dataset.replace_unreadable) == (True, False)
     assert trainer.model.conv2d.recompute.level == "stages"
+
+
+def test_without_a_terminal_a_line_now_and_then_says_how_far_an_epoch_is(prepared, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS", 0.0)
+    Trainer(tiny_config(prepared, tmp_path / "run", num_epoch=1), torch.device("cpu")).train()
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch 1/1: ")]
+    assert [line.partition(",")[0] for line in lines] == [f"epoch 1/1: {done} of 4" for done in range(4)]
+    assert re.fullmatch(r"epoch 1/1: 3 of 4, loss \d+\.\d\d, 0:00 h left", lines[-1])
 
 
 def test_an_unreadable_clip_stops_a_training_unless_the_configuration_says_otherwise(prepared, tmp_path):
