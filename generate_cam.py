@@ -18,6 +18,9 @@ from utils.errors import InputError
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
 
+CORPUS_OPTIONS = {"split": ClipChoice.split, "select_id": ClipChoice.clip, "config": ClipChoice.config}
+"""The options that choose a clip of a corpus, each with what holds if it is not given."""
+
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
@@ -32,13 +35,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     clip = parser.add_mutually_exclusive_group(required=True)
     add_option(clip, "video_path", type=Path, metavar="PATH", help="video, or folder of a clip's images")
     add_option(clip, "dataset", metavar="NAME", help="a prepared corpus, instead of a video")
-    add_option(parser, "split", default="dev", choices=SPLITS, help="the corpus's split (%(default)s)")
+    add_option(parser, "split", choices=SPLITS, help=f"the corpus's split ({ClipChoice.split})")
     add_option(
         parser,
         "select_id",
-        default="0",
         metavar="ID",
-        help="the clip's id, or its number in the split, from 0 (%(default)s)",
+        help=f"the clip's id, or its number in the split, from 0 ({ClipChoice.clip})",
     )
     add_option(
         parser,
@@ -58,7 +60,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="DIR",
         help="the folder to write to (%(default)s)",
     )
-    return parser.parse_args(arguments)
+    args = parser.parse_args(arguments)
+    for name, default in CORPUS_OPTIONS.items():
+        if args.video_path is not None and getattr(args, name) is not None:
+            parser.error(f"--{name} belongs to --dataset: it says nothing about a clip of --video_path")
+        setattr(args, name, getattr(args, name) or default)
+    return args
 
 
 def main(args: argparse.Namespace) -> None:

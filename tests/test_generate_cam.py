@@ -104,6 +104,7 @@ def test_clips_that_there_are_not(refused, dev, tmp_path):
     message = refused("--dataset", "phoenix2014", "--select_id", almost)
     assert f"no clip '{almost}'; did you mean" in message and dev.clips[1].id in message
     assert f"numbered 0 to {count - 1}" in refused("--dataset", "phoenix2014", "--select_id", str(count))
+    assert "has no clip '99999" in refused("--dataset", "phoenix2014", "--select_id", "9" * 5000)
     assert "no corpus phoenix2015" in refused("--dataset", "phoenix2015")
     (tmp_path / "empty").mkdir()
     assert "image" in refused("--video_path", tmp_path / "empty")
@@ -139,6 +140,16 @@ def test_flags_in_both_spellings():
     short = ["--model-path", "m.pt", "--video-path", "v.mp4", "--max-frames-num", "9"]
     long = [word.replace("-", "_").replace("__", "--") for word in short]
     assert generate_cam.parse_args(short) == generate_cam.parse_args(long)
+
+
+@pytest.mark.parametrize("option", [["--split", "dev"], ["--select-id", "0"], ["--config", "config/baseline.yaml"]])
+def test_options_of_a_corpus_say_nothing_about_a_video(option, capsys):
+    words = ["--model_path", "best.pt", *option]
+    with pytest.raises(SystemExit, match="2"):
+        generate_cam.parse_args([*words, "--video_path", "clip.mp4"])
+    assert f"{option[0].replace('-id', '_id')} belongs to --dataset" in capsys.readouterr().err
+    args = generate_cam.parse_args([*words, "--dataset", "CSL"])
+    assert (args.split, args.select_id) == ("dev", "0")
 
 
 def test_help_answers_without_pytorch():

@@ -17,7 +17,11 @@ from evaluation.heat.shown_clip import Region, ShownClip, resize_for_viewing
 from evaluation.inference.notes import describe_crop, describe_frames
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
+from utils.text import quote_value
 from utils.unicode import to_nfc
+
+LONGEST_NUMBER = 9
+"""Digits of a clip's number; Python refuses to read thousands of them."""
 
 
 def load_shown_clip(
@@ -86,9 +90,9 @@ def find_corpus_clip(recogniser: Recogniser, choice: ClipChoice) -> tuple[Manife
     if wanted in clips:  # first, since an id may be a number too
         return manifest, clips[wanted]
     split = f"{choice.dataset} {choice.split}, whose clips are numbered 0 to {count - 1}"
-    if not wanted.isdecimal():
+    if not (wanted.isdecimal() and len(wanted) <= LONGEST_NUMBER):
         hint = suggest_names(wanted, list(clips))
-        raise ReadingError(f"{split}, has no clip {wanted!r}{hint}")
+        raise ReadingError(f"{split}, has no clip {quote_value(wanted)}{hint}")
     if int(wanted) >= count:
         raise ReadingError(f"{split}, has no clip {wanted}")
     return manifest, manifest.clips[int(wanted)]
