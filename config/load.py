@@ -153,7 +153,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     except ParseError as error:
         raise ConfigError(str(error)) from None
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} must hold `key: value` lines, it holds {type(content).__name__}")
+        found = "it is empty" if content is None else f"it holds {type(content).__name__}"
+        raise ConfigError(f"{path} must hold `key: value` lines, {found}")
     return content
 
 

@@ -19,7 +19,8 @@ from dataset.frames import (
 )
 from dataset.video_file import REPLACE, read_frames_of_file
 from dataset.video_scan import scan_file
-from utils.text import number_repeats, show_name
+from utils.files import real_path
+from utils.text import number_repeats, plural, show_name
 from utils.unicode import find_on_disk, to_nfc
 
 VIDEO_SUFFIXES = frozenset(
@@ -122,14 +123,15 @@ def list_clips(path: str | Path) -> dict[str, Path]:
         raise FrameError(f"there is no file or folder {path}")
     visible = sorted((entry for entry in path.iterdir() if not entry.name.startswith(".")), key=natural_sort_key)
     images = [entry for entry in visible if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()]
-    videos = [entry for entry in visible if entry.suffix.lower() in VIDEO_SUFFIXES and entry.is_file()]
+    # A link whose file is gone is among them: that it cannot be read is then said.
+    videos = [entry for entry in visible if entry.suffix.lower() in VIDEO_SUFFIXES and not entry.is_dir()]
     if images and videos:
         raise FrameError(
-            f"{path} holds {len(images)} images and {len(videos)} videos: name one of the videos, or move the images "
-            "of a clip into a folder of their own"
+            f"{path} holds {plural(len(images), 'image')} and {plural(len(videos), 'video')}: name one of the videos, "
+            "or move the images of a clip into a folder of their own"
         )
     if images or _find_image_folder(path) != path:
-        return {_name_clip(path.resolve().name): path}
+        return {_name_clip(real_path(path).name): path}
     folders = [entry for entry in visible if entry.is_dir()]
     holding = [entry for entry in folders if _holds_images(_find_image_folder(entry))]
     clips = sorted((*videos, *(holding if videos else folders)), key=natural_sort_key)

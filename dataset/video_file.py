@@ -66,8 +66,9 @@ def open_container(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
                 _Source(file), "r", options=OPTIONS, metadata_errors="replace", buffer_size=BUFFER, io_open=_refuse
             )
         except (av.FFmpegError, ValueError) as error:
+            size = path.stat().st_size
             raise FrameError(
-                f"{path} is no video, has no frames, or its end is missing ({path.stat().st_size} bytes): {REPLACE}"
+                f"{path} is no video, has no frames, or its end is missing (it has {size} bytes): {REPLACE}"
             ) from error
         with container:
             yield container, _choose_stream(path, container)

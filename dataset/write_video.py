@@ -14,7 +14,7 @@ from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
 from utils.errors import InputError
-from utils.files import atomic_path
+from utils.files import atomic_path, real_path
 
 HIGHEST_RATE = 120.0  # frames a second: more than most screens show would only make the file larger
 TICKS = 90_000  # a second: usual rates, 29.97 too, and milliseconds are whole numbers of them
@@ -90,7 +90,7 @@ def _encode(path: Path, form: VideoFormat, pictures: Iterator[np.ndarray], ticks
         raise InputError(f"PyAV has no encoder for {form.name} here: install it from PyPI (pip install av)")
     average = Fraction(len(ticks) - 1, 1) * TICKS / int(ticks[-1])
     # By the absolute name, of which nothing is taken for a protocol ("http:").
-    with av.open(str(path.resolve()), "w", container_options=form.container_options) as container:
+    with av.open(str(real_path(path)), "w", container_options=form.container_options) as container:
         rate = average.limit_denominator(1001)
         stream = cast(VideoStream, container.add_stream(encoder, rate=rate, options=form.options))
         stream.pix_fmt = "yuv420p"

@@ -28,7 +28,7 @@ from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, loa
 from evaluation.inference.options import add_option
 from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
 from utils.errors import InputError
-from utils.files import atomic_path
+from utils.files import atomic_path, check_can_be_written, real_path
 from utils.output import run_command
 from utils.table import format_table
 
@@ -220,8 +220,9 @@ def main(args: argparse.Namespace) -> None:
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
         out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)
-        if out.resolve() == args.model_path.resolve():
+        if real_path(out) == real_path(args.model_path):
             raise InputError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
+        check_can_be_written(out)
         export(recogniser, args.format, out)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

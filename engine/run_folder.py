@@ -14,7 +14,7 @@ from engine.checkpoints import BEST, LAST
 from engine.run_lock import RunLock
 from evaluation.reporting.history import EpochRecord
 from utils.errors import InputError
-from utils.files import set_aside, write_text
+from utils.files import real_path, set_aside, write_text
 from utils.text import quote_path
 
 STARTING = {"load_checkpoints", "resume", "allow_changes", "overwrite", "take_over", "work_dir"}
@@ -35,7 +35,7 @@ def check_run_folder(config: Config) -> bool:
         return False
     held = [name for name in (LAST, BEST) if (folder / name).exists()]
     needed = [Path(path) for path in (config.load_weights, config.load_checkpoints) if path]
-    inside = [path for path in needed if folder.resolve() in path.resolve().parents]
+    inside = [path for path in needed if real_path(folder) in real_path(path).parents]
     resumes = config.load_checkpoints is not None and Path(config.load_checkpoints) in inside
     if not held or resumes:
         return False

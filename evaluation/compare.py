@@ -26,7 +26,7 @@ from evaluation.reporting.read_report import FILE_NAME, Report, read_report
 from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells, result_to_dict
 from utils.errors import InputError
-from utils.files import write_text
+from utils.files import real_path, write_text
 from utils.output import run_command
 from utils.table import format_table
 from utils.text import plural
@@ -86,9 +86,9 @@ def _compare_groups(args: argparse.Namespace) -> None:
         raise InputError(f"both groups are called {args.group[0][0]}: give them two names")
     seen: set[Path] = set()
     for place in chain.from_iterable(groups.values()):
-        if Path(place).resolve() in seen:
+        if real_path(place) in seen:
             raise InputError(f"{place} is named twice: a run belongs to one group, once")
-        seen.add(Path(place).resolve())
+        seen.add(real_path(place))
     a, b = ({place: read_report(place) for place in places} for places in groups.values())
     differences = compare_groups(a, b, args.split)
     if args.html:

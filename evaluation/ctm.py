@@ -82,6 +82,8 @@ class _SeenIds:
 
 def _read_fields(path: Path) -> Iterator[tuple[int, list[str]]]:
     """(line number from 1, fields) of each line that is neither blank nor a comment."""
+    if path.is_fifo() and path.parts[:2] != ("/", "dev"):  # a shell's <(...) lies in /dev, and somebody writes to it
+        raise FormatError(f"{path} is a pipe, which would be waited for: give a file")
     # Not splitlines() and split(): for sclite, U+00A0, U+3000 and U+2028 belong to words. A byte order mark and CRLF,
     # which editors on Windows write, would spoil the first id and every word: they are taken off here.
     for number, raw in enumerate(path.read_bytes().removeprefix(_BOM).split(b"\n"), start=1):

@@ -18,6 +18,7 @@ from preprocess.examination import prepared_corpus, released_corpus
 from preprocess.examination.check_result import CheckResult, Verdict, format_results, run_check
 from preprocess.examination.frame_checks import ClipStates
 from preprocess.finished_clips import read_marker
+from preprocess.next_command import format_training_command
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
 from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
 from utils.output import run_command
@@ -64,12 +65,10 @@ class CorpusToExamine:
         return options + self._repeat_earlier_options()
 
     @property
-    def train_options(self) -> str:
-        """The options that train on the corpus, as far as they differ from the defaults."""
-        options = f"--dataset {self.dataset}"
-        if not self._is_default_folder():
-            options += f" --prepared {quote_path(self.folder)}"
-        return options
+    def training_command(self) -> str:
+        """The command that trains on the corpus once it is prepared."""
+        frame_size = Manifest.load(self.folder / "train.json").frame_size
+        return format_training_command(self.dataset, self.folder, frame_size)
 
     def _is_default_folder(self) -> bool:
         return self.folder.absolute() == get_default_output(self.dataset)
@@ -177,7 +176,7 @@ def _format_overall(target: CorpusToExamine, results: Sequence[CheckResult], is_
     if errors:
         return f"{found} training would fail"
     if is_prepared:
-        return f"{found} ready to train: python main.py --config config/baseline.yaml {target.train_options}"
+        return f"{found} ready to train: {target.training_command}"
     return f"{found} ready to prepare: python -m preprocess.prepare {target.prepare_options}"
 
 
@@ -208,10 +207,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seed",
         type=whole_number(0, MOST_SEED),
-        default=0,
         help="custom: the seed that preparation was or will be given",
     )
     args = parser.parse_args(argv)
+    if not CORPORA[args.dataset].takes_labels and (args.labels is not None or args.seed is not None):
+        parser.error("--labels and --seed belong to --dataset custom")
+    args.seed = args.seed or 0
     args.dataset_root = args.dataset_root or get_default_root(args.dataset)
     args.prepared = args.prepared or get_default_output(args.dataset)
     return args

@@ -20,7 +20,7 @@ from dataset.video import Video, open_video
 from dataset.write_video import write_video
 from evaluation.ctm import FormatError, check_gloss, fold_case
 from preprocess.corpora.corpus import PreparationError
-from preprocess.corpora.custom import format_mistakes
+from preprocess.corpora.custom import format_mistakes, list_tables
 from preprocess.elan_file import ElanFile, Sentence, read_elan_file
 from utils.errors import InputError
 from utils.files import NUMBERED, atomic_path, set_aside, write_text
@@ -106,8 +106,10 @@ def main(args: argparse.Namespace) -> None:
     signers = len({clip.signer for clip in clips})
     print(f"{plural(len(clips), 'clip')} of {plural(signers, 'signer')} from {plural(len(files), 'file')}: {args.out}")
     print(*notes, *([f"the older table is now {older}"] if older else []), sep="\n", end="\n" if notes or older else "")
-    folder = quote_path(args.out.parent)
-    print(f"\nNext: python -m preprocess.prepare --dataset custom --dataset-root {folder} --process-image")
+    where = f"--dataset-root {quote_path(args.out.parent)}"
+    if len(list_tables(args.out.parent)) > 1:
+        where += f" --labels {quote_path(args.out)}"
+    print(f"\nNext: python -m preprocess.prepare --dataset custom {where} --process-image")
 
 
 def _list_files(source: Path) -> list[Path]:

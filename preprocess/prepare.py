@@ -22,13 +22,15 @@ from preprocess.corpora.corpus import Corpus, PreparationError, Recording
 from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
 from preprocess.finished_clips import ClipToResize, is_video
 from preprocess.images import ClipOutcome, count_clip_frames, resize_clips
-from preprocess.options import FRAME_SIZE, get_default_output, parse_args
+from preprocess.next_command import format_training_command
+from preprocess.options import FRAME_SIZE, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.rates import Rates
 from preprocess.summary import format_corpus_summary
 from utils.arguments import MOST_PIXELS
+from utils.files import real_path
 from utils.output import run_command
-from utils.text import plural, quote_path
+from utils.text import plural
 
 Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]  # writes the resized frames of clips
 
@@ -97,7 +99,7 @@ def prepare(
             f"workers ({workers}) and frame size ({frame_size}) must be at least 1, the size at most {MOST_PIXELS}"
         )
     root, output = Path(root), Path(output)
-    if output.resolve() == root.resolve():
+    if real_path(output) == real_path(root):
         raise PreparationError(f"the output must not be the corpus itself, {root}: name another folder with --output")
     try:
         # Read before anything is removed: a corpus that can't be read leaves an earlier preparation as it was.
@@ -240,8 +242,7 @@ def main(args: argparse.Namespace) -> int:
         print("Frames stay in the corpus and are resized whenever they are read; --process-image does that once.")
         if (args.output / "frames").is_dir():
             print(f"The resized frames in {args.output / 'frames'} are not used by these manifests.")
-    elsewhere = f" --prepared {quote_path(args.output)}" if args.output != get_default_output(args.dataset) else ""
-    print(f"\nNext: python main.py --config config/baseline.yaml --dataset {args.dataset}{elsewhere}")
+    print(f"\nNext: {format_training_command(args.dataset, args.output, args.frame_size)}")
     return 0
 
 

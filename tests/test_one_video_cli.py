@@ -273,6 +273,11 @@ def test_what_was_read_is_kept_whatever_happens_to_the_rest(run, refused, movie,
     assert [entry.id for entry in read_ctm(tmp_path / "before.ctm")] == ["a"]
     monkeypatch.undo()
     (tmp_path / "file").touch()
+    for file in ("{name}.srt", "all.ctm"):
+        said = refused(videos, "--save", tmp_path / "rest.ctm", tmp_path / "file" / file)
+        assert f"cannot be written in {tmp_path / 'file'}: that is no folder" in said
+    assert not (tmp_path / "rest.ctm").exists()  # it is known before anything is read
+    monkeypatch.setattr("evaluation.inference.outputs.check_can_be_written", lambda _: None)  # as if it were not
     message = refused(videos, "--save", tmp_path / "rest.ctm", tmp_path / "file" / "{name}.srt")
     assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["a", "b", "c"]
     assert len(read_ctm(tmp_path / "rest.ctm")) == 3  # what could not be saved as SRT was read all the same

@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from utils.errors import ParseError
-from utils.text import escaping_errors, show_text
+from utils.errors import InputError, ParseError
+from utils.text import escaping_errors, quote_value, show_text
 
 NUMBERED = "{stem}{suffix}.{number:03d}"
 """Name of an older file that is kept: clip.eaf.001, as ELAN calls its own copies."""
@@ -70,6 +70,32 @@ def plain_path(path: Path) -> Iterator[Path]:
             yield plain
     else:
         yield path
+
+
+def real_path(path: str | Path) -> Path:
+    """The path without links on the way, whatever is there.
+
+    `Path.resolve` raises RuntimeError where links lead in a circle; whoever opens this path gets an OSError instead.
+    """
+    return Path(os.path.realpath(path))
+
+
+def check_can_be_written(path: str | Path) -> None:
+    """Check, before long work, that a file can be written at the end of it, as far as that is known now.
+
+    Raises:
+        InputError: it is a folder, lies in something else than a folder, or in one that refuses new files.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder: choose another name for the file")
+        above = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    except OSError as error:  # a name that is too long, a circle of links, a folder that may not be looked into
+        raise InputError(f"{quote_value(str(path))} cannot be written: {error.strerror}: choose another name") from None
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        why = "nothing can be written to that folder" if above.is_dir() else "that is no folder"
+        raise InputError(f"{path} cannot be written in {above}: {why}; choose another one")
 
 
 def set_aside(path: Path, pattern: str = "{stem}-{number}{suffix}") -> Path:

@@ -14,6 +14,7 @@ from evaluation.heat.request import ClipChoice, HeatRequest
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.errors import is_out_of_memory
+from utils.files import check_can_be_written, real_path
 from utils.text import shorten, show_name
 from utils.unicode import find_on_disk
 
@@ -57,6 +58,7 @@ def generate_heat_map(
     chosen = open_chosen_clip(recogniser, choice)
     video = chosen.video
     check_clip_is_kept(video, folder)
+    check_can_be_written(folder / SHEET)
     try:
         clip = load_shown_clip(chosen.recogniser, video, reading, chosen.name, chosen.signed)
         heat_map = compute_heat_map(chosen.recogniser, clip, request)
@@ -79,7 +81,7 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
         FrameError, ConfigError, ManifestError: the video or the corpus cannot be read.
     """
     if choice.video is not None:
-        path = find_on_disk(choice.video).resolve()
+        path = real_path(find_on_disk(choice.video))
         if not path.is_file() and len(clips := list_clips(path)) > 1:
             raise ReadingError(f"{path} holds {len(clips)} clips ({shorten(clips, 3)}): name one of them")
         video = open_video(path, recogniser.frame_rate, choice.allow_truncated)
@@ -93,6 +95,6 @@ def open_chosen_clip(recogniser: Recogniser, choice: ClipChoice) -> ChosenClip:
 
 def check_clip_is_kept(video: Video, folder: Path) -> None:
     """Raise ReadingError if what is written to `folder` would overwrite the clip, or come to lie among its images."""
-    written = {(folder / part).resolve() for part in ("", FRAMES, SHEET, VIDEO)}
-    if video.path.resolve() in written:
+    written = {real_path(folder / part) for part in ("", FRAMES, SHEET, VIDEO)}
+    if real_path(video.path) in written:
         raise ReadingError(f"--out {folder} would put the heat map over its clip {video.path}: choose another folder")

@@ -9,6 +9,7 @@ from pathlib import Path
 from pympi.Elan import Eaf
 
 from evaluation.inference.transcript import Transcript, round_to_milliseconds
+from utils.files import real_path
 from utils.text import show_name
 
 GLOSS_TIER, CONFIDENCE_TIER, WARNING_TIER = "gloss", "confidence", "warning"
@@ -46,9 +47,9 @@ def _link_video(eaf: Eaf, video: Path, path: Path) -> None:
     The absolute address serves as long as the video stays where it is; the one relative to the annotation file still
     holds once both have been moved.
     """
-    near = os.path.relpath(video.resolve(), path.resolve().parent).replace(os.sep, "/")
+    near = os.path.relpath(real_path(video), real_path(path).parent).replace(os.sep, "/")
     if not near.startswith("../"):
         near = f"./{near}"
     near = show_name(near)
-    address = "file:///" + show_name(video.resolve().as_posix()).lstrip("/")  # spaces and all, as ELAN itself writes it
+    address = "file:///" + show_name(real_path(video).as_posix()).lstrip("/")  # spaces and all, as ELAN writes it
     eaf.add_linked_file(address, relpath=near, mimetype=mimetypes.guess_type(video.name)[0] or "video/*")

@@ -11,6 +11,7 @@ from dataset.write_video import check_video_name
 from evaluation.inference.formats import CTM, check_ctm_ids, check_format, save_transcript
 from evaluation.inference.overlay import write_overlay
 from evaluation.inference.transcript import Transcript, TranscriptError
+from utils.files import check_can_be_written, real_path
 
 NAME = "{name}"
 """Stands for the name of the clip in the name of a file."""
@@ -38,6 +39,7 @@ class Outputs:
             source: the file or folder in which they were found.
 
         Raises:
+            InputError: a file cannot be written where it is to be.
             TranscriptError: a suffix names no format, many clips would go to one file, a clip would be overwritten,
                 an overlay would be read as a clip the next time, or two clips would get the same name in a CTM file.
         """
@@ -91,16 +93,17 @@ class Outputs:
                 )
 
     def _check_nothing_is_lost(self, clips: Mapping[str, Path], source: Path) -> None:
-        read, written = {path.resolve() for path in clips.values()}, set()
+        read, written = {real_path(path) for path in clips.values()}, set()
         for template in dict.fromkeys(self._files):
             for file in dict.fromkeys(template.replace(NAME, name) for name in clips):
-                path = Path(file).resolve()
+                path = real_path(file)
                 if path in read:
                     raise TranscriptError(f"{file} is a video that is to be read, and would be lost: choose another")
                 if path in written:
                     raise TranscriptError(f"two of the files would both be {file}: choose other names")
                 written.add(path)
-            self._check_folder(template, source.resolve(), read)
+                check_can_be_written(file)
+            self._check_folder(template, real_path(source), read)
 
     def _check_folder(self, file: str, source: Path, read: Collection[Path]) -> None:
         """Raise TranscriptError if what is written would be taken for a clip of `source` the next time.
@@ -108,7 +111,7 @@ class Outputs:
         An overlay is a video, so it would be in a folder of videos. Where the clips are folders of images, any new
         folder beside them would be taken for one.
         """
-        folder = Path(file).parent.resolve()
+        folder = real_path(Path(file).parent)
         among_folders = source not in read and all(path.is_dir() for path in read)
         if (file == self.overlay and folder == source) or (among_folders and source in folder.parents):
             raise TranscriptError(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.schema import Rules
 from utils.errors import InputError
+from utils.files import real_path
 from utils.text import quote_path
 from utils.unicode import find_on_disk, name_unseen, to_nfc
 
@@ -109,7 +110,7 @@ def check_root(root: Path, reader: CorpusReader) -> None:
         return
     # The releases nest several folders, so a link one level too high or too low is a common mistake. Four levels up and
     # two down are cheap to look through; a deeper search would list the folders of all clips.
-    above = (("low", folder) for folder in root.resolve().parents[:4])
+    above = (("low", folder) for folder in real_path(root).parents[:4])
     below = (("high", folder) for pattern in ("*", "*/*") for folder in sorted(root.glob(pattern)))
     for level, folder in chain(above, below):
         if (folder / reader.marker).exists():
@@ -126,7 +127,7 @@ def check_root(root: Path, reader: CorpusReader) -> None:
 def _explain_linking(root: Path, target: Path) -> str:
     option = f"--dataset-root {quote_path(target)}"
     if root.is_symlink():
-        command = f"ln -sfn {quote_path(target.resolve())} {quote_path(root)}"
+        command = f"ln -sfn {quote_path(real_path(target))} {quote_path(root)}"
         return f"Link that folder:\n    {command}\nor name it with {option}"
     return f"Name that folder with {option}"
 

@@ -83,7 +83,7 @@ def _locate_table(root: Path) -> Path:
             f"no folder {root}: put your videos and a CSV with the header {HEADER} there, or name their folder with "
             "--dataset-root (docs/own-corpus.md)"
         )
-    tables = sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
+    tables = list_tables(root)
     if len(tables) == 1:
         return tables[0]
     others = sorted(path for path in root.iterdir() if path.suffix.lower() in NO_TABLES)
@@ -92,6 +92,11 @@ def _locate_table(root: Path) -> Path:
         raise PreparationError(f"{root} holds {others[0].name} and no CSV file with the header {HEADER}: {remedy}")
     found = f"{len(tables)} CSV files ({', '.join(path.name for path in tables[:5])})" if tables else "no CSV file"
     raise PreparationError(f"{root} holds {found}: name the one with the header {HEADER} with --labels")
+
+
+def list_tables(root: Path) -> list[Path]:
+    """List the CSV files of a folder, sorted; one of them alone is taken for the table of the corpus."""
+    return sorted(path for path in root.iterdir() if path.suffix.lower() == ".csv" and not path.name.startswith("."))
 
 
 def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
@@ -128,6 +133,8 @@ def _read_rows(table: Path) -> list[tuple[str, dict[str, str]]]:
 
 
 def _read_text(table: Path) -> str:
+    if table.exists() and not table.is_file():  # a pipe that nobody writes to would be waited for without end
+        raise PreparationError(f"{table} is no file: name the table with the header {HEADER} with --labels")
     try:
         return table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

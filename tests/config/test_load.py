@@ -195,6 +195,12 @@ def test_files_that_are_no_configuration(tmp_path, text):
         load_config(file, {})
 
 
+def test_an_empty_file_is_called_so(tmp_path):
+    (tmp_path / "empty.yaml").write_text("# nothing yet\n")
+    with pytest.raises(ConfigError, match=r"empty\.yaml must hold `key: value` lines, it is empty"):
+        load_config(tmp_path / "empty.yaml", {})
+
+
 def test_a_missing_file_is_named():
     with pytest.raises(ConfigError, match=r"no configuration file nowhere\.yaml"):
         load_config("nowhere.yaml", {})

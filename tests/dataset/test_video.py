@@ -84,7 +84,7 @@ def test_what_is_no_video(tmp_path):
     (tmp_path / "text.mp4").write_text("This is no video.\n" * 100)
     (tmp_path / "nothing.mp4").touch()
     for path in (truncated, tmp_path / "text.mp4", tmp_path / "nothing.mp4"):
-        with pytest.raises(FrameError, match=f"{path.name} is no video, has no frames, or its end is missing"):
+        with pytest.raises(FrameError, match=f"{path.name} is no video, has no frames, or its end is missing .it has "):
             open_video(path, 25)
     with pytest.raises(FrameError, match=r"none.avi has no frame that can be read \(its codec is mjpeg\)"):
         open_video(spoil(make_video(tmp_path / "none.avi", ramp(1), "mjpeg"), 0), 25)
@@ -159,6 +159,15 @@ def test_the_clips_of_a_folder(tmp_path):
     assert list(list_clips(tmp_path / "videos")) == ["clip2.avi", "clip2.mp4", "clip3", "clip10.MOV"]
 
 
+def test_a_link_without_its_file_is_reported_and_not_left_out(tmp_path):
+    make_video(tmp_path / "a.mp4", ramp(2))
+    (tmp_path / "b.mp4").symlink_to("gone.mp4")
+    clips = list_clips(tmp_path)
+    assert list(clips.values()) == [tmp_path / "a.mp4", tmp_path / "b.mp4"]
+    with pytest.raises(FrameError, match=r"b\.mp4"):
+        open_video(clips["b.mp4"], 25)
+
+
 def test_folders_of_images(tmp_path):
     plain = make_images(tmp_path / "plain.1", ramp(2))
     assert list_clips(plain) == {"plain.1": plain}
@@ -179,7 +188,7 @@ def test_folders_that_hold_no_clips_or_both_kinds(tmp_path):
     with pytest.raises(FrameError, match="there is no file or folder"):
         list_clips(tmp_path / "nowhere")
     make_video(make_images(tmp_path / "both", ramp(2)) / "clip.mp4", ramp(2))
-    with pytest.raises(FrameError, match="holds 2 images and 1 videos"):
+    with pytest.raises(FrameError, match="holds 2 images and 1 video: "):
         list_clips(tmp_path / "both")
 
 

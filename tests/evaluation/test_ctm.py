@@ -1,5 +1,7 @@
 """CTM and STM files: what is read, what is written, and what is refused by name."""
 
+import os
+
 import pytest
 
 from evaluation.ctm import (
@@ -43,6 +45,13 @@ def put(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
     return path
+
+
+def test_a_pipe_that_nobody_writes_to_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.ctm")
+    for read in (read_ctm, read_stm):
+        with pytest.raises(FormatError, match="is a pipe"):
+            read(tmp_path / "pipe.ctm")
 
 
 def test_case_folding_is_ascii_only():

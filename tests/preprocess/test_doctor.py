@@ -62,6 +62,7 @@ def test_tiny_corpora_have_no_error(tmp_path, diagnose, dataset, process_image):
     assert (after.status, after.of("error"), after.of("not examined")) == (0, set(), set())
     assert "prepared: crop" in after.of("warning")
     assert "64x64 pixels are smaller than the 224x224" in after.rows["prepared: crop"]
+    assert after.text.splitlines()[-1].endswith(" feeder_args.input_size=64")  # the command that trains
     assert ("corpus: images" in after.verdicts) == process_image  # otherwise those are the ones that training reads
 
 
@@ -222,6 +223,11 @@ def test_bad_options(capsys):
             doctor.parse_args(options)
         assert stopped.value.code == 2
     assert "argument --workers: must be a whole number from 1 to 512, not '0'" in capsys.readouterr().err
+    for option in (["--labels", "my.csv"], ["--seed", "0"]):
+        with pytest.raises(SystemExit):
+            doctor.parse_args(["--dataset", "CSL", *option])
+        assert "--labels and --seed belong to --dataset custom" in capsys.readouterr().err
+    assert doctor.parse_args(["--dataset", "custom"]).seed == 0
 
 
 def test_file_names_that_no_terminal_can_show(diagnose, phoenix):

@@ -226,6 +226,14 @@ def test_the_corpus_can_be_prepared_and_a_table_that_was_changed_is_kept(talk, r
     assert (tmp_path / "corpus/corpus.csv.001").read_text().endswith(",dev\n")
 
 
+def test_the_next_command_names_the_table_where_others_lie_beside_it(talk, run, tmp_path):
+    table = tmp_path / "corpus/corpus.csv"
+    prepare_it = f"Next: python -m preprocess.prepare --dataset custom --dataset-root {table.parent}"
+    assert run(talk, "--tier", "left")[1].endswith(f"{prepare_it} --process-image\n")
+    (tmp_path / "corpus/older.csv").touch()
+    assert run(talk, "--tier", "left")[1].endswith(f"{prepare_it} --labels {table} --process-image\n")
+
+
 def test_damaged_files_of_elan_are_errors_with_a_sentence(tmp_path):
     """A hundred files in which values are exchanged, or pieces are missing."""
     draw = random.Random(5)

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from config.load import load_config
 from dataset.frames import list_frame_files, read_image
-from preprocess.options import REPOSITORY, parse_args
+from dataset.transforms import Transform
+from preprocess.next_command import format_training_command
+from preprocess.options import REPOSITORY, get_default_output, parse_args
 from tests.helpers import corpora as tiny
 from tests.helpers.commands import prepare_by_command, run_python
 from tests.helpers.corpora import BUILDERS
@@ -69,7 +72,32 @@ def test_the_next_command_is_quoted_for_the_shell(tmp_path, corpus, capsys):
     prepare_by_command(corpus, tmp_path / "my corpus")
     *_, last = capsys.readouterr().out.splitlines()
     assert last.startswith("Next: python main.py ")
-    assert shlex.split(last)[-2:] == ["--prepared", str(tmp_path / "my corpus")]
+    folder = str(tmp_path / "my corpus")
+    assert shlex.split(last)[-3:] == ["--prepared", folder, "feeder_args.input_size=64"]  # of frames of 64x64 pixels
+
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        (256, []),
+        (224, []),
+        (223, ["feeder_args.input_size=192"]),
+        (72, ["feeder_args.input_size=64"]),
+        (48, ["feeder_args.image_scale=64", "feeder_args.input_size=64"]),
+    ],
+)
+def test_the_next_command_crops_what_small_frames_hold(size, options):
+    words = shlex.split(format_training_command("phoenix2014", get_default_output("phoenix2014"), size))
+    assert words == ["python", "main.py", "--config", "config/baseline.yaml", "--dataset", "phoenix2014", *options]
+    config, _ = load_config(words[3], dict(option.split("=") for option in options))
+    Transform(config.feeder_args, size, training=True)  # raises ConfigError if the crop is too large
+
+
+def test_the_next_command_is_for_the_repository_where_main_lies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = shlex.split(format_training_command("CSL", Path("my corpus"), 256))
+    assert words[:4] == ["cd", str(REPOSITORY), "&&", "python"]
+    assert words[-2:] == ["--prepared", str(tmp_path / "my corpus")]
 
 
 def test_repeated_glosses_need_a_step_more(tmp_path, capsys):

@@ -3,7 +3,8 @@ import os
 
 import pytest
 
-from utils.files import atomic_path, plain_path, set_aside, write_json, write_text
+from utils.errors import InputError
+from utils.files import atomic_path, check_can_be_written, plain_path, real_path, set_aside, write_json, write_text
 from utils.table import format_table
 
 
@@ -43,6 +44,30 @@ def test_setting_a_file_aside_takes_the_first_free_name(tmp_path):
         write_text(tmp_path / "a.txt", f"{number}\n")
         assert set_aside(tmp_path / "a.txt", "{stem}{suffix}.{number:03d}") == tmp_path / f"a.txt.00{number}"
     assert not (tmp_path / "a.txt").exists()
+
+
+def test_what_cannot_be_written_is_known_before(tmp_path):
+    (tmp_path / "folder.srt").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for path, message in (
+        (tmp_path / "folder.srt", "is a folder"),
+        (tmp_path / "file" / "new" / "x.srt", "file: that is no folder"),
+        (tmp_path / "loop" / "x.srt", "loop: that is no folder"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_can_be_written(path)
+    for path in (tmp_path / "new" / "x.srt", tmp_path / "file", "x.srt"):
+        check_can_be_written(path)
+    assert not (tmp_path / "new").exists()
+
+
+def test_links_in_a_circle_are_no_error_until_they_are_opened(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("target")
+    assert real_path(tmp_path / "link") == real_path(tmp_path) / "target"
+    assert real_path(tmp_path / "loop").name == "loop"
 
 
 def test_tables_are_aligned():

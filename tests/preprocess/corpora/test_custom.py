@@ -73,6 +73,13 @@ def test_what_excel_writes_around_a_table(tmp_path, first):
         read_custom(tmp_path)
 
 
+def test_a_pipe_or_a_folder_is_no_table(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for table in (tmp_path / "pipe.csv", tmp_path):
+        with pytest.raises(PreparationError, match=f"{table} is no file: name the table with the header {HEADER}"):
+            read_custom(tmp_path, table)
+
+
 @pytest.mark.parametrize(("encoding", "line"), [("cp1252", 2), ("utf-16", 1)])
 def test_a_table_that_is_not_utf8_says_how_to_save_it(tmp_path, encoding, line):
     tiny.custom(tmp_path)
