@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from config.keys import list_keys
-from config.load import load_config
+from config.load import BASELINE, load_config
 from config.older_keys import RENAMED_KEYS
 from config.schema import Config
 from engine.interruption import Interrupted
@@ -98,7 +98,7 @@ def choose_config(path: str | None, overrides: Mapping[str, str]) -> tuple[Confi
     """The configuration of a run, and lines for its log; arguments and errors are those of `load_evaluation_config`."""
     trains_nothing = overrides.get("phase") in {"test", "features"}
     if path or not trains_nothing:
-        config, notes = load_config(path or "config/baseline.yaml", overrides)
+        config, notes = load_config(path or BASELINE, overrides)
         if config.phase == "train":
             return config, notes
     from engine.checkpoint_config import load_evaluation_config  # noqa: PLC0415  it brings PyTorch

@@ -21,6 +21,8 @@ from utils.plain_yaml import read_yaml as read_plain_yaml
 from utils.text import did_you_mean, quote_value
 
 FOLDER = Path(__file__).parent
+BASELINE = "config/baseline.yaml"
+"""The file that counts where a command line names none."""
 NO_VALUE = {"", "~", "null", "none"}
 """What says on the command line that a key has no value."""
 RARE_LINE_ENDS = re.compile("[\x85\u2028\u2029]")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WrapValidator
 
-from utils.arguments import MOST_NUMBER, MOST_PIXELS, MOST_SEED, MOST_WORKERS
+from utils.arguments import LARGEST_SIDE, MOST_NUMBER, MOST_SEED, MOST_WORKERS
 
 # A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
@@ -54,7 +54,7 @@ Frames = Annotated[Whole, Field(ge=1, le=10_000)]
 Weight = Annotated[Real, Field(ge=0, le=10**6)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 Rate = Annotated[Real, Field(gt=0, le=1000)]
-Pixels = Annotated[Whole, Field(ge=64, le=MOST_PIXELS)]
+Pixels = Annotated[Whole, Field(ge=64, le=LARGEST_SIDE)]
 Channels = Annotated[Whole, Field(ge=2, le=8192, multiple_of=2)]
 Epochs = Annotated[tuple[Positive, ...], Field(max_length=1000)]
 Chain = Annotated[Literal[0, 1, 2], BeforeValidator(_refuse_switch)]
@@ -112,7 +112,7 @@ class FeederArgs:
     features: OptionalText = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
     frame_interval: Frames = 1  # 2 takes every second frame
-    image_scale: Annotated[Real, Field(gt=0, le=MOST_PIXELS)] = 1.0  # above 1 it is a size in pixels
+    image_scale: Annotated[Real, Field(gt=0, le=LARGEST_SIDE)] = 1.0  # above 1 it is a size in pixels
     input_size: Pixels = 224  # the side of the crop, in pixels
     flip: Share = 0.5
     temporal_scale: Annotated[Real, Field(ge=0, lt=1)] = 0.2

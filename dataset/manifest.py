@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WrapVa
 from config.load import list_corpora
 from config.schema import keep_undecodable, refuse_zero_characters
 from dataset.frame_rate import FASTEST
-from utils.arguments import MOST_PIXELS
+from utils.arguments import LARGEST_SIDE
 from utils.errors import InputError, ParseError
 from utils.files import write_json
 from utils.plain_json import read_json
@@ -30,7 +30,7 @@ SPLITS = ("train", "dev", "test")
 Text = Annotated[str, Field(strict=True, min_length=1), AfterValidator(refuse_zero_characters)]
 Folder = Annotated[Text, WrapValidator(keep_undecodable)]
 Frames = Annotated[int, Field(strict=True, ge=1, le=10**7)]
-Pixels = Annotated[int, Field(strict=True, ge=1, le=MOST_PIXELS)]
+Pixels = Annotated[int, Field(strict=True, ge=1, le=LARGEST_SIDE)]
 Gloss = Annotated[str, Field(strict=True, pattern=r"\S")]
 FrameRate = Annotated[float, Field(strict=True, gt=0, lt=FASTEST + 1, allow_inf_nan=False)]
 

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from config.keys import merge_sections
-from config.load import ConfigError, load_config, nest_overrides, parse_stored_config, to_dict
+from config.load import BASELINE, ConfigError, load_config, nest_overrides, parse_stored_config, to_dict
 from config.older_keys import drop_ignored_keys, rename_keys
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING
 from utils.checkpoint import load_checkpoint
 from utils.log import LOGGER
-
-BASELINE = "config/baseline.yaml"
 
 OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights"}
 """Keys of a checkpoint's configuration that say how its training was started, on which machine; a test begins anew."""

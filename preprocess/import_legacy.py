@@ -25,7 +25,7 @@ from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output
 from preprocess.prepare import remove_earlier_files, write_references
 from preprocess.summary import format_corpus_summary
-from utils.arguments import MOST_PIXELS, whole_number
+from utils.arguments import LARGEST_SIDE, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.text import plural, quote_value, shorten
@@ -174,7 +174,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
     parser.add_argument(
         "--frame-size",
-        type=whole_number(1, MOST_PIXELS),
+        type=whole_number(1, LARGEST_SIDE),
         default=FRAME_SIZE,
         metavar="PIXELS",
         help="default: %(default)s",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataset.frame_rate import FASTEST
 from preprocess.corpora.registry import CORPORA
-from utils.arguments import MOST_PIXELS, MOST_SEED, MOST_WORKERS, whole_number
+from utils.arguments import LARGEST_SIDE, MOST_SEED, MOST_WORKERS, whole_number
 from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -34,7 +34,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     _add_workers(parser)
     parser.add_argument(
         "--frame-size",
-        type=whole_number(1, MOST_PIXELS),
+        type=whole_number(1, LARGEST_SIDE),
         default=FRAME_SIZE,
         metavar="PIXELS",
         help=f"side of the resized frames (default: {FRAME_SIZE})",

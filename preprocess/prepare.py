@@ -27,7 +27,7 @@ from preprocess.options import FRAME_SIZE, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
 from preprocess.rates import Rates
 from preprocess.summary import format_corpus_summary
-from utils.arguments import MOST_PIXELS
+from utils.arguments import LARGEST_SIDE
 from utils.files import real_path
 from utils.output import run_command
 from utils.text import plural
@@ -94,9 +94,9 @@ def prepare(
     """
     if dataset not in CORPORA:
         raise PreparationError(f"unknown dataset {dataset!r}; choose from {', '.join(CORPORA)}")
-    if workers < 1 or not 1 <= frame_size <= MOST_PIXELS:
+    if workers < 1 or not 1 <= frame_size <= LARGEST_SIDE:
         raise PreparationError(
-            f"workers ({workers}) and frame size ({frame_size}) must be at least 1, the size at most {MOST_PIXELS}"
+            f"workers ({workers}) and frame size ({frame_size}) must be at least 1, the size at most {LARGEST_SIDE}"
         )
     root, output = Path(root), Path(output)
     if real_path(output) == real_path(root):

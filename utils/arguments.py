@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from utils.text import quote_value
 
-MOST_PIXELS = 4096
-"""The largest side of a picture."""
+LARGEST_SIDE = 4096
+"""Pixels on a side of a picture, at most."""
 MOST_WORKERS = 512
 """The largest number of worker processes."""
 MOST_SEED = 2**63 - 1
