@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import av
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -22,7 +24,7 @@ class StrictDecoder:
         self.refused: list[int] = []
         self._count = 0
         if stream.codec_context.name in MENDED:
-            context = av.VideoCodecContext.create(stream.codec_context.name, "r")
+            context = cast("av.VideoCodecContext", av.VideoCodecContext.create(stream.codec_context.name, "r"))
             context.extradata = stream.codec_context.extradata
             context.width, context.height = stream.codec_context.width, stream.codec_context.height
             context.options = {"err_detect": "crccheck+explode"}
