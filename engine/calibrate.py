@@ -29,10 +29,12 @@ def calibrate_checkpoint(result: EvaluationResult, measures: ClipMeasures, path:
     parts = ranks.all_gather((measures.energies, measures.motions))
     if ranks.rank() == 0:
         energies, motions = ([value for part in parts for value in part[place]] for place in (0, 1))
-        calibration = calibrate_network(result, ClipMeasures(energies, motions))
-        if lock:
-            lock.check()
-        save_checkpoint(path, load_checkpoint(path) | {KEY: asdict(calibration)})
+        found = asdict(calibrate_network(result, ClipMeasures(energies, motions)))
+        content = load_checkpoint(path)
+        if content.get(KEY) != found:  # a finished run that is resumed finds the same again, and leaves its file alone
+            if lock:
+                lock.check()
+            save_checkpoint(path, content | {KEY: found})
     ranks.all_gather(None)  # nobody reads it before it is written
 
 
