@@ -19,8 +19,9 @@ from config.load import parse_stored_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
 from dataset.crop import crop_and_resize
-from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
+from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate, is_same_rate
 from dataset.frames import FrameError, resize_frame
+from dataset.sampling import sample_at_rate, sample_every_frame
 from dataset.transforms import Transform
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
@@ -154,8 +155,8 @@ class Recogniser(Generic[AnyNetwork]):
         windows.
 
         Args:
-            frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a video file or folder of images of
-                that rate.
+            frames: uint8 (T, H, W, 3) RGB at the frame rate of the training, or a folder of images of that rate, or a
+                video file, of which the frames nearest to that rate are taken if it has another one.
 
         Raises:
             FrameError: the file or folder cannot be read, or the array is of another kind.
@@ -163,8 +164,9 @@ class Recogniser(Generic[AnyNetwork]):
         """
         if not isinstance(frames, np.ndarray):
             video = open_video(frames, self.frame_rate)
-            every = video.frames(range(video.num_frames))
-            frames = np.stack([crop_and_resize(frame, self.frame_size) for frame in every])
+            same = is_same_rate(video.rate, self.frame_rate)
+            sampling = sample_every_frame(video.times) if same else sample_at_rate(video.times, self.frame_rate)
+            frames = np.stack([crop_and_resize(frame, self.frame_size) for frame in video.frames(sampling.indices)])
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
             raise FrameError(
                 f"frames are {frames.dtype} {frames.shape}; they must be uint8 (T, H, W, 3), RGB from 0 to 255, at "

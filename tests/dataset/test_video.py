@@ -50,15 +50,6 @@ def test_red_arrives_as_red(tmp_path, suffix, codec):
     assert np.abs(frame.astype(int) - red).max() < 25
 
 
-def test_other_frame_rates(tmp_path):
-    video = open_video(make_video(tmp_path / "clip.mp4", ramp(20), rate=29.97), 25)
-    assert video.rate == pytest.approx(29.97, rel=1e-3)
-    assert video.times[-1] == pytest.approx(20 / 29.97, rel=1e-3)
-    one = open_video(make_video(tmp_path / "one.mp4", ramp(1), rate=50), 25)
-    assert (one.num_frames, one.rate) == (1, 50)
-    assert one.times.tolist() == [0, 0.02]
-
-
 def test_frames_may_be_skipped_and_repeated_but_not_go_back(tmp_path):
     grey = [8 + 8 * number for number in range(20)]
     for video in (

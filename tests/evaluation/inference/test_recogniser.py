@@ -5,11 +5,13 @@ import torch
 from config.load import load_config
 from dataset.frames import FrameError, read_frames
 from dataset.manifest import Manifest
+from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.inference.recogniser import Recogniser
 from preprocess.corpora.registry import CORPORA
 from tests.helpers.commands import call_main
+from tests.helpers.videos import make_video, ramp
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 
@@ -90,6 +92,14 @@ def test_times_count_frames_at_the_rate_of_the_corpus(random_checkpoint, recogni
     slow, fast = recogniser.recognise(frames), Recogniser.from_checkpoint(tmp_path / "fast.pt", "cpu").recognise(frames)
     assert [word.start for word in slow.words] == [pytest.approx(2 * word.start) for word in fast.words]
     assert slow.words[-1].duration == pytest.approx(2 * fast.words[-1].duration)
+
+
+def test_a_video_of_another_rate_is_read_at_that_of_the_training(recogniser, tmp_path):
+    """Twice as many frames a second: every second one, and times in seconds of the video."""
+    video = open_video(make_video(tmp_path / "fast.mp4", ramp(40), rate=50), 25)
+    found = recogniser.recognise(video.path)
+    assert found.frames == 20
+    assert_same(found.words, recogniser.recognise(np.stack(list(video.frames(range(0, 40, 2))))).words)
 
 
 @pytest.mark.parametrize(
