@@ -14,6 +14,7 @@ from evaluation.heat.request import LAYERS, METHODS, ClipChoice, HeatRequest
 from evaluation.inference.options import add_network_options, add_option, add_reading_options
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
+from utils.arguments import named_path
 from utils.errors import InputError
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
@@ -33,7 +34,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     add_network_options(parser, LANGUAGES)
     clip = parser.add_mutually_exclusive_group(required=True)
-    add_option(clip, "video_path", type=Path, metavar="PATH", help="video, or folder of a clip's images")
+    add_option(clip, "video_path", type=named_path, metavar="PATH", help="video, or folder of a clip's images")
     add_option(clip, "dataset", metavar="NAME", help="a prepared corpus, instead of a video")
     add_option(parser, "split", choices=SPLITS, help=f"the corpus's split ({ClipChoice.split})")
     add_option(
@@ -55,7 +56,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_option(
         parser,
         "out",
-        type=Path,
+        type=named_path,
         default=Path("work_dir/heat"),
         metavar="DIR",
         help="the folder to write to (%(default)s)",

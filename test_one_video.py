@@ -7,7 +7,6 @@ python test_one_video.py --model_path best.pt --video_path clips/ --save "out/{n
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from dataset.video import list_clips
 from evaluation.inference.formats import FORMATS
@@ -15,7 +14,7 @@ from evaluation.inference.options import add_network_options, add_option, add_re
 from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
-from utils.arguments import MOST_NUMBER, whole_number
+from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
@@ -30,7 +29,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add_option(
         parser,
         "video_path",
-        type=Path,
+        type=named_path,
         required=True,
         metavar="PATH",
         help="video, folder of images, or folder of such clips",

@@ -27,6 +27,7 @@ from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
 from evaluation.inference.options import add_option
 from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
+from utils.arguments import named_path
 from utils.errors import InputError
 from utils.files import atomic_path, check_can_be_written, real_path
 from utils.output import run_command
@@ -233,12 +234,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = partial(add_option, parser)
-    add("model_path", type=Path, required=True, metavar="FILE", help="checkpoint")
+    add("model_path", type=named_path, required=True, metavar="FILE", help="checkpoint")
     add("format", choices=list(FORMATS), required=True, help="what to write")
-    add("out", type=Path, metavar="FILE", help="where to (default: beside the checkpoint)")
+    add("out", type=named_path, metavar="FILE", help="where to (default: beside the checkpoint)")
     add("device", default="cpu", help="where to trace and compare; PyTorch's formats then run there (%(default)s)")
     add("config", metavar="FILE", help="configuration, for a checkpoint that holds none")
-    add("dict", type=Path, metavar="FILE", help="gloss dictionary, for a checkpoint that holds none")
+    add("dict", type=named_path, metavar="FILE", help="gloss dictionary, for a checkpoint that holds none")
     return parser.parse_args(arguments)
 
 

@@ -18,7 +18,7 @@ from types import FrameType
 
 from engine.interruption import SIGNALS, Interrupted
 from engine.run_lock import RunLock
-from utils.arguments import MOST_SEED, whole_number
+from utils.arguments import MOST_SEED, named_path, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.output import run_command
@@ -125,7 +125,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--seeds", type=whole_number(0, MOST_SEED), nargs="+", required=True, metavar="N", help="random seeds"
     )
-    parser.add_argument("--work-dir", "--work_dir", type=Path, default=Path("work_dir/seeds"), metavar="DIR",
+    parser.add_argument("--work-dir", "--work_dir", type=named_path, default=Path("work_dir/seeds"), metavar="DIR",
                         help="folder of all runs (%(default)s)")  # fmt: skip
     parser.add_argument("--take-over", "--take_over", action="store_true",
                         help="take the folders although another program seems to write to them")  # fmt: skip

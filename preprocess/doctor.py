@@ -20,7 +20,7 @@ from preprocess.examination.frame_checks import ClipStates
 from preprocess.finished_clips import read_marker
 from preprocess.next_command import format_training_command
 from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
-from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
+from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, whole_number
 from utils.output import run_command
 from utils.text import plural, quote_path, show_text
 from utils.workers import available_cores
@@ -191,8 +191,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "would fail, otherwise 0."
     )
     parser.add_argument("--dataset", required=True, choices=tuple(CORPORA), help="the corpus")
-    parser.add_argument("--dataset-root", type=Path, help="its folder (default: dataset/NAME in the repository)")
-    parser.add_argument("--prepared", type=Path, help="where it is prepared (default: preprocess/NAME there)")
+    parser.add_argument("--dataset-root", type=named_path, help="its folder (default: dataset/NAME in the repository)")
+    parser.add_argument("--prepared", type=named_path, help="where it is prepared (default: preprocess/NAME there)")
     parser.add_argument("--full", action="store_true", help="decode every image or video instead of a sample")
     parser.add_argument(
         "--workers",
@@ -202,7 +202,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="processes that decode with --full (default: the number of cores)",
     )
     parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="custom: the table that preparation was or will be given"
+        "--labels", type=named_path, metavar="CSV", help="custom: the table that preparation was or will be given"
     )
     parser.add_argument(
         "--seed",

@@ -22,6 +22,7 @@ from evaluation.ctm import FormatError, check_gloss, fold_case
 from preprocess.corpora.corpus import PreparationError
 from preprocess.corpora.custom import format_mistakes, list_tables
 from preprocess.elan_file import ElanFile, Sentence, read_elan_file
+from utils.arguments import named_path
 from utils.errors import InputError
 from utils.files import NUMBERED, atomic_path, set_aside, write_text
 from utils.output import run_command
@@ -58,7 +59,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m preprocess.from_elan",
         description="Cut the annotations of ELAN's files into clips, and write the table of a corpus of your own.",
     )
-    parser.add_argument("source", type=Path, metavar="FOLDER", help="the folder of .eaf files, or one of them")
+    parser.add_argument("source", type=named_path, metavar="FOLDER", help="the folder of .eaf files, or one of them")
     parser.add_argument(
         "--tier", nargs="+", required=True, metavar="NAME", help="the tier whose annotations become clips (or several)"
     )
@@ -70,10 +71,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="the tier of the glosses, one gloss an annotation (or several, as one a hand); without it, the "
         "annotations of --tier hold the glosses, between spaces",
     )
-    parser.add_argument("--videos", type=Path, metavar="FOLDER", help="where the videos are, if not where ELAN links")
+    parser.add_argument(
+        "--videos", type=named_path, metavar="FOLDER", help="where the videos are, if not where ELAN links"
+    )
     parser.add_argument("--signer", metavar="NAME", help="who signs (default: the tier's participant, else the file)")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="FILE.csv", help=f"the table; clips go to {CLIPS}/ beside it"
+        "--out", type=named_path, required=True, metavar="FILE.csv", help=f"the table; clips go to {CLIPS}/ beside it"
     )
     return parser.parse_args(arguments)
 

@@ -25,7 +25,7 @@ from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output
 from preprocess.prepare import remove_earlier_files, write_references
 from preprocess.summary import format_corpus_summary
-from utils.arguments import LARGEST_SIDE, whole_number
+from utils.arguments import LARGEST_SIDE, named_path, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.text import plural, quote_value, shorten
@@ -167,11 +167,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description="Convert gloss_dict.npy and *_info.npy of earlier systems.")
     parser.add_argument("--dataset", required=True, help="the name of the corpus")
-    parser.add_argument("--legacy", type=Path, required=True, metavar="DIR", help="the folder of the .npy files")
+    parser.add_argument("--legacy", type=named_path, required=True, metavar="DIR", help="the folder of the .npy files")
     parser.add_argument(
-        "--prefix-root", type=Path, metavar="DIR", help="the folder of the corpus (default: what the files state)"
+        "--prefix-root", type=named_path, metavar="DIR", help="the folder of the corpus (default: what the files state)"
     )
-    parser.add_argument("--output", type=Path, metavar="DIR", help="where to write (default: preprocess/NAME)")
+    parser.add_argument("--output", type=named_path, metavar="DIR", help="where to write (default: preprocess/NAME)")
     parser.add_argument(
         "--frame-size",
         type=whole_number(1, LARGEST_SIDE),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataset.frame_rate import FASTEST
 from preprocess.corpora.registry import CORPORA
-from utils.arguments import LARGEST_SIDE, MOST_SEED, MOST_WORKERS, whole_number
+from utils.arguments import LARGEST_SIDE, MOST_SEED, MOST_WORKERS, named_path, whole_number
 from utils.workers import available_cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -23,8 +23,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         description="Prepare a corpus: gloss dictionary, reference transcripts, resized frames and manifests.",
     )
     parser.add_argument("--dataset", required=True, choices=tuple(CORPORA), help="the corpus; custom is your own")
-    parser.add_argument("--dataset-root", type=Path, help="its folder (default: dataset/NAME in the repository)")
-    parser.add_argument("--output", type=Path, help="where to write (default: preprocess/NAME in the repository)")
+    parser.add_argument("--dataset-root", type=named_path, help="its folder (default: dataset/NAME in the repository)")
+    parser.add_argument("--output", type=named_path, help="where to write (default: preprocess/NAME in the repository)")
     parser.add_argument(
         "-p",
         "--process-image",
@@ -55,7 +55,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="the frames a second of clips that are images, which do not say it (default: the corpus's, if known)",
     )
     parser.add_argument("--pack", choices=("lmdb",), help="also pack the resized frames: one file a split")
-    parser.add_argument("--labels", type=Path, metavar="CSV", help="custom: the table, if DIR does not hold just one")
+    parser.add_argument(
+        "--labels", type=named_path, metavar="CSV", help="custom: the table, if DIR does not hold just one"
+    )
     parser.add_argument(
         "--seed", type=whole_number(0, MOST_SEED), help="custom: draws the split if the table gives none (default: 0)"
     )

@@ -22,6 +22,7 @@ from dataset.manifest import SPLITS, Clip, Manifest, available_splits
 from dataset.pack_index import INDEX, VERSION, PackedClip, clip_key, data_key, seal
 from dataset.packed import Pack, pack_path
 from preprocess.corpora.corpus import PreparationError
+from utils.arguments import named_path
 from utils.errors import InputError
 from utils.files import atomic_path
 from utils.output import run_command
@@ -196,7 +197,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Pack the frames of a prepared corpus: one LMDB file a split, frames/<split>.lmdb."
     )
-    parser.add_argument("--prepared", type=Path, required=True, help="what preprocess.prepare wrote")
+    parser.add_argument("--prepared", type=named_path, required=True, help="what preprocess.prepare wrote")
     return parser.parse_args(argv)
 
 

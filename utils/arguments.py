@@ -1,9 +1,10 @@
-"""Numbers on command lines: what they must be, and one message where they are something else."""
+"""Numbers and paths on command lines: what they must be, and one message where they are something else."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from utils.text import quote_value
 
@@ -30,3 +31,13 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def named_path(text: str) -> Path:
+    """The type of an option that is a path, for `ArgumentParser.add_argument`.
+
+    An empty text, which a variable of the shell that is not set leaves, would name the folder that one is in.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("must name a file or a folder, and is empty")
+    return Path(text)

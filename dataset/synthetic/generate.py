@@ -24,7 +24,7 @@ from dataset.synthetic.lexicon import MAX_GLOSSES, MIN_GLOSSES, take_signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_conditions
-from utils.arguments import MOST_SEED, MOST_WORKERS, whole_number
+from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.progress import show_progress
@@ -175,7 +175,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line of the generator."""
     parser = argparse.ArgumentParser(prog="python -m dataset.synthetic", description="Write the built-in corpus.")
     parser.add_argument("--layout", choices=tuple(LAYOUTS), default="phoenix2014", help="whose tree to write")
-    parser.add_argument("--out", type=Path, required=True, help="a new or empty folder; it plays the corpus' root")
+    parser.add_argument(
+        "--out", type=named_path, required=True, help="a new or empty folder; it plays the corpus' root"
+    )
     signs, count = whole_number(MIN_GLOSSES, MAX_GLOSSES), whole_number(0, MOST_SENTENCES)
     workers, seed = whole_number(1, MOST_WORKERS), whole_number(0, MOST_SEED)
     for number, name in enumerate(NUMBERS):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from dataset.crop import CROPS
 from evaluation.inference.reading import Reading
+from utils.arguments import named_path
 
 
 def add_option(parser: argparse._ActionsContainer, name: str, **settings: Any) -> None:
@@ -30,7 +30,7 @@ def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str
         parser: the parser.
         languages: the choices of --language.
     """
-    add_option(parser, "model_path", type=Path, required=True, metavar="FILE", help="the network's checkpoint")
+    add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help="the network's checkpoint")
     add_option(parser, "device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
     add_option(
         parser,
@@ -38,7 +38,9 @@ def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str
         choices=list(languages),
         help="whose network it is, if the checkpoint does not say so; published ones do not",
     )
-    add_option(parser, "dict", type=Path, metavar="FILE", help="the glosses, if the checkpoint does not hold them")
+    add_option(
+        parser, "dict", type=named_path, metavar="FILE", help="the glosses, if the checkpoint does not hold them"
+    )
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
 import argparse
+from pathlib import Path
 
 import pytest
 
-from utils.arguments import whole_number
+from utils.arguments import named_path, whole_number
 
 
 @pytest.mark.parametrize(("text", "value"), [("1", 1), ("007", 7), ("50", 50)])
@@ -22,3 +23,9 @@ def test_what_is_no_whole_number_in_the_range(text):
     with pytest.raises(argparse.ArgumentTypeError, match=r"must be a whole number from 1 to 50, not") as error:
         whole_number(1, 50)(text)
     assert len(str(error.value)) < 200
+
+
+def test_a_path_is_taken_as_it_is_and_must_not_be_empty():
+    assert named_path("a b/c.mp4") == Path("a b/c.mp4")
+    with pytest.raises(argparse.ArgumentTypeError, match="is empty"):
+        named_path("")
