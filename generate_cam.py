@@ -50,6 +50,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="where the corpus is, if not where the checkpoint's own configuration says",
     )
     add_reading_options(parser)
+    add_option(
+        parser,
+        "sample",
+        action="store_true",
+        help="take N evenly spaced frames of longer clips, as the papers' code does, instead of overlapping windows",
+    )
     add_option(parser, "layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")
     add_option(parser, "target", default=HeatRequest.target, help="hypothesis, reference or gloss:NAME (%(default)s)")
     add_option(parser, "method", default=HeatRequest.method, help=f"{', '.join(METHODS)} (%(default)s)")
@@ -73,7 +79,7 @@ def main(args: argparse.Namespace) -> None:
     """Draw what the command line asks for; exits with one message where that is impossible."""
     try:
         request = HeatRequest(args.layer, args.target, args.method)
-        reading = Reading(args.max_frames_num, windows=False, rate=args.fps, crop=args.crop)
+        reading = Reading(args.max_frames_num, windows=not args.sample, rate=args.fps, crop=args.crop)
         choice = ClipChoice(
             args.video_path, args.dataset or "", args.split, args.select_id, args.config, args.allow_truncated
         )

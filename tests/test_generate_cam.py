@@ -12,6 +12,12 @@ import generate_cam
 from dataset.frames import list_frame_files, read_image
 from dataset.manifest import Manifest
 from dataset.video import open_video
+from evaluation.heat import windows as windows_module
+from evaluation.heat.request import HeatRequest
+from evaluation.heat.windows import compute_window
+from evaluation.inference.reading import Reading, ReadingError
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.windows import plan_windows
 from tests.helpers.commands import run_python
 from tests.helpers.videos import make_video
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -74,7 +80,7 @@ def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):
     folder = next((corpus / "phoenix-2014-multisigner/features/fullFrame-210x260px/dev").glob("*/1"))
     movie = make_video(tmp_path / "movie.mp4", map(read_image, list_frame_files(folder)))
     for source in (folder, movie):
-        printed = call("--video_path", source, "--method", "gradcam++", "--max-frames-num", "12")
+        printed = call("--video_path", source, "--method", "gradcam++", "--sample", "--max-frames-num", "12")
         assert "12 are read, evenly spaced" in printed
         assert frames_of(tmp_path / "out/frames")[0].shape == (480, 388, 3)
         assert len(frames_of(tmp_path / "out/frames")) == 12
@@ -181,3 +187,40 @@ def test_want_of_memory_is_a_message(refused, dev, monkeypatch):
 
     monkeypatch.setattr("evaluation.heat.generate.compute_heat_map", full)
     assert "take a later layer or fewer frames" in refused("--dataset", "phoenix2014", "--select_id", dev.clips[0].id)
+
+
+def test_a_long_clip_is_drawn_window_by_window(call, refused, dev, prepared, tmp_path, random_checkpoint, monkeypatch):
+    images = [read_image(path) for clip in dev.clips for path in list_frame_files(dev.clip_folder(clip))]
+    images = (images * 2)[:112]
+    folder = tmp_path / "long"
+    folder.mkdir()
+    for number, image in enumerate(images):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), image[..., ::-1])
+    spans = plan_windows(112, 48, 4)
+    assert spans == [(0, 48), (32, 80), (64, 112)]
+    recogniser = Recogniser.from_checkpoint(random_checkpoint, "cpu")
+    request = HeatRequest("stf2")
+    windows = [compute_window(recogniser, np.stack(images[a:b]), request, "w") for a, b in spans]
+    assert any(window is not None and window.heat.any() for window in windows)
+    given, drawn = [], []
+    recognise, lay = windows_module.compute_window, windows_module.lay_heat_over
+    monkeypatch.setattr(windows_module, "compute_window", lambda *a: given.append(len(a[1])) or recognise(*a))
+    monkeypatch.setattr(windows_module, "lay_heat_over", lambda p, h, r: drawn.append(h) or lay(p, h, r))
+    printed = call("--video_path", folder, "--max_frames_num", "48", "--layer", "stf2")
+    assert given == [48, 48, 48]
+    assert "3 overlapping windows of 48 frames" in printed
+    assert len(drawn) == len(frames_of(tmp_path / "out/frames")) == 112
+    assert open_video(tmp_path / "out/heat.mp4", 25).num_frames == 112
+    for number, heat in enumerate(drawn):
+        window = 0 if number < 40 else 1 if number < 72 else 2
+        expected = windows[window]
+        np.testing.assert_allclose(heat, 0 if expected is None else expected.heat[number - spans[window][0]], atol=1e-4)
+    monkeypatch.setattr(windows_module, "compute_window", lambda *_: None)
+    assert "3 of 3 windows did not read the target" in call("--video_path", folder, "--max_frames_num", "48")
+
+
+def test_a_reference_needs_the_whole_clip():
+    with pytest.raises(ReadingError, match="100 frames, more than 48: raise --max_frames_num"):
+        windows_module.draw_windows(
+            None, None, range(100), Reading(48), HeatRequest(target="reference"), "clip", Path("nowhere")
+        )

@@ -12,8 +12,7 @@ import numpy as np
 from dataset.write_video import HIGHEST_RATE, write_video
 from evaluation.ctm import CtmWord
 from evaluation.heat.contact_sheet import ContactSheet, Pictures
-from evaluation.heat.heat_map import HeatMap
-from evaluation.heat.shown_clip import Region, ShownClip
+from evaluation.heat.shown_clip import HeatMap, Region, ShownClip
 from evaluation.inference.overlay import BACKGROUND, NARROWEST, Band
 from utils.files import atomic_path
 from utils.fonts import Font, find_font
@@ -78,17 +77,35 @@ def save_pictures(clip: ShownClip, heat_map: HeatMap, folder: Path) -> list[str]
         OSError: a file cannot be written.
     """
     title = list_title_lines(clip, heat_map)
-    font = find_font("".join((*title, *(gloss for gloss, _ in heat_map.glosses), heat_map.title)))
     images = HeatedPictures(clip, heat_map)
     for number, image in enumerate(images):
         save_image(image, folder / FRAMES / FRAME_NAME.format(number))
+    return save_sheet_and_video(images, title, heat_map, clip.rate, folder)
+
+
+def save_sheet_and_video(
+    images: Pictures, title: list[str], heat_map: HeatMap, rate: float, folder: Path
+) -> list[str]:  # fmt: skip
+    """Write the contact sheet and the video of frames that are saved, and remove what a longer clip left behind.
+
+    Args:
+        images: the T pictures (H, W, 3) uint8 RGB under their heat.
+        title: the lines at the top of the sheet.
+        heat_map: its glosses and its title are drawn.
+        rate: pictures a second.
+        folder: the folder to write to.
+
+    Returns:
+        as `save_pictures`.
+    """
+    font = find_font("".join((*title, *(gloss for gloss, _ in heat_map.glosses), heat_map.title)))
     number = len(images)
     while (left_over := folder / FRAMES / FRAME_NAME.format(number)).is_file():
         left_over.unlink()
         number += 1
-    sheet = ContactSheet(title, heat_map.glosses, (COLOURS, heat_map.title), clip.rate, font)
+    sheet = ContactSheet(title, heat_map.glosses, (COLOURS, heat_map.title), rate, font)
     save_image(sheet.draw(images), folder / SHEET)
-    save_video(images, clip.rate, heat_map, font, folder / VIDEO)
+    save_video(images, rate, heat_map, font, folder / VIDEO)
     lines = [f"saved {folder / FRAMES} ({plural(len(images), 'frame')})"]
     lines += [f"saved {folder / SHEET}", f"saved {folder / VIDEO}"]
     if not heat_map.heat.any():

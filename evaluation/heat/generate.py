@@ -11,6 +11,7 @@ from evaluation.heat.draw import FRAMES, SHEET, VIDEO, save_pictures
 from evaluation.heat.heat_map import compute_heat_map
 from evaluation.heat.load_clip import find_corpus_clip, load_shown_clip
 from evaluation.heat.request import ClipChoice, HeatRequest
+from evaluation.heat.windows import draw_windows
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.errors import is_out_of_memory
@@ -59,7 +60,10 @@ def generate_heat_map(
     video = chosen.video
     check_clip_is_kept(video, folder)
     check_can_be_written(folder / SHEET)
+    sampling = reading.sample_frames(video.times)
     try:
+        if reading.windows and len(sampling) > reading.max_frames:
+            return draw_windows(chosen.recogniser, video, sampling, reading, request, chosen.name, folder)
         clip = load_shown_clip(chosen.recogniser, video, reading, chosen.name, chosen.signed)
         heat_map = compute_heat_map(chosen.recogniser, clip, request)
     except Exception as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -12,30 +11,12 @@ from dataset.vocabulary import Vocabulary
 from evaluation.ctc.forced_alignment import StepSpan, force_align
 from evaluation.heat.gradcam import LayerTrace, trace_layer
 from evaluation.heat.request import REFERENCE, HeatRequest, suggest_names
-from evaluation.heat.shown_clip import ShownClip
+from evaluation.heat.shown_clip import HeatMap, ShownClip
 from evaluation.inference.reading import ReadingError
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 
 BRIGHTEST = 99.5
 """Percentile of the heat above zero that is shown as hot: a few outstanding places must not make all else cold."""
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """What the network saw in a clip of T frames.
-
-    Attributes:
-        heat: (T, h, w) from 0, cold, to 1, each gloss on one scale over the whole clip: frames without evidence for
-            their gloss are cold.
-        glosses: each gloss with the frames (first, last + 1) in which it is signed, in order.
-        recognised: the glosses that the network read.
-        title: whose heat it is, in a few words.
-    """
-
-    heat: np.ndarray
-    glosses: tuple[tuple[str, StepSpan], ...]
-    recognised: tuple[str, ...]
-    title: str
 
 
 def compute_heat_map(recogniser: Recogniser, clip: ShownClip, request: HeatRequest) -> HeatMap:

@@ -32,7 +32,7 @@ def load_shown_clip(
     Args:
         recogniser: the recogniser that will read them.
         video: the clip's video.
-        reading: how the frames are taken, but never in windows: the heat of a gloss is that of the whole clip.
+        reading: how the frames are taken; longer clips are thinned out, see `evaluation.heat.windows` for windows.
         name: the clip's name.
         signed: the glosses that were signed, if they are known.
 

@@ -1,4 +1,4 @@
-"""The clip that a heat map is drawn over: what the network sees of it, and what a person does."""
+"""What is drawn: the clip, as the network and as a person see it, and its heat."""
 
 from __future__ import annotations
 
@@ -34,6 +34,24 @@ class ShownClip:
     rate: float
     signed: tuple[str, ...] | None
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """What the network saw in a clip of T frames.
+
+    Attributes:
+        heat: (T, h, w) from 0, cold, to 1, each gloss on one scale over the whole clip: frames without evidence for
+            their gloss are cold.
+        glosses: each gloss with the frames (first, last + 1) in which it is signed, in order.
+        recognised: the glosses that the network read.
+        title: whose heat it is, in a few words.
+    """
+
+    heat: np.ndarray
+    glosses: tuple[tuple[str, tuple[int, int]], ...]
+    recognised: tuple[str, ...]
+    title: str
 
 
 def resize_for_viewing(frame: np.ndarray) -> np.ndarray:

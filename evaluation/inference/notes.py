@@ -62,7 +62,7 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
     elif sampled > reading.max_frames:
         notes.append(
             f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
-            f"looks {sampled / reading.max_frames:.2g} times as fast; without --sample test_one_video.py reads all"
+            f"looks {sampled / reading.max_frames:.2g} times as fast; without --sample all are read"
         )
     return notes
 

@@ -13,10 +13,10 @@ from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.heat.contact_sheet import ACCENT, BAND, GAP, MARGIN, ContactSheet
 from evaluation.heat.draw import COLOURS, UNSEEN, lay_heat_over, save_pictures
-from evaluation.heat.heat_map import HeatMap, combine_heat, compute_heat_map, locate_gloss, scale_heat
+from evaluation.heat.heat_map import combine_heat, compute_heat_map, locate_gloss, scale_heat
 from evaluation.heat.load_clip import find_seen_region, load_shown_clip
 from evaluation.heat.request import HeatRequest
-from evaluation.heat.shown_clip import ShownClip
+from evaluation.heat.shown_clip import HeatMap, ShownClip
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from utils.fonts import find_font
