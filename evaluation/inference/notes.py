@@ -58,7 +58,7 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
             f"the {trained:g} of the training; --fps {trained:g} {remedy}"
         )
     if windows > 1:
-        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames, stitched")
+        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames")
     elif sampled > reading.max_frames:
         notes.append(
             f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "
