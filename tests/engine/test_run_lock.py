@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -114,7 +115,7 @@ def test_elsewhere_ten_minutes_without_a_sign_of_life_free_it(folder, monkeypatc
 @needs_proc
 def test_without_flock_a_process_of_this_machine_is_asked_for(folder, monkeypatch):
     monkeypatch.setattr(run_lock, "fcntl", None)
-    dead = subprocess.Popen(["true"])
+    dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     leave(folder)
     with pytest.raises(InputError, match="in use"):

@@ -41,7 +41,7 @@ def evaluated(monkeypatch, tmp_path, asked):
         asked.append((given, named))
         return model
 
-    def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label):
+    def entries(_model, _loader, _decoder, _vocabulary, frame_seconds, _label, _measures):
         assert frame_seconds == pytest.approx(3 / 25)
         spelt = [
             CtmEntry(name, tuple(CtmWord(gloss, 0.1 * i, 0.1, 0.5) for i, gloss in enumerate(glosses)))
