@@ -81,11 +81,7 @@ def resume_training(
         state = replace(state, step=step_number, progress=EpochProgress(), best_wer=inf, best_epoch=0)
         carry_over_optimizer_state(step.optimizer, step.scheduler, content["optimizer_state_dict"], step_number)
     else:
-        if state.progress.steps > steps_per_epoch:
-            done = f"{state.progress.steps} of {steps_per_epoch} steps"
-            raise CheckpointError(
-                f"{path} cannot be resumed: {done} of the epoch under way are done, says its train_state"
-            )
+        check_progress(state, content, steps_per_epoch, step, path)
         restore_optimizer_state(step.optimizer, step.scheduler, content["optimizer_state_dict"], state.step, path)
     restore_scaler(step.scaler, content, path)
     restore_generators(content, step.device, path)

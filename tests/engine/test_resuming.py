@@ -226,6 +226,19 @@ def test_a_damaged_checkpoint_is_told_from_a_good_one_and_others_are_named(whole
             load_resumable(damaged, glosses)
 
 
+def test_a_state_that_no_training_can_have_is_refused(whole, prepared, tmp_path):
+    content = load_checkpoint(whole / "last.pt")
+    optimizer, state = content["optimizer_state_dict"], content["train_state"]
+    odd = {
+        "its optimiser has no averages after": {"optimizer_state_dict": optimizer | {"state": {}}},
+        "1000 steps of an epoch of": {"train_state": state | {"progress": state["progress"] | {"steps": 1000}}},
+    }
+    for words, change in odd.items():
+        save_checkpoint(tmp_path / "odd.pt", content | change)
+        with pytest.raises(CheckpointError, match=rf"odd\.pt cannot be resumed.*{words}"):
+            run(tiny_config(prepared, tmp_path / "run", load_checkpoints=str(tmp_path / "odd.pt")))
+
+
 def test_a_full_disk_leaves_every_checkpoint_whole(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save({"a": 1}, ["best.pt", "last.pt"])
