@@ -7,7 +7,7 @@ from typing import Any
 
 from config.keys import list_keys
 from utils.errors import InputError
-from utils.text import did_you_mean, list_mistakes, quote_value, shorten_text
+from utils.text import did_you_mean, list_first, quote_value, shorten_text
 
 MOST_NAMED = 10
 
@@ -28,7 +28,7 @@ def describe_mistakes(mistakes: Sequence[str], details: Sequence[Mapping[str, An
     named = [*mistakes, *map(describe_validation_error, details[: max(0, MOST_NAMED - len(mistakes))])]
     count = len(mistakes) + len(details)
     head = f"{count:,} {'mistake' if count == 1 else 'mistakes'} in the configuration{where}:"
-    return ConfigError("\n  ".join([head, *list_mistakes(named, count, MOST_NAMED)]))
+    return ConfigError("\n  ".join([head, *list_first(named, MOST_NAMED, count)]))
 
 
 def describe_validation_error(detail: Mapping[str, Any]) -> str:

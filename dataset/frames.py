@@ -17,9 +17,6 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg"})
 OTHER_SUFFIXES = frozenset({".webp", ".bmp", ".tif", ".tiff", ".gif", ".jp2", ".avif", ".heic", ".ppm", ".exr", ".dng"})
 """Images that are not read, but named where a folder holds no other."""
 
-IMAGE_ENDS = (PNG_END, JPEG_END) = (b"IEND\xaeB`\x82", b"\xff\xd9")
-"""The last bytes of a complete PNG (its last chunk with its checksum) and of a complete JPEG (its end marker)."""
-
 
 def list_frame_files(folder: str | Path) -> list[Path]:
     """List the images of `folder` in the order of the numbers in their names (`2.png` before `10.png`).

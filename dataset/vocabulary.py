@@ -11,7 +11,7 @@ from dataset.manifest import ManifestError
 from utils.errors import InputError, ParseError
 from utils.files import read_text, write_text
 from utils.plain_json import read_json
-from utils.text import list_mistakes, quote_path
+from utils.text import list_first, quote_path
 from utils.unicode import to_nfc
 
 BLANK_ID = 0
@@ -81,7 +81,7 @@ class Vocabulary:
         glosses = list(map(to_nfc, glosses))
         unknown = [gloss for gloss in dict.fromkeys(glosses) if gloss not in self._ids]
         if unknown:
-            named = ", ".join(list_mistakes(unknown, len(unknown)))
+            named = ", ".join(list_first(unknown))
             raise VocabularyError(
                 f"not among the {len(self)} glosses of {self.source}: {named}. Labels and dictionary must "
                 "come from one preparation: run `python -m preprocess.prepare` again for this corpus, or name the "
@@ -98,7 +98,7 @@ class Vocabulary:
         ids = [int(number) for number in ids]
         wrong = [number for number in ids if not BLANK_ID < number <= len(self)]
         if wrong:
-            named = ", ".join(list_mistakes(list(map(str, wrong)), len(wrong)))
+            named = ", ".join(list_first(list(map(str, wrong))))
             raise VocabularyError(
                 f"ids without a gloss in {self.source}: [{named}]; its glosses have ids 1 to {len(self)} and "
                 f"{BLANK_ID} is the blank. The network and the dictionary must come from one training"
@@ -178,7 +178,4 @@ def _check_glosses(glosses: Sequence[str], source: str) -> None:
             problems.append(f"line {line}: {gloss!r} is already on line {first_line[gloss]}")
         first_line.setdefault(gloss, line)
     if problems:
-        more = ""
-        if len(problems) > 10:
-            more = f" and {len(problems) - 10} more"
-        raise VocabularyError(f"{source} is no dictionary of one gloss a line: {'; '.join(problems[:10])}{more}")
+        raise VocabularyError(f"{source} is no dictionary of one gloss a line: {'; '.join(list_first(problems))}")

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from config.keys import merge_sections
-from config.load import BASELINE, ConfigError, load_config, nest_overrides, parse_stored_config, to_dict
+from config.load import BASELINE, load_config, nest_overrides, parse_stored_config, to_dict
+from config.mistakes import describe_mistakes
 from config.older_keys import drop_ignored_keys, rename_keys
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
@@ -77,7 +78,7 @@ def _read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     notes: list[str] = []
     typed, ignored = drop_ignored_keys(rename_keys(nest_overrides(overrides, mistakes), notes, mistakes))
     if mistakes:
-        raise ConfigError("\n  ".join(["mistakes on the command line:", *mistakes]))
+        raise describe_mistakes(mistakes, [], " on the command line")
     return typed, notes + ignored
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset.frames import IMAGE_ENDS, FrameError, list_frame_files, read_image
+from dataset.frames import FrameError, list_frame_files, read_image
 from dataset.video import VIDEO_SUFFIXES, open_video
 from utils.files import write_json
 from utils.plain_json import read_json
@@ -16,6 +16,9 @@ from utils.plain_json import read_json
 MARKER = ".source.json"
 """The file beside the frames of a clip that says what they were made from, and how many they are. Without it, frames of
 the same names and number that took the place of the old ones in the corpus would go unnoticed."""
+
+IMAGE_ENDS = (b"IEND\xaeB`\x82", b"\xff\xd9")
+"""The last bytes of a complete PNG (its last chunk with its checksum) and of a complete JPEG (its end marker)."""
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from preprocess.finished_clips import (
     name_frame,
 )
 from utils.progress import show_progress
+from utils.text import list_first
 from utils.workers import map_in_workers
 
 JPEG_QUALITY = 95  # OpenCV's default, stated so that another version of it can't change what is written
-MOST_PROBLEMS = 10
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -158,10 +158,8 @@ def _work_on_clips(
     outcomes = list(show_progress(map_clips(work, clips, workers), len(clips), title, "clip"))
     problems = [outcome.problem for outcome in outcomes if outcome.problem]
     if problems:
-        lines = [f"{len(problems)} of {len(clips)} clips have no readable frames:", *problems[:MOST_PROBLEMS]]
-        if len(problems) > MOST_PROBLEMS:
-            lines.append(f"and {len(problems) - MOST_PROBLEMS} more")
-        raise PreparationError("\n    ".join(lines))
+        head = f"{len(problems)} of {len(clips)} clips have no readable frames:"
+        raise PreparationError("\n    ".join([head, *list_first(problems)]))
     return outcomes
 
 

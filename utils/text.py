@@ -45,9 +45,16 @@ def shorten(names: Iterable[str], most: int = 5) -> str:
     return ", ".join([*listed[:most], *rest])
 
 
-def list_mistakes(mistakes: Sequence[str], count: int, most: int = 10) -> list[str]:
-    """The first `most` of `count` mistakes, and a last line that says how many more there are."""
-    return [*mistakes[:most], *([f"and {count - most:,} more"] if count > most else [])]
+def list_first(texts: Sequence[str], most: int = 10, count: int | None = None) -> list[str]:
+    """The first `most` of the texts, and a last one that says how many more there are.
+
+    Args:
+        texts: mistakes or other things to name.
+        most: the number of those that are named.
+        count: the number of all, if `texts` does not hold them all.
+    """
+    more = (len(texts) if count is None else count) - most
+    return [*texts[:most], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 def shorten_text(text: str, most: int = 80) -> str:

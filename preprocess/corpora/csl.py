@@ -17,7 +17,7 @@ from preprocess.corpora.corpus import (
     make_recording,
     read_lines,
 )
-from utils.text import list_mistakes
+from utils.text import list_first
 from utils.unicode import name_unseen, to_nfc
 
 RELEASED_SPLITS = SPLITS[:2]  # It was released without a test split.
@@ -41,7 +41,7 @@ def read_csl(root: Path) -> Corpus:
     used = {gloss for split in splits.values() for recording in split for gloss in recording.glosses}
     lacking = sorted(used - set(map(to_nfc, glosses)))
     if lacking:
-        named = ", ".join(list_mistakes(lacking, len(lacking)))
+        named = ", ".join(list_first(lacking))
         raise PreparationError(f"glosses that {root / 'voc.txt'} lacks: {named}")
     return Corpus(splits, glosses)
 

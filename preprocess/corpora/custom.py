@@ -20,12 +20,11 @@ from preprocess.corpora.corpus import (
     make_recording,
 )
 from preprocess.corpora.custom_split import draw_split
-from utils.text import plural
+from utils.text import list_first, plural
 from utils.unicode import find_on_disk, to_nfc
 
 REQUIRED = ("id", "path", "signer", "glosses")
 HEADER = "id,path,signer,glosses,split"
-MOST_MISTAKES = 10
 DELIMITERS = ",;\t"
 NO_TABLES = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save its table as CSV UTF-8"),
@@ -71,10 +70,7 @@ def read_custom(root: Path, labels: Path | None = None, seed: int = 0) -> Corpus
 
 
 def format_mistakes(mistakes: Sequence[str]) -> str:
-    lines = [f"{plural(len(mistakes), 'mistake')}:", *mistakes[:MOST_MISTAKES]]
-    if len(mistakes) > MOST_MISTAKES:
-        lines.append(f"and {len(mistakes) - MOST_MISTAKES} more")
-    return "\n    ".join(lines)
+    return "\n    ".join([f"{plural(len(mistakes), 'mistake')}:", *list_first(mistakes)])
 
 
 def _locate_table(root: Path) -> Path:

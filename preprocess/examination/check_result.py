@@ -10,6 +10,7 @@ from enum import Enum
 
 from utils.errors import InputError
 from utils.table import format_table
+from utils.text import list_first
 
 MOST_EXAMPLES = 3
 BULLET = "- "
@@ -78,18 +79,12 @@ def combine_problems(check: str, fine: str, problems: Sequence[tuple[Verdict, st
 
 def join_examples(items: Sequence[str]) -> str:
     """Join the first few of `items` in one line, and say how many more there are."""
-    return ", ".join(_take_examples(items))
+    return ", ".join(list_first(items, MOST_EXAMPLES))
 
 
 def list_examples(items: Sequence[str]) -> str:
     """List the first few of `items`, each on a new line, and say how many more there are."""
-    return "".join(f"\n{BULLET}{item}" for item in _take_examples(items))
-
-
-def _take_examples(items: Sequence[str]) -> list[str]:
-    if len(items) <= MOST_EXAMPLES:
-        return [*items]
-    return [*items[:MOST_EXAMPLES], f"and {len(items) - MOST_EXAMPLES} more"]
+    return "".join(f"\n{BULLET}{item}" for item in list_first(items, MOST_EXAMPLES))
 
 
 def format_results(results: Sequence[CheckResult]) -> str:
