@@ -13,12 +13,14 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 import cv2
 
+from utils.environment import ROOT
 from utils.errors import InputError
 
 Item = TypeVar("Item")
@@ -114,9 +116,28 @@ def _begin_fork_server() -> None:
     resource_tracker.ensure_running()  # else the fork server starts it, which unblocks them
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
-        forkserver.ensure_running()
+        with _found_by_new_processes():
+            forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _found_by_new_processes() -> Iterator[None]:
+    """Let Python processes that are started meanwhile import this program, wherever they are started.
+
+    A fork server imports before it is told the path of the main process. Without this it looks in the folder that one
+    is in, and would take a `dataset/` there, which holds a corpus, for ours.
+    """
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *([before] if before else [])])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 def _kill_workers_at_exit() -> None:

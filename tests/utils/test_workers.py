@@ -1,7 +1,11 @@
+import multiprocessing
 import os
+import subprocess
+import sys
 
 import pytest
 
+from utils.environment import ROOT
 from utils.errors import InputError
 from utils.workers import map_in_workers
 
@@ -21,3 +25,22 @@ def test_a_worker_that_dies_is_the_error_of_the_caller():
 def test_errors_of_the_work_stay_what_they_are():
     with pytest.raises(ValueError, match="invalid literal"):
         list(map_in_workers(int, ["1", "x"], 2, KILLED))
+
+
+@pytest.mark.skipif("forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no fork server")
+def test_a_fork_server_imports_the_program_and_not_what_lies_in_the_folder_one_is_in(tmp_path):
+    (tmp_path / "dataset").mkdir()  # as a corpus may be called
+    code = f"""
+import sys
+sys.path[0] = {str(ROOT)!r}
+import importlib
+from utils.workers import make_loader_context
+
+process = make_loader_context("dataset.batch").Process(target=importlib.import_module, args=("dataset.order",))
+process.start()
+process.join()
+sys.exit(process.exitcode)
+"""
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
