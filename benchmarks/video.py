@@ -40,7 +40,7 @@ def write_clip(path: Path, encoder: str, pixels: str, frames: int, width: int, h
         stream = cast(Any, container.add_stream(encoder, rate=Fraction(RATE)))
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = width, height, pixels, 4_000_000
         for number in range(frames):
-            picture = ground.copy()
+            picture = ground.astype(np.uint8)  # a copy
             left = round((width - len(square)) * (0.5 + 0.5 * np.sin(number / 10)))
             picture[height // 3 : height // 3 + len(square), left : left + len(square)] = square
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
