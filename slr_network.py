@@ -1,4 +1,4 @@
-"""MSTFNet: frames in, logits of glosses out."""
+"""The network of MSTFNet and its relatives: frames in, logits of glosses out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from config.schema import ModelArgs
@@ -16,9 +15,11 @@ from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
 from modules.convolution import time_mask
 from modules.folding import fold_norms
-from modules.frame_chunks import compute_clip_features
+from modules.frame_chunks import compute_features
+from modules.input_check import check_input
 from modules.output import SLROutput
 from modules.resnet import ResNet
+from modules.stages import FUSION_AFTER
 from modules.temporal_conv import TemporalConv
 from utils.checkpoint import check_glosses, load_checkpoint, select_weights
 from utils.device import select_dtype
@@ -28,7 +29,7 @@ from utils.temporal import TemporalSpec
 
 
 class SLRModel(nn.Module):
-    """MSTFNet.
+    """MSTFNet, and with other switches VAC, SMKD, TLP and CorrNet (`config/systems` says which).
 
     Args:
         num_classes: V, the glosses and the blank (class 0).
@@ -39,6 +40,10 @@ class SLRModel(nn.Module):
         share_classifier: whether the convolutional and the sequence head have one classifier.
         share_heads: whether the three levels have one alignment attention (PHOENIX2014), or one each.
         mask_padding: whether what a clip yields depends on that clip alone; False is the published behaviour.
+        fusion: what the backbone's frames learn from their neighbours by: "stf", "correlation" or "none".
+        fusion_after: the numbers of the stages that a fusion follows, in increasing order.
+        pooling: the pooling of the temporal chain, "lift" or "max".
+        hfam: whether there is HFAM, whose heads train the backbone's levels.
         width: channels of the backbone's first stage, a multiple of 16; 64 is the published network.
         dropout: the rate of dropout in the BiLSTM and in HFAM.
         frame_chunk: the number of frames that the backbone computes at a time in evaluation; 0: by the frames' size.
@@ -54,6 +59,10 @@ class SLRModel(nn.Module):
         share_classifier: bool = True,
         share_heads: bool = False,
         mask_padding: bool = True,
+        fusion: str = "stf",
+        fusion_after: Sequence[int] = FUSION_AFTER,
+        pooling: str = "lift",
+        hfam: bool = True,
         width: int = 64,
         dropout: float = 0.3,
         frame_chunk: int = 0,
@@ -69,13 +78,13 @@ class SLRModel(nn.Module):
         self.mask_padding = mask_padding
         self.frame_chunk = frame_chunk
         self.autocast = torch.float32  # of the maps of frames in training; weights stay float32
-        self.conv2d = ResNet(backbone, width)
+        self.conv2d = ResNet(backbone, width, fusion, fusion_after)
         conv_classifier = None if share_classifier else build_classifier(hidden_size, num_classes, weight_norm)
-        self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier)
+        self.conv1d = TemporalConv(self.conv2d.out_channels, hidden_size, conv_type, conv_classifier, pooling)
         self.classifier = build_classifier(hidden_size, num_classes, weight_norm)
         self.temporal_model = BiLSTM(hidden_size, hidden_size, dropout)
         # HFAM, by the name that it has in published weights.
-        self.HFEAM = FeatureAlignment(width, hidden_size, conv_type, share_heads, dropout)
+        self.HFEAM = FeatureAlignment(width, hidden_size, conv_type, share_heads, dropout) if hfam else None
 
     def forward(self, video: Tensor, lengths: Tensor, with_scales: bool | None = None) -> SLROutput:
         """Recognise a batch.
@@ -84,33 +93,42 @@ class SLRModel(nn.Module):
             video: (B, T_pad, 3, H, W), uint8 or float in [-1, 1], each clip padded as `TemporalSpec.pad` does; or
                 (B, T_pad, C), what `frame_features` gave for such a video.
             lengths: the number of real frames of each clip, before padding, (B,).
-            with_scales: whether HFAM is computed, which needs frames; by default only in training on frames.
+            with_scales: whether HFAM is computed, which needs frames; by default only in training on frames, where the
+                network has it.
 
         Raises:
-            ValueError: shapes or lengths do not fit.
+            ValueError: shapes or lengths do not fit, or HFAM is asked for and not there.
         """
         lengths = lengths.cpu()
-        padded = self._check(video, lengths)
+        padded = check_input(video, lengths, self.conv2d.out_channels, self.spec)  # (B,)
         mask = self._mask(padded, video)  # (B, T)
-        with_scales = self.training if with_scales is None else with_scales
+        if with_scales and self.HFEAM is None:
+            raise ValueError("with_scales asks for HFAM, which this network does not have")
+        with_scales = self.training and self.HFEAM is not None if with_scales is None else with_scales
         with self._autocast():
             features, levels = self._backbone(video, padded, mask, with_scales)  # (B, C, T)
         features = features.to(self.temporal_dtype)
-        steps = self.conv1d(features, None if mask is None else padded).permute(2, 0, 1)  # (T', B, hidden)
+        steps, lift_norms = self.conv1d(features, None if mask is None else padded)
+        steps = steps.permute(2, 0, 1)  # (T', B, hidden)
         conv_logits = (self.conv1d.fc or self.classifier)(steps)  # (T', B, V)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)  # (T', B, hidden)
         scale_logits = None
-        if levels:
+        if levels and self.HFEAM is not None:
             with self._autocast():
                 scale_logits = self.HFEAM(levels, self.classifier, video.shape[0], mask)
-        return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths)
+        return SLROutput(self.classifier(sequence), conv_logits, scale_logits, out_lengths, lift_norms)
 
     def frame_features(self, video: Tensor, lengths: Tensor) -> Tensor:
         """Compute the backbone's features of each frame, padding included: as `forward` is called -> (B, T_pad, C)."""
-        padded = self._check(video, lengths.cpu())
+        padded = check_input(video, lengths.cpu(), self.conv2d.out_channels, self.spec)  # (B,)
         features, _ = self._backbone(video, padded, self._mask(padded, video), with_levels=False)  # (B, C, T)
         return features.to(self.temporal_dtype).transpose(1, 2)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.conv2d.conv1.weight.device
 
     @property
     def temporal_dtype(self) -> torch.dtype:
@@ -118,7 +136,7 @@ class SLRModel(nn.Module):
         return next(self.temporal_model.parameters()).dtype
 
     def _autocast(self) -> torch.autocast:
-        return torch.autocast(self.conv2d.alpha.device.type, self.autocast, enabled=self.autocast != torch.float32)
+        return torch.autocast(self.device.type, self.autocast, enabled=self.autocast != torch.float32)
 
     def _mask(self, padded: Tensor, video: Tensor) -> Tensor | None:
         """(B, T), zero past each clip's end; None if no clip ends early or padding is not masked."""
@@ -135,44 +153,16 @@ class SLRModel(nn.Module):
             return video.transpose(1, 2), []
         # With gradients or levels all frames are needed at once; else a chunk at a time keeps the memory flat.
         if not (self.training or with_levels or torch.is_grad_enabled()):
-            return self._compute_in_chunks(video, padded if self.mask_padding else None), []
+            own = padded if self.mask_padding else None
+            return compute_features(self.conv2d, video, own, self.normalise, self.frame_chunk), []
         x = self.normalise(video.flatten(0, 1)).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
         features, levels = self.conv2d(x, video.shape[0], mask)
         return features, levels if with_levels else []
 
-    def _compute_in_chunks(self, video: Tensor, padded: Tensor | None) -> Tensor:
-        """Compute features (B, C, T) clip by clip and chunk by chunk; zeros past each clip's end."""
-        batch, total = video.shape[:2]
-        features = []
-        for clip, frames in zip(video, [total] * batch if padded is None else padded.tolist(), strict=True):
-            own = compute_clip_features(self.conv2d, clip[:frames], self.normalise, self.frame_chunk)  # (frames, C)
-            features.append(F.pad(own, (0, 0, 0, total - frames)))
-        return torch.stack(features).transpose(1, 2)
-
     def normalise(self, video: Tensor) -> Tensor:
         """Scale uint8 in [0, 255] to the network's float in [-1, 1]; floats only change their type."""
-        dtype = self.conv2d.alpha.dtype
+        dtype = self.conv2d.conv1.weight.dtype
         return video.to(dtype) / 127.5 - 1 if video.dtype == torch.uint8 else video.to(dtype)
-
-    def _check(self, video: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the padded length of each clip, (B,); raises ValueError where the batch does not fit."""
-        is_features = video.ndim == 3 and video.shape[2] == self.conv2d.out_channels
-        if not is_features and (video.ndim != 5 or video.shape[2] != 3):
-            raise ValueError(
-                f"video is {tuple(video.shape)}; it must be (B, T, 3, H, W), or features (B, T, "
-                f"{self.conv2d.out_channels})"
-            )
-        if not is_features and min(video.shape[3:]) < 64:
-            raise ValueError(f"frames are {video.shape[4]}x{video.shape[3]}; the network needs at least 64x64")
-        if lengths.shape != video.shape[:1]:
-            raise ValueError(f"lengths are {tuple(lengths.shape)} for {video.shape[0]} clips")
-        padded = torch.tensor([self.spec.padded_length(n) for n in lengths.tolist()])
-        if int(padded.max()) > video.shape[1]:
-            raise ValueError(
-                f"the longest clip has {int(lengths.max())} frames and needs {int(padded.max())} with padding; "
-                f"the batch holds {video.shape[1]}"
-            )
-        return padded
 
 
 def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> SLRModel:
@@ -191,7 +181,8 @@ def build_model(args: ModelArgs, num_classes: int, pretrained: bool = True) -> S
         model = SLRModel(
             num_classes, backbone=args.c2d_type, hidden_size=args.hidden_size, conv_type=args.conv_type,
             weight_norm=args.weight_norm, share_classifier=args.share_classifier, share_heads=args.share_heads,
-            mask_padding=args.mask_padding, width=args.width, dropout=args.dropout,
+            mask_padding=args.mask_padding, fusion=args.fusion, fusion_after=args.fusion_after, pooling=args.pooling,
+            hfam=args.hfam, width=args.width, dropout=args.dropout,
         )  # fmt: skip
     if pretrained and args.pretrained != "none":
         load_pretrained(model.conv2d, args.c2d_type, args.pretrained)
@@ -243,7 +234,7 @@ def for_recognition(model: SLRModel, precision: str, *, frame_chunk: int = 0, co
         frame_chunk: as in `SLRModel`.
         compiled: whether the backbone's stages are compiled when they first run.
     """
-    fused = fuse_for_inference(model, select_dtype(precision, model.conv2d.alpha.device))
+    fused = fuse_for_inference(model, select_dtype(precision, model.device))
     fused.frame_chunk = frame_chunk
     if compiled:
         fused.conv2d.compile_stages()

@@ -24,7 +24,7 @@ from dataset.synthetic.signers import SIGNERS, draw_conditions
 from evaluation.ctc.forced_alignment import StepSpan
 from evaluation.heat.gradcam import trace_layer
 from evaluation.heat.heat_map import combine_heat, find_gloss_spans
-from evaluation.heat.request import LAYERS, METHODS
+from evaluation.heat.request import METHODS
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.output import run_command
@@ -141,7 +141,7 @@ def measure_layers(
         by layer and method how good the heat is, and by layer the best share that there can be.
     """
     scores, best = {}, {}
-    for layer in LAYERS:
+    for layer in model.conv2d.layers:
         trace = trace_layer(model, network.make_batch(clip.video), layer)
         best[layer] = measure_best_share(clip.hands, trace.maps.shape[2:])
         for method in METHODS:
@@ -156,7 +156,7 @@ def build_random_models(recogniser: Recogniser, count: int) -> list[SLRModel]:
     for seed in range(count):
         torch.manual_seed(seed)
         model = build_model(recogniser.config.model_args, recogniser.vocabulary.num_classes, pretrained=False)
-        models.append(model.to(recogniser.network.model.conv2d.alpha.device).eval())
+        models.append(model.to(recogniser.network.model.device).eval())
     return models
 
 

@@ -164,7 +164,7 @@ class Reference3d(nn.Module):
         """As `SLRModel.forward`, HFAM always with it; the clips of one length."""
         x = (video.float() / 127.5 - 1).transpose(1, 2)  # (B, 3, T, H, W)
         features, levels = self.conv2d(x)
-        steps = self.conv1d(features).permute(2, 0, 1)  # (T', B, hidden)
+        steps = self.conv1d(features)[0].permute(2, 0, 1)  # (T', B, hidden)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)
         scales = self.HFEAM(levels, self.classifier)

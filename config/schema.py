@@ -1,63 +1,42 @@
 """What can be configured, as frozen records. With config/phoenix2014.yaml their defaults are the published recipe.
 
-`config/baseline.yaml` explains every key to users. Ranges and choices stand in the types, which pydantic checks in
-`config.load`; what a type cannot say, because it concerns two keys, stands in `__post_init__`. Names such as SeqCTC and
-c2d_type are those of earlier systems, whose files are to run as they are.
+`config/baseline.yaml` explains every key to users. Ranges and choices stand in the types (`config.values`), which
+pydantic checks in `config.load`; what a type cannot say, because it concerns two keys, stands in `__post_init__`. Names
+such as SeqCTC and c2d_type are those of earlier systems, whose files are to run as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WrapValidator
+from pydantic import ConfigDict, Field
 
-from utils.arguments import LARGEST_SIDE, MOST_NUMBER, MOST_SEED, MOST_WORKERS
+from config.values import (
+    Chain,
+    Channels,
+    Clips,
+    Count,
+    Epochs,
+    Frames,
+    OptionalText,
+    Pixels,
+    Positive,
+    Rate,
+    Real,
+    Seed,
+    Share,
+    Stage,
+    Text,
+    Weight,
+    Whole,
+    Workers,
+)  # fmt: skip
+from utils.arguments import LARGEST_SIDE
 
 # A misspelt key is an error. Numbers count as text where text is needed: YAML reads `device: 0` as a number.
 STRICT = ConfigDict(extra="forbid", coerce_numbers_to_str=True, allow_inf_nan=False)
 
-
-def refuse_zero_characters(text: str) -> str:
-    """Give a text back unless it holds a character that no path can."""
-    if "\0" in text:
-        raise ValueError(f"{text[:80]!r} holds a character of value zero, which no path can")
-    return text
-
-
-def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
-    """Take names of files as the system gives them: pydantic refuses what Python makes of bytes that are not UTF-8."""
-    is_name = isinstance(value, str) and any("\udc80" <= letter <= "\udcff" for letter in value)
-    return refuse_zero_characters(value) if is_name else check(value)
-
-
-Text = Annotated[str, Field(min_length=1), AfterValidator(refuse_zero_characters), WrapValidator(keep_undecodable)]
-# Files of earlier systems write '' for no value.
-OptionalText = Annotated[Text | None, BeforeValidator(lambda value: None if value == "" else value)]
-
-
-def _refuse_switch(value: Any) -> Any:
-    """true and false are 1 and 0 to Python, and a slip where a number is needed."""
-    if isinstance(value, bool):
-        raise ValueError(f"{str(value).lower()} is no number")
-    return value
-
-
-# The upper ends are far above what anyone needs, and below what no memory holds.
-Whole = Annotated[int, BeforeValidator(_refuse_switch)]
-Real = Annotated[float, BeforeValidator(_refuse_switch)]
-Count = Annotated[Whole, Field(ge=0, le=MOST_NUMBER)]
-Positive = Annotated[Whole, Field(ge=1, le=MOST_NUMBER)]
-Clips = Annotated[Whole, Field(ge=1, le=2**16)]
-Frames = Annotated[Whole, Field(ge=1, le=10_000)]
-Weight = Annotated[Real, Field(ge=0, le=10**6)]
-Share = Annotated[Real, Field(ge=0, le=1)]
-Rate = Annotated[Real, Field(gt=0, le=1000)]
-Pixels = Annotated[Whole, Field(ge=64, le=LARGEST_SIDE)]
-Channels = Annotated[Whole, Field(ge=2, le=8192, multiple_of=2)]
-Epochs = Annotated[tuple[Positive, ...], Field(max_length=1000)]
-Chain = Annotated[Literal[0, 1, 2], BeforeValidator(_refuse_switch)]
 Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 """The names of the rule sets of `evaluation.normalise`."""
 Scorer = Literal["python", "sclite"]
@@ -74,6 +53,8 @@ class LossWeights:
     ConvCTC: Weight = 1.0  # CTC of the convolutional head
     AuxCTC: Weight = 1.0  # CTC of each level of HFAM
     Dist: Weight = 25.0  # distillation: the convolutional head learns from the sequence head
+    Cu: Weight = 0.0  # of lift pooling: its approximation is to be near the odd steps
+    Cp: Weight = 0.0  # of lift pooling: the odd steps are to be predicted well
 
     def __post_init__(self) -> None:
         # Dist alone would let one head imitate another that learns nothing.
@@ -135,6 +116,10 @@ class ModelArgs:
 
     c2d_type: Literal["resnet18", "resnet34"] = "resnet34"  # the backbone
     pretrained: Text = "imagenet"
+    fusion: Literal["none", "correlation", "stf"] = "stf"  # what sees a frame's neighbours in the backbone
+    fusion_after: tuple[Stage, ...] = (2, 3, 4)  # the stages of the backbone that a fusion follows
+    pooling: Literal["lift", "max"] = "lift"  # of the temporal chain
+    hfam: bool = True  # whether there are the three heads of AuxCTC
     width: Annotated[Whole, Field(ge=16, le=512, multiple_of=16)] = 64  # HFAM splits 2 * width channels into 32 groups
     hidden_size: Channels = 1024  # the BiLSTM's two directions share it evenly
     conv_type: Chain = 2  # the temporal chain, as `utils.temporal.TemporalSpec` has it
@@ -143,6 +128,16 @@ class ModelArgs:
     share_heads: bool = True
     mask_padding: bool = True
     dropout: Annotated[Real, Field(ge=0, lt=1)] = 0.3
+
+    def __post_init__(self) -> None:
+        if list(self.fusion_after) != sorted(set(self.fusion_after)):
+            raise ValueError(
+                f"fusion_after is {list(self.fusion_after)}; it names each stage once, in increasing order"
+            )
+        if not self.fusion_after and self.fusion != "none":
+            raise ValueError(
+                f"fusion {self.fusion} needs a stage in fusion_after; a network without it has fusion: none"
+            )
 
 
 @dataclass(frozen=True)
@@ -160,9 +155,9 @@ class Config:
     batch_size: Clips = 2
     accumulate: Clips = 1
     test_batch_size: Clips = 2
-    random_seed: Annotated[Whole, Field(ge=0, le=MOST_SEED)] = 0
+    random_seed: Seed = 0
     device: Text = "auto"
-    num_worker: Annotated[Whole, Field(ge=0, le=MOST_WORKERS)] = 4
+    num_worker: Workers = 4
     loader_timeout: Weight = 30.0  # minutes
     log_interval: Positive = 50
     eval_interval: Positive = 1
@@ -203,6 +198,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.phase == "features" and not self.model_args.mask_padding:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
+        if self.phase == "train":
+            self._check_losses()
         starts_anew = not (self.load_weights or self.load_checkpoints or self.resume)
         if self.phase == "train" and self.freeze_bn and self.model_args.pretrained == "none" and starts_anew:
             # Fresh statistics are zeros and ones: a BatchNorm that kept them would normalise nothing.
@@ -216,3 +213,19 @@ class Config:
                 raise ValueError("training on features needs load_weights, the network that they came from")
             if not self.model_args.mask_padding:
                 raise ValueError("features hold a clip alone, so they need model_args.mask_padding: true")
+
+    def _check_losses(self) -> None:
+        """Raise ValueError if a term of the loss has a weight and the network lacks the part that it trains."""
+        losses, network = self.loss_weights, self.model_args
+        if losses.AuxCTC and not network.hfam:
+            raise ValueError(
+                f"loss_weights.AuxCTC is {losses.AuxCTC}, a loss of HFAM, which the network does not have "
+                "(hfam false): set 0"
+            )
+        has_lift = network.pooling == "lift" and network.conv_type > 0  # conv_type 0 pools nothing
+        for name, weight in (("Cu", losses.Cu), ("Cp", losses.Cp)):
+            if weight and not has_lift:
+                raise ValueError(
+                    f"loss_weights.{name} is {weight}, a loss of lift pooling, which the network does not have "
+                    f"(pooling {network.pooling}, conv_type {network.conv_type}): set 0"
+                )

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, WrapValidator
 
 from config.load import list_corpora
-from config.schema import keep_undecodable, refuse_zero_characters
+from config.values import keep_undecodable, refuse_zero_characters
 from dataset.frame_rate import FASTEST
 from utils.arguments import LARGEST_SIDE
 from utils.errors import InputError, ParseError

@@ -22,7 +22,7 @@ from utils.temporal import TemporalSpec
 def draw_alignment(model: SLRModel, loader: DataLoader, vocabulary: Vocabulary) -> np.ndarray:
     """Draw the first clip of a loader with its label, (H, W, 3) uint8 RGB; leaves the model in evaluation mode."""
     sample = loader.dataset[(0, 0)]
-    batch = loader.collate_fn([sample]).to(model.conv2d.alpha.device)
+    batch = loader.collate_fn([sample]).to(model.device)
     logits = model.eval()(batch.video, batch.lengths).sequence_logits[:, 0]  # (T', V)
     posteriors = logits.float().softmax(-1).cpu().numpy()
     return draw_posteriors(posteriors, sample.target, vocabulary, sample.id, model.spec)

@@ -35,7 +35,7 @@ class ClipNetwork(nn.Module):
         Returns:
             (B, T', V).
         """
-        steps = self.conv1d(self.features(video)).permute(2, 0, 1)  # (T', B, hidden)
+        steps = self.conv1d(self.features(video))[0].permute(2, 0, 1)  # (T', B, hidden)
         sequence, _ = self.rnn(steps)  # (T', B, hidden)
         return self.classifier(sequence).transpose(0, 1)
 
@@ -56,7 +56,7 @@ class ScanClipNetwork(ClipNetwork):
         """As in `ClipNetwork`, with B = 1."""
         features = F.pad(self.features(video), (0, self.spec.stride))  # (1, C, T_pad + stride)
         padded_length = torch.full((1,), video.shape[1])
-        steps = self.conv1d(features, padded_length)[0].T  # (T' + 1, hidden)
+        steps = self.conv1d(features, padded_length)[0][0].T  # (T' + 1, hidden)
         inside = torch.arange(steps.shape[0], device=steps.device) < steps.shape[0] - 1  # (T' + 1,)
         return self.classifier(run_lstm(self.rnn, steps, inside))[inside][None]
 

@@ -107,7 +107,7 @@ def read_onnx(path: Path, network: TorchNetwork) -> Network:  # noqa: ARG001  on
 
 def read_torchscript(path: Path, network: TorchNetwork) -> Network:
     """The network of a TorchScript file, on the device of `network`."""
-    return Exported(torch.jit.load(str(path), map_location=network.model.conv2d.alpha.device), network)
+    return Exported(torch.jit.load(str(path), map_location=network.model.device), network)
 
 
 def read_torch_export(path: Path, network: TorchNetwork) -> Network:

@@ -22,7 +22,7 @@ def freeze_unused(model: SLRModel, weights: LossWeights, on_features: bool, free
         model.conv2d.requires_grad_(False)
     if freeze_bn:
         model.conv2d.freeze_norms()
-    if not weights.AuxCTC:
+    if model.HFEAM is not None and not weights.AuxCTC:
         model.HFEAM.requires_grad_(False)
     if not weights.SeqCTC:
         model.temporal_model.requires_grad_(False)

@@ -46,7 +46,7 @@ def recognise_clips(
     Raises:
         RecognitionError: the network's output is not finite.
     """
-    device = network.conv2d.alpha.device
+    device = network.device
     entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
     for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
         output = network(batch.to(device).video, batch.lengths)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from modules.fusion import SpatioTemporalFusion
@@ -22,6 +23,26 @@ def choose_chunk(clip: Tensor, width: int) -> int:
     """The number of frames of a clip (T, 3, H, W) to compute at a time."""
     values = CPU_VALUES if clip.device.type == "cpu" else GPU_VALUES
     return max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
+
+
+def compute_features(
+    net: ResNet, video: Tensor, padded: Tensor | None, prepare: Callable[[Tensor], Tensor], chunk: int = 0
+) -> Tensor:  # fmt: skip
+    """Compute the features of a batch, clip by clip; arguments as for `compute_clip_features`.
+
+    Args:
+        video: (B, T_pad, 3, H, W).
+        padded: the number of frames of each clip that are computed, (B,), past which there are zeros; None: all.
+
+    Returns:
+        (B, C, T_pad).
+    """
+    batch, total = video.shape[:2]
+    features = []
+    for clip, frames in zip(video, [total] * batch if padded is None else padded.tolist(), strict=True):
+        own = compute_clip_features(net, clip[:frames], prepare, chunk)  # (frames, C)
+        features.append(F.pad(own, (0, 0, 0, total - frames)))
+    return torch.stack(features).transpose(1, 2)
 
 
 def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from modules.output import LiftNorms
+
 
 def masked_instance_norm(x: Tensor, norm: nn.InstanceNorm1d, mask: Tensor | None) -> Tensor:
     """Normalise over time with padding left out of the statistics: (B, C, T) -> the same; `mask` (B, T) or None.
@@ -53,7 +55,7 @@ class LiftPooling(nn.Module):
         depthwise = nn.Conv1d(channels, channels, 3, padding=1, groups=channels)
         return nn.Sequential(depthwise, nn.ReLU(inplace=True), pointwise, nn.Tanh())
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> tuple[Tensor, LiftNorms]:
         """Pool by two.
 
         Args:
@@ -61,7 +63,8 @@ class LiftPooling(nn.Module):
             mask: (B, T // 2), zero past each clip's pooled end; None if no clip ends early.
 
         Returns:
-            (B, C, T // 2).
+            (B, C, T // 2), and the norms for the loss, of both sub-bands before their weights; what is past a clip's
+            end is zero in them.
         """
 
         # Masked after every step: tanh of a bias and convolutions leave other numbers than zero past a clip's end.
@@ -72,4 +75,10 @@ class LiftPooling(nn.Module):
         even, odd = inside(x[:, :, 0 : 2 * pairs : 2]), inside(x[:, :, 1 : 2 * pairs : 2])  # (B, C, T/2) each
         detail = inside(odd - self.predictor(even))
         approximation = inside(even + self.updater(detail))
-        return self.weight1(approximation, mask) + self.weight2(detail, mask)
+        norms = LiftNorms(compute_norm(approximation - odd), compute_norm(detail))
+        return self.weight1(approximation, mask) + self.weight2(detail, mask), norms
+
+
+def compute_norm(x: Tensor) -> Tensor:
+    """The 2-norm of a whole tensor, in float32 or better; its gradient at zero is zero."""
+    return torch.linalg.vector_norm(x, dtype=torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,8 @@
-"""The training loss: CTC on five heads and a distillation from the sequence head to the convolutional one."""
+"""The training loss: CTC on five heads, a distillation from the sequence head to the convolutional one, and the losses
+of lift pooling.
+
+Each system of the family takes some of the terms (`config/systems`).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from torch import Tensor, nn
 
 from modules.output import SLROutput
 
-TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist")
+TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist", "Cu", "Cp")
 TEMPERATURE = 8.0
 """It softens both distributions. That divides the gradients by its square, so the loss is multiplied by the square."""
 
@@ -58,8 +62,8 @@ class SLRCriterion(nn.Module):
     """The weighted sum of the loss terms.
 
     Args:
-        weights: the weight of each term by name, "SeqCTC", "ConvCTC", "AuxCTC" (each of the three levels) and "Dist";
-            one that is zero or missing leaves the term out.
+        weights: the weight of each term by name, "SeqCTC", "ConvCTC", "AuxCTC" (each of the three levels), "Dist", "Cu"
+            and "Cp" (see `LiftNorms`); one that is zero or missing leaves the term out.
         mask_padding: whether steps past a clip's end are left out of "Dist".
 
     Raises:
@@ -78,15 +82,20 @@ class SLRCriterion(nn.Module):
         """Compute the terms, unweighted, by name (AuxCTC as AuxCTC1..3), and their weighted sum, "total".
 
         Args:
-            output: what the network gave for a batch; its scale logits may be None when AuxCTC weighs nothing.
+            output: what the network gave for a batch; its scale logits may be None when AuxCTC weighs nothing, its lift
+                norms when Cu and Cp do.
             targets: the labels of all clips, one clip's after the other's, (sum of target_lengths,).
             target_lengths: the number of labels of each clip, (B,).
 
         Raises:
-            ValueError: AuxCTC has a weight and there are no scale logits.
+            ValueError: AuxCTC has a weight and there are no scale logits, or Cu or Cp and there are no lift norms.
         """
         if self.weights["AuxCTC"] and output.scale_logits is None:
-            raise ValueError("AuxCTC has a weight, but the network gave no scale logits: it is in evaluation mode")
+            raise ValueError(
+                "AuxCTC has a weight, but the network gave no scale logits: it has no HFAM, or is in evaluation mode"
+            )
+        if (self.weights["Cu"] or self.weights["Cp"]) and output.lift_norms is None:
+            raise ValueError("Cu or Cp has a weight, but the network has no lift pooling: set both to 0")
         heads = {"SeqCTC": output.sequence_logits, "ConvCTC": output.conv_logits}
         heads |= {f"AuxCTC{i}": logits for i, logits in enumerate(output.scale_logits or (), start=1)}
         terms: dict[str, Tensor] = {}
@@ -96,6 +105,9 @@ class SLRCriterion(nn.Module):
         if self.weights["Dist"]:
             lengths = output.lengths if self.mask_padding else None
             terms["Dist"] = distillation(output.conv_logits, output.sequence_logits, lengths)
+        if output.lift_norms is not None:
+            norms = {"Cu": output.lift_norms.update, "Cp": output.lift_norms.prediction}
+            terms |= {name: norm for name, norm in norms.items() if self.weights[name]}
         device = output.sequence_logits.device  # CTC may have been computed on the CPU
         weighted = [self.weights[name.rstrip("123")] * term.to(device) for name, term in terms.items()]
         terms["total"] = sum(weighted, start=torch.zeros((), device=device))

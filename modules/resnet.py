@@ -7,6 +7,7 @@ stored as 3-D ones, the stem pools before its ReLU (the result is the same), a f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,7 +17,7 @@ from modules.batch_norm import find_batch_norms
 from modules.convolution import SpatialConv
 from modules.fusion import FUSIONS, SpatioTemporalFusion
 from modules.recompute import Recompute
-from modules.stages import FUSION, STAGES, name_fusions
+from modules.stages import FUSION_AFTER, STAGES, name_fusions
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}
 
@@ -80,6 +81,8 @@ class ResNet(nn.Module):
     Args:
         backbone: "resnet18" or "resnet34".
         width: channels of the first stage; the last has 8 times as many. The published network has 64.
+        fusion: the kind of fusion, a key of `FUSIONS`; or "none".
+        fusion_after: the numbers of the stages that a fusion follows, in increasing order.
 
     Attributes:
         recompute: which maps stay in memory for the backward pass; its `level` may be changed at any time.
@@ -87,7 +90,10 @@ class ResNet(nn.Module):
         frozen_norms: whether BatchNorm keeps, in training too, what it was loaded with.
     """
 
-    def __init__(self, backbone: str = "resnet34", width: int = 64) -> None:
+    def __init__(
+        self, backbone: str = "resnet34", width: int = 64, fusion: str = "stf",
+        fusion_after: Sequence[int] = FUSION_AFTER,
+    ) -> None:  # fmt: skip
         super().__init__()
         if backbone not in BLOCKS:
             raise ValueError(f"backbone is {backbone!r}; choose one of {sorted(BLOCKS)}")
@@ -96,9 +102,10 @@ class ResNet(nn.Module):
         self.out_channels = 8 * width
         self.frozen_norms = False
         self.recompute = Recompute()
-        self.fusions = name_fusions()
-        # Zero, so that training starts from the plain ResNet, whose ImageNet weights know nothing of fusions.
-        self.alpha = nn.Parameter(torch.zeros(len(self.fusions)))
+        self.fusions = name_fusions(fusion, fusion_after)
+        if self.fusions:
+            # Zero, so that training starts from the plain ResNet, whose ImageNet weights know nothing of fusions.
+            self.alpha = nn.Parameter(torch.zeros(len(self.fusions)))
         self.conv1 = SpatialConv(3, width, 7, stride=2, padding=3)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
@@ -109,7 +116,7 @@ class ResNet(nn.Module):
             channels = width * 2**i
             setattr(self, name, self._make_layer(in_channels, channels, blocks, stride=1 if i == 0 else 2))
             if name in self.fusions:
-                setattr(self, self.fusions[name], FUSIONS[FUSION](channels))
+                setattr(self, self.fusions[name], FUSIONS[fusion](channels))
             in_channels = channels
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
@@ -122,6 +129,11 @@ class ResNet(nn.Module):
         layers = [BasicBlock(in_channels, channels, stride, downsample, self.recompute)]
         layers += [BasicBlock(channels, channels, 1, None, self.recompute) for _ in range(blocks - 1)]
         return nn.Sequential(*layers)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The names of the stages and fusions, whose maps can be looked at."""
+        return (*STAGES, *self.fusions.values())
 
     @property
     def stages(self) -> list[Stage]:

@@ -104,6 +104,26 @@ def test_scales_come_in_training_alone_unless_asked_for():
     assert [s.shape for s in model(video, lengths, with_scales=True).scale_logits] == [(2, 2, 7)] * 3
 
 
+def test_parts_that_are_switched_off_have_no_weights():
+    whole = set(small().state_dict())
+    bare = small(fusion="none", pooling="max", hfam=False)
+    names = set(bare.state_dict())
+    assert not any(part in name for name in names for part in ("alpha", "stf", "HFEAM", "predictor"))
+    assert {name for name in whole if name.startswith("conv2d.layer")} <= names
+    video, lengths = batch_of([8, 8]), torch.tensor([8, 8])
+    output = bare.train()(video, lengths)
+    assert output.scale_logits is None
+    assert output.lift_norms is None
+    with pytest.raises(ValueError, match="asks for HFAM, which this network does not have"):
+        bare(video, lengths, with_scales=True)
+    one = small(fusion_after=(4,)).state_dict()
+    assert one["conv2d.alpha"].shape == (1,)
+    assert {name.split(".")[1] for name in one if ".stf" in name} == {"stf3"}
+    for wrong in ({"fusion": "correct"}, {"fusion_after": (2, 2)}, {"pooling": "mean"}):
+        with pytest.raises(ValueError, match=rf"{next(iter(wrong))} is "):
+            small(**wrong)
+
+
 @pytest.mark.parametrize("size", [64, 72, 97, 128])
 def test_any_size_from_64_up(size):
     model = small().train()

@@ -220,11 +220,11 @@ class TorchNetwork:
     # Kept beside `model`, which stays as it is: heat maps need its gradients, and the export its state.
     @cached_property
     def _fused(self) -> SLRModel:
-        return fuse_for_inference(self.model, select_dtype(self.precision, self.model.conv2d.alpha.device))
+        return fuse_for_inference(self.model, select_dtype(self.precision, self.model.device))
 
     def make_batch(self, video: np.ndarray) -> Batch:
         """Pad frames (T, 3, H, W) uint8 to a batch of one clip, on the device."""
-        return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.conv2d.alpha.device)
+        return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.device)
 
     @torch.inference_mode()
     def __call__(self, video: np.ndarray) -> np.ndarray:

@@ -135,6 +135,31 @@ def test_values_that_contradict_each_other():
     assert load_config(None, {"freeze_bn": True})[0].freeze_bn
 
 
+def test_a_loss_needs_the_part_of_the_network_that_it_trains():
+    with pytest.raises(ConfigError, match=r"loss_weights.AuxCTC is 1.0, a loss of HFAM, which the network does not"):
+        load_config(None, {"model_args.hfam": False})
+    assert not load_config(None, {"model_args.hfam": False, "loss_weights.AuxCTC": 0})[0].model_args.hfam
+    assert not load_config(None, {"model_args.hfam": False, "phase": "test"})[0].model_args.hfam  # no loss there
+    for network in ({"model_args.pooling": "max"}, {"model_args.conv_type": 0}):
+        with pytest.raises(ConfigError, match=r"loss_weights.Cu is 0.001, a loss of lift pooling, which the network"):
+            load_config(None, network | {"loss_weights.Cu": 0.001})
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("[2, 2]", "names each stage once"),
+        ("[3, 2]", "names each stage once"),
+        ("[1]", "greater than or equal to 2"),
+        ("[4, 5]", "less than or equal to 4"),
+        ("[]", "needs a stage in fusion_after"),
+    ],
+)
+def test_places_of_fusions_that_there_are_not(value, said):
+    with pytest.raises(ConfigError, match=rf"1 mistake (.|\n)*fusion_after(.|\n)*{said}|1 mistake (.|\n)*{said}"):
+        load_config(None, {"model_args.fusion_after": value})
+
+
 def test_a_run_is_no_corpus():
     with pytest.raises(ConfigError, match="dataset: there is no corpus quickstart"):
         load_config(None, {"dataset": "quickstart"})

@@ -11,6 +11,7 @@ from modules.classifier import NormLinear
 from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips, time_mask
 from modules.fusion import SpatioTemporalFusion
 from modules.lift_pooling import LiftPooling, masked_instance_norm
+from modules.temporal_conv import TemporalConv
 
 B, T, C, H, W = 2, 6, 8, 5, 4
 
@@ -119,7 +120,7 @@ def test_lift_pooling_starts_as_even_plus_odd():
     pool = LiftPooling(3)
     x = torch.arange(24, dtype=torch.float32).reshape(1, 3, 8)
     predicted, updated = (torch.tanh(operator[2].bias)[:, None] for operator in (pool.predictor, pool.updater))
-    assert torch.allclose(pool(x), x[:, :, 0::2] + updated + x[:, :, 1::2] - predicted, atol=1e-4)
+    assert torch.allclose(pool(x)[0], x[:, :, 0::2] + updated + x[:, :, 1::2] - predicted, atol=1e-4)
 
 
 def test_lift_pooling_by_its_equations():
@@ -136,7 +137,43 @@ def test_lift_pooling_by_its_equations():
         norm = F.instance_norm(layer.conv(z), weight=layer.insnorm.weight, bias=layer.insnorm.bias)
         return z + z * (torch.sigmoid(norm) - 0.5)
 
-    assert torch.allclose(pool(x), weighted(pool.weight1, smooth) + weighted(pool.weight2, detail))
+    pooled, norms = pool(x)
+    assert torch.allclose(pooled, weighted(pool.weight1, smooth) + weighted(pool.weight2, detail))
+    assert norms.update.item() == pytest.approx(((smooth - odd) ** 2).sum().sqrt().item(), rel=1e-12)
+    assert norms.prediction.item() == pytest.approx((detail**2).sum().sqrt().item(), rel=1e-12)
+    # A clip that ends after three pairs: what lies behind does not count, whatever it is.
+    mask = time_mask(torch.tensor([5, 3]), 5, x.device, x.dtype)
+    other = x.clone()
+    other[1, :, 6:] = 7.0
+    for got, same in zip(pool(x, mask)[1], pool(other, mask)[1], strict=True):
+        assert torch.equal(got, same)
+    alone = [pool(x[:1])[1], pool(x[1:, :, :6])[1]]
+    for norm, parts in zip(pool(x, mask)[1], zip(*alone, strict=True), strict=True):
+        assert norm.item() == pytest.approx(sum(part.item() ** 2 for part in parts) ** 0.5, rel=1e-12)
+
+
+def test_the_norms_of_lift_pooling_have_no_gradient_where_they_are_zero():
+    pool = LiftPooling(2).double()
+    for parameter in pool.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.zeros(1, 2, 6, dtype=torch.float64, requires_grad=True)
+    _, norms = pool(x)
+    (norms.update + norms.prediction).backward()
+    assert not x.grad.any()
+    assert norms.update.item() == norms.prediction.item() == 0
+
+
+def test_max_pooling_is_one_flat_chain_by_the_published_names():
+    chain = TemporalConv(8, 4, 2, None, "max").eval()
+    weights = [name for name in chain.state_dict() if name.endswith("weight")]
+    assert weights == [f"temporal_conv.{i}.weight" for i in (0, 1, 4, 5)]
+    x = torch.randn(2, 8, 20)
+    steps, norms = chain(x)
+    assert norms is None
+    assert torch.equal(steps, chain.temporal_conv(x))
+    masked, _ = chain(x, torch.tensor([20, 16]))
+    assert torch.equal(masked[0], steps[0])
+    torch.testing.assert_close(masked[1, :, :1], chain(x[1:, :, :16])[0][0])
 
 
 def test_instance_norm_with_and_without_padding():

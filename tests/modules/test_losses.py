@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from modules.losses import SLRCriterion, ctc, distillation
-from modules.output import SLROutput
+from modules.output import LiftNorms, SLROutput
 
 
 def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
@@ -82,6 +82,16 @@ def test_the_total_is_the_weighted_sum():
     assert terms["total"].item() == pytest.approx(expected.item(), rel=1e-6)
 
 
+def test_the_norms_of_lift_pooling_are_terms_of_their_own():
+    output, *labels = inputs()
+    output = replace(output, lift_norms=LiftNorms(torch.tensor(3.0), torch.tensor(5.0)))
+    plain = SLRCriterion({"SeqCTC": 1.0})(output, *labels)
+    terms = SLRCriterion({"SeqCTC": 1.0, "Cu": 0.001, "Cp": 0.01})(output, *labels)
+    assert (terms["Cu"].item(), terms["Cp"].item()) == (3.0, 5.0)
+    assert terms["total"].item() == pytest.approx(plain["total"].item() + 0.003 + 0.05, rel=1e-6)
+    assert set(SLRCriterion({"SeqCTC": 1.0, "Cp": 0.01})(output, *labels)) == {"SeqCTC", "Cp", "total"}
+
+
 def test_a_term_without_weight_is_left_out():
     assert set(SLRCriterion({"SeqCTC": 1.0})(*inputs())) == {"SeqCTC", "total"}
 
@@ -92,3 +102,5 @@ def test_errors():
     output, *labels = inputs()
     with pytest.raises(ValueError, match="evaluation mode"):
         SLRCriterion({"AuxCTC": 1.0})(replace(output, scale_logits=None), *labels)
+    with pytest.raises(ValueError, match="no lift pooling"):
+        SLRCriterion({"Cp": 0.1})(output, *labels)

@@ -30,6 +30,8 @@ def tensor_values(name: str, shape: tuple[int, ...], seed: int = 0) -> np.ndarra
     else:
         fan_in = int(np.prod(shape[1:]))
         values = rng.normal(0.0, np.sqrt(1.0 / fan_in), shape)
+        if name.endswith("down_conv2.weight"):  # the correlation block is cubic in its input: it must not explode
+            values *= 0.06
     return values.astype(np.float32)
 
 

@@ -120,7 +120,7 @@ def test_maps_and_gradients_are_those_of_the_network(model, batch, layer):
     for number, stage in enumerate((net.layer2, net.layer3, net.layer4), start=1):
         x = at(f"layer{number + 1}", stage(x))
         x = at(f"stf{number}", x + net.alpha[number - 1] * getattr(net, f"stf{number}")(x, clips))
-    steps = model.conv1d(x.mean((2, 3))[None].transpose(1, 2), None).permute(2, 0, 1)
+    steps = model.conv1d(x.mean((2, 3))[None].transpose(1, 2), None)[0].permute(2, 0, 1)
     logits = model.classifier(model.temporal_model(steps, torch.tensor([len(steps)])))[:, 0]
     (expected,) = torch.autograd.grad(logits[1, 3], nudge)
     trace = trace_layer(model, batch, layer)

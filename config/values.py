@@ -1,0 +1,54 @@
+"""The types of the configuration's values, with their ranges, as pydantic checks them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator
+
+from utils.arguments import LARGEST_SIDE, MOST_NUMBER, MOST_SEED, MOST_WORKERS
+
+
+def refuse_zero_characters(text: str) -> str:
+    """Give a text back unless it holds a character that no path can."""
+    if "\0" in text:
+        raise ValueError(f"{text[:80]!r} holds a character of value zero, which no path can")
+    return text
+
+
+def keep_undecodable(value: Any, check: Callable[[Any], str]) -> str:
+    """Take names of files as the system gives them: pydantic refuses what Python makes of bytes that are not UTF-8."""
+    is_name = isinstance(value, str) and any("\udc80" <= letter <= "\udcff" for letter in value)
+    return refuse_zero_characters(value) if is_name else check(value)
+
+
+Text = Annotated[str, Field(min_length=1), AfterValidator(refuse_zero_characters), WrapValidator(keep_undecodable)]
+# Files of earlier systems write '' for no value.
+OptionalText = Annotated[Text | None, BeforeValidator(lambda value: None if value == "" else value)]
+
+
+def _refuse_switch(value: Any) -> Any:
+    """true and false are 1 and 0 to Python, and a slip where a number is needed."""
+    if isinstance(value, bool):
+        raise ValueError(f"{str(value).lower()} is no number")
+    return value
+
+
+# The upper ends are far above what anyone needs, and below what no memory holds.
+Whole = Annotated[int, BeforeValidator(_refuse_switch)]
+Real = Annotated[float, BeforeValidator(_refuse_switch)]
+Count = Annotated[Whole, Field(ge=0, le=MOST_NUMBER)]
+Positive = Annotated[Whole, Field(ge=1, le=MOST_NUMBER)]
+Clips = Annotated[Whole, Field(ge=1, le=2**16)]
+Frames = Annotated[Whole, Field(ge=1, le=10_000)]
+Weight = Annotated[Real, Field(ge=0, le=10**6)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+Rate = Annotated[Real, Field(gt=0, le=1000)]
+Pixels = Annotated[Whole, Field(ge=64, le=LARGEST_SIDE)]
+Channels = Annotated[Whole, Field(ge=2, le=8192, multiple_of=2)]
+Epochs = Annotated[tuple[Positive, ...], Field(max_length=1000)]
+Stage = Annotated[Whole, Field(ge=2, le=4)]
+Chain = Annotated[Literal[0, 1, 2], BeforeValidator(_refuse_switch)]
+Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
+Workers = Annotated[Whole, Field(ge=0, le=MOST_WORKERS)]
