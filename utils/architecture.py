@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from utils.temporal import CHAINS
+
+FUSIONS = {"corr": "correlation", "stf": "stf"}
+"""How the names of a fusion's modules begin -> its kind in the configuration."""
+
+FOREIGN = {
+    "SEN": r"conv2d\.layer\d\.\d+\.[ts]sem\.",
+    "CorrNet+": r"conv2d\.(temporal_weight\d|corr\d\.attpool)\.",
+    "SlowFastSign": r"conv2d\.s\d\.pathway\d_",
+}
+"""Systems with the same names around another backbone -> how names begin that they alone have."""
 
 
 @dataclass(frozen=True)
@@ -18,16 +29,24 @@ class Architecture:
 
     Attributes:
         backbone: "resnet18", "resnet34", ...
+        fusion: what sees a frame's neighbours in the backbone: "none", "correlation" or "stf".
+        fusion_after: the stages of the backbone that a fusion follows; None if there is none.
+        pooling: of the temporal chain: "lift" or "max".
+        hfam: whether there are the heads of HFAM.
         width: channels of the backbone's first stage.
         hidden_size: channels of the temporal convolutions.
         conv_type: temporal chain, as in `TemporalSpec`.
         weight_norm: whether classifiers have columns of length one, and no bias.
-        share_classifier: whether the convolutional head has no classifier of its own.
+        share_classifier: whether the convolutional head has no classifier of its own, or an equal one.
         share_heads: whether there is one alignment attention, or three equal ones, instead of three that differ.
         classes: V, glosses and the blank.
     """
 
     backbone: str | None
+    fusion: str | None
+    fusion_after: tuple[int, ...] | None
+    pooling: str | None
+    hfam: bool | None
     width: int | None
     hidden_size: int | None
     conv_type: int | None
@@ -36,6 +55,17 @@ class Architecture:
     share_heads: bool | None
     classes: int | None
 
+    @property
+    def is_of_family(self) -> bool:
+        """Whether it has all parts that every network of the family has."""
+        return None not in (self.backbone, self.pooling, self.hidden_size, self.classes)
+
+    @property
+    def model_args(self) -> dict[str, Any]:
+        """The keys of the configuration's section `model_args` that the weights tell, with their values."""
+        told = {("c2d_type" if key == "backbone" else key): value for key, value in vars(self).items()}
+        return {key: value for key, value in told.items() if value is not None and key != "classes"}
+
 
 def detect_architecture(weights: Mapping[str, Tensor]) -> Architecture:
     """Tell the settings of a network from its weights.
@@ -43,18 +73,35 @@ def detect_architecture(weights: Mapping[str, Tensor]) -> Architecture:
     Args:
         weights: the weights by the names of `SLRModel`.
     """
+    has_backbone = "conv2d.conv1.weight" in weights
     has_classifier = "classifier.weight" in weights
     weight_norm = "classifier.bias" not in weights if has_classifier else None
+    fusion, fusion_after = detect_fusion(weights)
+    kernels = list_temporal_kernels(weights)
+    pooling = "lift" if "0.0" in kernels else "max" if "0" in kernels else None
+    first = "conv1d.temporal_conv.0.0.weight" if pooling == "lift" else "conv1d.temporal_conv.0.weight"
     return Architecture(
         backbone=detect_backbone(weights),
+        fusion=fusion or ("none" if has_backbone else None),
+        fusion_after=fusion_after,
+        pooling=pooling,
+        hfam=any(name.startswith("HFEAM.") for name in weights) if has_backbone and has_classifier else None,
         width=axis_length(weights, "conv2d.conv1.weight", 0),
-        hidden_size=axis_length(weights, "conv1d.temporal_conv.0.0.weight", 0),
-        conv_type=detect_conv_type(weights),
+        hidden_size=axis_length(weights, first, 0),
+        conv_type=detect_conv_type(kernels, pooling),
         weight_norm=weight_norm,
         share_classifier=adds_nothing(weights, "conv1d.fc.", "classifier.") if has_classifier else None,
         share_heads=detect_shared_heads(weights),
         classes=axis_length(weights, "classifier.weight", 1 if weight_norm else 0),
     )
+
+
+def detect_foreign_system(weights: Mapping[str, Tensor]) -> str | None:
+    """The name of a known system that is not of this family and whose weights these are; else None."""
+    for system, pattern in FOREIGN.items():
+        if any(re.match(pattern, name) for name in weights):
+            return system
+    return None
 
 
 def axis_length(weights: Mapping[str, Tensor], name: str, axis: int) -> int | None:
@@ -69,18 +116,33 @@ def detect_backbone(weights: Mapping[str, Tensor]) -> str | None:
     return f"resnet{layers + 2}" if layers else None
 
 
-def detect_conv_type(weights: Mapping[str, Tensor]) -> int | None:
-    """The `conv_type` of the temporal chain that has these layers; None where there is no such chain."""
-    prefix = "conv1d.temporal_conv."
-    found = {name.removeprefix(prefix).split(".")[0] for name in weights if name.startswith(prefix)}
+def detect_fusion(weights: Mapping[str, Tensor]) -> tuple[str | None, tuple[int, ...] | None]:
+    """The kind of the fusions in the backbone and the stages that they follow; None for both where there are none."""
+    found = {match.groups() for name in weights if (match := re.match(r"conv2d\.(corr|stf)(\d)\.", name))}
+    kinds = {FUSIONS[kind] for kind, _ in found}
+    # A fusion has the number of its place: after stage 2 stands number 1.
+    return (kinds.pop(), tuple(sorted(int(place) + 1 for _, place in found))) if len(kinds) == 1 else (None, None)
+
+
+def list_temporal_kernels(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """The length of the kernel of each convolution and lift pooling in the temporal chain, by its place there."""
+    pattern = re.compile(r"conv1d\.temporal_conv\.(\d+(?:\.0|\.predictor\.0)?)\.weight")
+    places = {name: match[1] for name in weights if (match := pattern.fullmatch(name))}
+    return {place: weights[name].shape[2] for name, place in places.items() if weights[name].ndim == 3}
+
+
+def detect_conv_type(kernels: Mapping[str, int], pooling: str | None) -> int | None:
+    """The `conv_type` of the temporal chain with these kernels (`list_temporal_kernels`); None where there is none."""
     for conv_type, chain in CHAINS.items():
-        fits = (
-            axis_length(weights, f"{prefix}{i}.0.weight", 2) == length
-            if kind == "K"
-            else f"{prefix}{i}.predictor.0.weight" in weights
-            for i, (kind, length) in enumerate(chain)
-        )
-        if len(found) == len(chain) and all(fits):
+        expected, place = {}, 0
+        for kind, length in chain:
+            if pooling == "lift":
+                expected |= {f"{place}.0": length} if kind == "K" else {f"{place}.predictor.0": 3}
+                place += 1
+            else:
+                expected |= {str(place): length} if kind == "K" else {}  # the maximum has no weights
+                place += 3 if kind == "K" else 1  # a norm and a ReLU follow a convolution
+        if kernels == expected:
             return conv_type
     return None
 
@@ -94,11 +156,19 @@ def detect_shared_heads(weights: Mapping[str, Tensor]) -> bool | None:
 
 def adds_nothing(weights: Mapping[str, Tensor], prefix: str, other: str) -> bool:
     """Whether every weight under `prefix`, if there are any, equals the one of that name under `other`."""
-    names = [name for name in weights if name.startswith(prefix)]
-    twins = [weights.get(other + name.removeprefix(prefix)) for name in names]
-    return all(twin is not None and torch.equal(weights[name], twin) for name, twin in zip(names, twins, strict=True))
+    twins = {name: weights.get(other + name.removeprefix(prefix)) for name in weights if name.startswith(prefix)}
+    return all(twin is not None and are_equal(weights[name], twin) for name, twin in twins.items())
+
+
+def are_equal(weight: Tensor, other: Tensor) -> bool:
+    """Whether two weights have one type and the same values; never where they have none, on the meta device."""
+    if weight.is_meta or other.is_meta or weight.dtype != other.dtype:
+        return False
+    return torch.equal(weight, other)
 
 
 def as_yaml(value: object) -> str:
-    """A value as YAML spells it."""
+    """A value as YAML spells it, a list in brackets and without spaces."""
+    if isinstance(value, (tuple, list)):
+        return f"[{','.join(map(str, value))}]"
     return str(value).lower()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from utils.architecture import are_equal, detect_foreign_system
 from utils.checkpoint_content import check_content
 from utils.checkpoint_file import CheckpointError, read_checkpoint_file
 from utils.files import atomic_path
@@ -85,7 +86,9 @@ def select_weights(
         raise CheckpointError(f"ignore_weights names weights that the network does not have: {shorten(unknown, 10)}")
     if not isinstance(source, Mapping):
         source, name = load_checkpoint(source), str(source)
-    weights = drop_unused(extract_weights(source, name), own)
+    weights = extract_weights(source, name)
+    refuse_foreign_system(weights, name)
+    weights = widen_kernels(drop_unused(weights, own), own)
     missing = sorted(own.keys() - weights.keys() - ignore)
     unexpected = sorted(weights.keys() - own.keys() - ignore)
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
@@ -117,7 +120,7 @@ def extract_weights(content: Mapping[str, Any], name: str) -> dict[str, Tensor]:
         if kind:
             raise CheckpointError(f"{name}: the weight {_shorten_key(key)} is {kind}, not an array of plain numbers")
         twin = weights.setdefault(own, weight)
-        if twin is not weight and (twin.dtype != weight.dtype or not torch.equal(twin, weight)):
+        if twin is not weight and not are_equal(twin, weight):
             names = f"{_shorten_key(own)}, with and without `module` in the name"
             raise CheckpointError(f"{name} holds a weight twice with different values: {names}")
     return weights
@@ -190,6 +193,26 @@ def drop_unused(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dic
     if not any(name.startswith("HFEAM.stse2.") for name in own):
         for name in [name for name in kept if name.startswith(("HFEAM.stse2.", "HFEAM.stse3."))]:
             first = kept.get(f"HFEAM.stse1.{name.split('.', 2)[2]}")
-            if first is not None and torch.equal(first, kept[name]):
+            if first is not None and are_equal(first, kept[name]):
                 del kept[name]
     return kept
+
+
+def widen_kernels(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights whose 2-D kernels, as VAC and TLP have them, have the network's five axes."""
+    widened = dict(weights)
+    for name, weight in weights.items():
+        shape = own[name].shape if name in own else ()
+        if weight.ndim == 4 and len(shape) == 5 and shape[2] == 1:
+            widened[name] = weight.unsqueeze(2)  # (C', C, 1, k, k)
+    return widened
+
+
+def refuse_foreign_system(weights: Mapping[str, Tensor], name: str) -> None:
+    """Raise CheckpointError if weights are of a known system that is not of this family; `name` is their file."""
+    system = detect_foreign_system(weights)
+    if system is not None:
+        raise CheckpointError(
+            f"{name} holds the weights of {system}, which is not supported; weights of VAC, SMKD, TLP, CorrNet and "
+            "MSTFNet are"
+        )

@@ -14,10 +14,11 @@ from typing import Any
 
 from torch import Tensor
 
-from utils.architecture import as_yaml, detect_architecture
+from utils.architecture import as_yaml, detect_architecture, detect_foreign_system
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
 from utils.output import run_command
+from utils.systems import describe_system
 from utils.table import format_table
 from utils.text import plural, shorten
 
@@ -82,9 +83,13 @@ def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def describe_network(weights: Mapping[str, Tensor]) -> list[tuple[str, str]]:
-    """The settings of the network, as its weights tell them."""
-    found = vars(detect_architecture(weights))
-    return [(key.replace("_", " "), "not told by the weights" if v is None else as_yaml(v)) for key, v in found.items()]
+    """The system, and the settings of the network, as its weights tell them."""
+    foreign = detect_foreign_system(weights)
+    if foreign:
+        return [("system", f"{foreign}, which is not supported")]
+    architecture = detect_architecture(weights)
+    told = {key: "not told by the weights" if v is None else as_yaml(v) for key, v in vars(architecture).items()}
+    return [("system", describe_system(architecture)), *((key.replace("_", " "), text) for key, text in told.items())]
 
 
 def describe_frames(content: Mapping[str, Any]) -> str:

@@ -6,13 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from utils.architecture import Architecture, as_yaml, detect_architecture, detect_backbone
+from utils.architecture import Architecture, as_yaml, detect_architecture
 from utils.text import plural
 
 MOST_LISTED = 10  # weights in an error
 
-SETTINGS = {
+OF_FUSIONS = ("conv2d.alpha", "conv2d.corr", "conv2d.stf")
+SETTINGS: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "backbone": ("model_args.c2d_type", "conv2d.layer"),
+    "fusion": ("model_args.fusion", OF_FUSIONS),
+    "fusion_after": ("model_args.fusion_after", OF_FUSIONS),
+    "pooling": ("model_args.pooling", "conv1d.temporal_conv."),
+    "hfam": ("model_args.hfam", "HFEAM."),
     "width": ("model_args.width", "conv2d."),
     "hidden_size": ("model_args.hidden_size", "conv1d."),
     "conv_type": ("model_args.conv_type", "conv1d."),
@@ -66,12 +71,12 @@ def explain_misfit(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wro
     """
     if "conv1.weight" in theirs and "layer1.0.conv1.weight" in theirs:
         return ["these are the weights of an image network, as torchvision offers them: model_args.pretrained=FILE"]
+    there, here = detect_architecture(theirs), detect_architecture(ours)
     common = len(theirs.keys() & ours.keys())
-    if 2 * common < len(ours) and detect_backbone(theirs) in (None, detect_backbone(ours)):
+    if 2 * common < len(ours) and not there.is_of_family:
         return [f"another kind of network: {common} of {len(ours)} names of weights are the same"]
     # A setting in which the two differ explains nothing where all weights that depend on it fit.
     wrong = list(wrong)
-    there, here = detect_architecture(theirs), detect_architecture(ours)
     reasons = []
     if there.classes != here.classes and any("classifier." in name or "conv1d.fc." in name for name in wrong):
         in_file, in_network = describe_classes(there.classes), describe_classes(here.classes)

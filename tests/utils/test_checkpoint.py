@@ -11,7 +11,14 @@ import torchvision
 
 from tests.helpers.network import tiny_network
 from tests.helpers.pickles import CreatesFolder
-from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights, save_checkpoint
+from utils.checkpoint import (
+    CheckpointError,
+    check_glosses,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+    select_weights,
+)
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path):
@@ -222,6 +229,15 @@ def test_what_does_not_fit_is_listed():
         ({}, {"share_heads": True}, ["another share_heads: false in the file, true in the network"]),
         ({}, {"share_classifier": False}, ["another share_classifier: true in the file, false in the network"]),
         ({"weight_norm": False}, {}, ["another weight_norm: false in the file, true in the network"]),
+        ({"fusion": "none"}, {}, ["another fusion: none in the file, stf in the network (model_args.fusion)"]),
+        ({"fusion_after": (3, 4)}, {}, ["another fusion_after: [3,4] in the file, [2,3,4] in the network"]),
+        ({"pooling": "max"}, {}, ["another pooling: max in the file, lift in the network (model_args.pooling)"]),
+        ({}, {"hfam": False}, ["another hfam: true in the file, false in the network (model_args.hfam)"]),
+        (
+            {"fusion": "none", "pooling": "max", "hfam": False},  # VAC's, with less than half of MSTFNet's names
+            {},
+            ["another fusion: none", "another pooling: max in the file", "another hfam: false in the file"],
+        ),
         (
             {"num_classes": 9, "backbone": "resnet34"},
             {},
@@ -251,6 +267,14 @@ def test_a_mismatch_names_ten_weights_and_the_settings_that_would_fit():
     assert re.search(r" and \d+ more$", lines[4])
     with pytest.raises(CheckpointError, match=r"missing: (\S+, ){9}\S+ and \d+ more$"):
         load_weights(tiny_network(), {"conv2d.alpha": torch.zeros(3)})
+
+
+def test_a_mismatch_is_told_of_a_network_that_has_no_values_yet():
+    """As `load_model` builds it, before it takes memory for it."""
+    with torch.device("meta"):
+        own = tiny_network(share_classifier=False, share_heads=False).state_dict()
+    with pytest.raises(CheckpointError, match="another share_classifier: true in the file, false in the network"):
+        select_weights(own, tiny_network().state_dict(), (), "a.pt")
 
 
 def test_weights_of_other_networks_are_called_that():

@@ -47,7 +47,12 @@ def test_a_checkpoint_of_this_project(tmp_path):
         "confidences": "calibrated on 40 clips and 1 gloss of dev",
         "epoch": "7",
         "best WER": "12.50 % on dev, in epoch 6",
+        "system": "none of the published ones; the nearest is mstfnet, which has c2d_type=resnet34",
         "backbone": "resnet18",
+        "fusion": "stf",
+        "fusion after": "[2,3,4]",
+        "pooling": "lift",
+        "hfam": "true",
         "width": "16",
         "hidden size": "32",
         "conv type": "2",
@@ -67,8 +72,14 @@ def test_a_checkpoint_of_this_project(tmp_path):
     assert "float32" in lines["weights"]
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "resnet34"])
-def test_a_published_checkpoint(tmp_path, backbone):
+@pytest.mark.parametrize(
+    ("backbone", "system"),
+    [
+        ("resnet18", "none of the published ones; the nearest is mstfnet, which has c2d_type=resnet34"),
+        ("resnet34", "mstfnet (MSTFNet)"),
+    ],
+)
+def test_a_published_checkpoint(tmp_path, backbone, system):
     """Every name of the published weights; HFAM's three attentions are equal, as those for PHOENIX2014 are."""
     shapes = json.loads((PARITY / f"published_state_dict_{backbone}.json").read_text())
     weights = {f"module.{name}": torch.zeros(shape) for name, shape in shapes.items()}
@@ -80,6 +91,7 @@ def test_a_published_checkpoint(tmp_path, backbone):
         "corpus": "not recorded",
         "epoch": "39",
         "best WER": "not recorded",
+        "system": system,
         "backbone": backbone,
         "width": "64",
         "hidden size": "1024",
@@ -105,6 +117,12 @@ def test_a_published_checkpoint(tmp_path, backbone):
         ({"share_heads": False}, "share heads", "false"),
         ({"backbone": "resnet34"}, "backbone", "resnet34"),
         ({"width": 32}, "width", "32"),
+        ({"fusion": "none"}, "fusion", "none"),
+        ({"fusion": "none"}, "fusion after", "not told by the weights"),
+        ({"fusion_after": (3, 4)}, "fusion after", "[3,4]"),
+        ({"pooling": "max"}, "pooling", "max"),
+        ({"hfam": False}, "hfam", "false"),
+        ({"fusion": "none", "hfam": False, "weight_norm": False, "share_classifier": False}, "system", "tlp (TLP)"),
     ],
 )
 def test_a_bare_state_dict_and_what_its_weights_tell(tmp_path, changes, key, value):
@@ -118,8 +136,15 @@ def test_a_bare_state_dict_and_what_its_weights_tell(tmp_path, changes, key, val
 def test_weights_of_something_else(tmp_path):
     torch.save({"epoch": 3, "state": 1, "options": [], "a.weight": torch.zeros(2)}, tmp_path / "other.pt")
     lines = said(tmp_path / "other.pt")
-    assert lines["backbone"] == lines["classes"] == "not told by the weights"
+    assert lines["system"] == lines["backbone"] == lines["classes"] == "not told by the weights"
     assert lines["weights"] == "2 numbers in 1 tensors (1 float32)"
+
+
+def test_weights_of_a_system_that_is_not_supported(tmp_path):
+    torch.save(WEIGHTS | {"conv2d.layer1.0.ssem.alpha": torch.ones(1)}, tmp_path / "sen.pt")
+    lines = said(tmp_path / "sen.pt")
+    assert lines["system"] == "SEN, which is not supported"
+    assert "backbone" not in lines
 
 
 def test_the_command_prints_it_and_on_request_every_weight(tmp_path, capsys):
