@@ -1,6 +1,7 @@
-"""Train or evaluate MSTFNet.
+"""Train or evaluate MSTFNet, or another system of its family.
 
 python main.py --config ./config/baseline.yaml --device 0
+python main.py --config ./config/baseline.yaml --system corrnet --device 0
 python main.py --phase test --load-weights FILE --device 0
 """
 
@@ -22,6 +23,7 @@ from utils.patience import LOADING, say_if_long
 
 HELP = {
     "phase": "train, test or features",
+    "system": "vac, smkd, tlp, corrnet or mstfnet: whose recipe and network count (default: mstfnet)",
     "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
     "load_weights": "checkpoint that weights are taken from",

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from config.load import FOLDER, load_config
+from config.layers import FOLDER
+from config.load import load_config
 from config.schema import Config
 from dataset.manifest import Manifest
 from engine.run import run

@@ -22,6 +22,11 @@ def list_keys(record: type = Config, prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + entry.name, value
 
 
+def list_sections() -> list[str]:
+    """The names of the sections."""
+    return list(dict.fromkeys(key.partition(".")[0] for key, _ in list_keys() if "." in key))
+
+
 @cache
 def _list_types(record: type = Config, prefix: str = "") -> dict[str, Any]:
     """The type of every key that can be set, by its dotted name."""

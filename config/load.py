@@ -1,10 +1,16 @@
-"""Reading a configuration: the command line wins over the file, that over the corpus's own file, that over defaults."""
+"""Reading a configuration.
+
+What counts over what, from the least to the most: the defaults of `config.schema`; the system's file
+`config/systems/<system>.yaml`; the corpus's file `config/<dataset>.yaml`; that file's block `systems: {<system>: ...}`;
+the run's file; its block `systems`, if it has one; the command line.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +18,14 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from config.keys import is_list, may_be_none, merge_sections
+from config.layers import Layer, combine_layers, list_corpora, read_corpus, read_layer, read_system
 from config.mistakes import ConfigError, describe_mistakes
 from config.older_keys import drop_ignored_keys, is_text_today, rename_keys, replace_missing_scorer
 from config.schema import Config
 from utils.errors import ParseError
 from utils.plain_yaml import parse_yaml
-from utils.plain_yaml import read_yaml as read_plain_yaml
 from utils.text import did_you_mean, quote_value
 
-FOLDER = Path(__file__).parent
 BASELINE = "config/baseline.yaml"
 """The file that counts where a command line names none."""
 NO_VALUE = {"", "~", "null", "none"}
@@ -45,15 +50,10 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     mistakes: list[str] = []
     notes: list[str] = []
     # Before the two are merged, so that a key on the command line beats its older name in the file.
-    in_file = rename_keys(read_yaml(path) if path else {}, notes, mistakes)
+    file = read_layer(path, notes, mistakes) if path else Layer({})
     typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
-    in_file = replace_missing_scorer(in_file, typed, notes)
-    mistakes += [  # which keys of that section on the command line would hide
-        f"{name}: {quote_value(value)} is one value, a section with keys of its own is needed"
-        for name, value in in_file.items()
-        if isinstance(typed.get(name), Mapping) and not isinstance(value, Mapping)
-    ]
-    config, ignored = _complete(merge_sections(in_file, typed), mistakes, f" (file: {path})" if path else "")
+    file = replace(file, keys=replace_missing_scorer(file.keys, typed, notes))
+    config, ignored = _complete([file, Layer(typed)], mistakes, f" (file: {path})" if path else "")
     return config, notes + ignored
 
 
@@ -61,7 +61,8 @@ def parse_stored_config(content: Any, source: str | Path) -> Config:
     """The configuration in what `to_dict` made of it, as a checkpoint holds it.
 
     Args:
-        content: the dictionary; a key that it lacks, because it came later, has its default.
+        content: the dictionary; a key that it lacks, because it came later, has its default. One without a system
+            comes from before there were several, and is MSTFNet's.
         source: the file that it was in, for the error.
 
     Raises:
@@ -70,32 +71,36 @@ def parse_stored_config(content: Any, source: str | Path) -> Config:
     if not isinstance(content, Mapping):
         raise ConfigError(f"the configuration in {source} is a {type(content).__name__}, not sections and keys")
     mistakes: list[str] = []
-    return _complete(rename_keys(content, [], mistakes), mistakes, f" in {source}")[0]
+    keys = rename_keys(content, [], mistakes)
+    if "system" not in keys:
+        keys = merge_sections(read_system(Config.system), keys) | {"system": Config.system}
+    return _complete([Layer(keys)], mistakes, f" in {source}")[0]
 
 
-def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
-    """Add what the corpus's file and the defaults say, and check everything.
+def _complete(layers: Sequence[Layer], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
+    """Add what the defaults, the system's file and the corpus's file say, and check everything.
 
     Args:
-        given: sections and keys, as they were given.
+        layers: what was given, of which the later counts over the earlier.
         mistakes: the mistakes found so far, which come into the same error.
         where: the file, for the error.
 
     Returns:
         as `load_config`.
     """
-    dataset = given.get("dataset", Config.dataset)
+    named = {key for layer in layers for key in layer.keys}
+    dataset = next((layer.keys["dataset"] for layer in reversed(layers) if "dataset" in layer.keys), Config.dataset)
     renames: list[str] = []
     if dataset in list_corpora():
-        of_corpus = rename_keys(read_yaml(FOLDER / f"{dataset}.yaml"), renames, mistakes)
-        given = merge_sections(of_corpus, given)
-    elif not {"prepared", "normalise"} <= given.keys():
+        layers = [read_corpus(dataset, renames, mistakes), *layers]
+    elif not {"prepared", "normalise"} <= named:
         name, known = quote_value(dataset).strip("'"), ", ".join(sorted(list_corpora()))
         mistakes.append(
             f"dataset: there is no corpus {name} (config/ has {known})"
             f"{did_you_mean(str(dataset), list_corpora())}; a corpus of your own needs `prepared` and `normalise`"
         )
-    given, notes = drop_ignored_keys(given)  # before the check, to which they would be unknown keys
+    given, notes = drop_ignored_keys(combine_layers(layers, mistakes))  # which the check would not know
+    mistakes = list(dict.fromkeys(mistakes))  # the file of the run may be that of the corpus, and is read twice then
     try:
         config = TypeAdapter(Config).validate_python(given)
     except ValidationError as error:
@@ -103,12 +108,6 @@ def _complete(given: Mapping[str, Any], mistakes: list[str], where: str) -> tupl
     if mistakes:
         raise describe_mistakes(mistakes, [], where)
     return config, renames + notes
-
-
-def list_corpora() -> list[str]:
-    """The names of the corpora that have a file in this folder."""
-    runs = {"baseline", "quickstart"}  # files of runs, not of corpora
-    return [file.stem for file in FOLDER.glob("*.yaml") if file.stem not in runs]
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -140,24 +139,6 @@ def _write_text(dumper: _Dumper, text: str) -> yaml.Node:
 
 
 _Dumper.add_representer(str, _write_text)
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read the sections and keys in a YAML file; values of keys that hold text stay as they were written.
-
-    Raises:
-        ConfigError: no such file, not YAML, or it holds no mapping.
-    """
-    try:
-        content = read_plain_yaml(path, is_text_today)
-    except FileNotFoundError:
-        raise ConfigError(f"there is no configuration file {path}") from None
-    except ParseError as error:
-        raise ConfigError(str(error)) from None
-    if not isinstance(content, dict):
-        found = "it is empty" if content is None else f"it holds {type(content).__name__}"
-        raise ConfigError(f"{path} must hold `key: value` lines, {found}")
-    return content
 
 
 def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,4 +47,7 @@ def describe_validation_error(detail: Mapping[str, Any]) -> str:
         return f"{dotted}: {given} is one value, a section with keys of its own is needed"
     if detail["type"] == "value_error":  # of a check of our own, which names the values
         return f"{dotted}: {detail['ctx']['error']}"
-    return f"{dotted}: {given} is not allowed: {detail['msg'].lower()}"
+    near = ""
+    if detail["type"] == "literal_error":
+        near = did_you_mean(str(detail["input"])[:80].lower(), re.findall("'([^']+)'", detail["ctx"]["expected"]))
+    return f"{dotted}: {given} is not allowed: {detail['msg'].lower()}{near}"

@@ -41,6 +41,8 @@ Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 """The names of the rule sets of `evaluation.normalise`."""
 Scorer = Literal["python", "sclite"]
 """Who counts errors: `evaluation.wer` or `evaluation.sclite`."""
+System = Literal["vac", "smkd", "tlp", "corrnet", "mstfnet"]
+"""The systems of the family, from the oldest to the newest; each has a file in `config/systems/`."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ class Config:
 
     phase: Literal["train", "test", "features"] = "train"
     dataset: Text = "phoenix2014"
+    system: System = "mstfnet"  # whose recipe and switches count where nothing else is said
     dataset_root: Text = "./dataset/phoenix2014"
     prepared: Text = "./preprocess/phoenix2014"
     work_dir: Text = "./work_dir/baseline"

@@ -8,7 +8,8 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from config.load import ConfigError, parse_stored_config, read_yaml, to_dict, to_yaml
+from config.layers import read_yaml
+from config.load import ConfigError, parse_stored_config, to_dict, to_yaml
 from config.schema import Config
 from engine.checkpoints import BEST, LAST
 from engine.run_lock import RunLock

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from config.keys import list_keys
-from config.load import list_corpora, load_config, read_yaml, to_dict
+from config.layers import BLOCK, list_corpora, read_yaml
+from config.load import load_config, to_dict
 from config.schema import Config
 
 FOLDER = Path(__file__).parents[2] / "config"
@@ -15,7 +16,7 @@ BOTH = {"dataset", "work_dir"}
 
 def list_set_keys(path: Path) -> set[str]:
     """The dotted keys that a file sets."""
-    content = read_yaml(path)
+    content = {key: value for key, value in read_yaml(path).items() if key != BLOCK}
     return {
         name
         for key, value in content.items()

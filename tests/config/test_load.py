@@ -301,7 +301,7 @@ def test_of_two_names_of_a_key_the_command_line_and_the_name_of_today_count(tmp_
 
 
 def test_a_corpus_file_may_hold_a_key_of_an_earlier_version(tmp_path, monkeypatch):
-    monkeypatch.setattr("config.load.FOLDER", tmp_path)
+    monkeypatch.setattr("config.layers.FOLDER", tmp_path)
     (tmp_path / "mine.yaml").write_text("prepared: here\nnormalise: none\ncheckpoint_stages: true\n")
     config, notes = load_config(None, {"dataset": "mine"})
     assert config.recompute == "stages"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-import config.load
+import config.layers
 from config.load import ConfigError, list_corpora, load_config
 from dataset.manifest import SPLITS, Manifest
 from preprocess import doctor
@@ -81,7 +81,7 @@ def fifth(tmp_path, monkeypatch) -> Path:
     folder = tmp_path / "config"
     folder.mkdir()
     (folder / "Fifth.yaml").write_text(yaml.safe_dump(SETTINGS))
-    monkeypatch.setattr(config.load, "FOLDER", folder)
+    monkeypatch.setattr(config.layers, "FOLDER", folder)
     root = tmp_path / "corpus"
     for split, rows in ROWS.items():
         tiny.write_lines(root / f"{split}.csv", "name|signer|glosses", *rows)
