@@ -132,7 +132,7 @@ def format_page(
     train, dev, test = settings["sentences"]
     lines = [
         f"{settings['glosses']} glosses, {train} sentences to train on, {dev} in dev, {test} in test; "
-        f"{settings['epochs']} epochs, seeds {', '.join(map(str, first['seeds']))}; trained at commit "
+        f"{plural(settings['epochs'], 'epoch')}, seeds {', '.join(map(str, first['seeds']))}; trained at commit "
         f"{', '.join(sorted({commit[:7] for score in scores.values() for commit in score['commits']}))}."
     ]
     for split in reversed(first["splits"]):
@@ -157,6 +157,7 @@ def format_split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
     has_unseen = any(score["splits"][split]["unseen_signer"] is not None for score in scores.values())
     header = [split, "WER", "95 % interval", "deleted", "inserted", *["unseen signer"] * has_unseen, "- MSTFNet",
               "95 % interval", "p", "best epoch"]  # fmt: skip
+    rates = ["wer", "deletions", "insertions", *["unseen_signer"] * has_unseen]
     rows = []
     for name, score in scores.items():
         found = score["splits"][split]
@@ -166,11 +167,10 @@ def format_split(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
         if against:
             interval = format_interval(against["interval"], "{:+.1f}")
             compared = [f"{against['points']:+.1f}", interval, format_p(against["p"])]
-        rows.append([
-            VARIANTS[name].title, f"{found['wer']:.1f} %{spread}", format_interval(found["interval"], "{:.1f}"),
-            f"{found['deletions']:.1f} %", f"{found['insertions']:.1f} %",
-            *[f"{found['unseen_signer']:.1f} %"] * has_unseen, *compared, f"{mean(score['best_epochs']):.0f}",
-        ])  # fmt: skip
+        wer, *others = (f"{found[rate]:.1f} %" for rate in rates)
+        interval = format_interval(found["interval"], "{:.1f}")
+        best = f"{mean(score['best_epochs']):.0f}"
+        rows.append([VARIANTS[name].title, wer + spread, interval, *others, *compared, best])
     return format_markdown(header, rows)
 
 
