@@ -1,4 +1,4 @@
-"""The fusions that may follow a stage of the backbone. The one there is: STF, MSTFNet's spatio-temporal fusion."""
+"""The fusions that may follow a stage of the backbone, and one of them: STF, MSTFNet's spatio-temporal fusion."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips
+from modules.correlation import CorrelationFusion
 
 SIZES = (3, 5)  # of the kernels, over time and over space
 
@@ -123,7 +124,8 @@ class SpatioTemporalFusion(nn.Module):
         return out
 
 
-FUSIONS = {"stf": SpatioTemporalFusion}
+Fusion = SpatioTemporalFusion | CorrelationFusion
+FUSIONS: dict[str, type[Fusion]] = {"stf": SpatioTemporalFusion, "correlation": CorrelationFusion}
 """Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
 the methods of `SpatioTemporalFusion`: `forward` for a batch; `summarise_clip`, `forward_part` and `reach` for a few
 frames at a time."""
