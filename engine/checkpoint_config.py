@@ -10,11 +10,14 @@ from config.keys import merge_sections
 from config.load import BASELINE, load_config, nest_overrides, parse_stored_config, to_dict
 from config.mistakes import describe_mistakes
 from config.older_keys import drop_ignored_keys, rename_keys
+from config.published import adopt_told_network, list_given_settings
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING
-from utils.checkpoint import load_checkpoint
+from utils.architecture import as_yaml, detect_architecture
+from utils.checkpoint import extract_weights, load_checkpoint
 from utils.log import LOGGER
+from utils.systems import describe_system
 
 OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights"}
 """Keys of a checkpoint's configuration that say how its training was started, on which machine; a test begins anew."""
@@ -33,7 +36,8 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
     """The configuration of the phase `test` or `features`.
 
     The network is the checkpoint's, whatever else is said. All other keys come from the command line, then from the
-    file; where none is given, from the checkpoint. Published weights hold no configuration: what is given counts.
+    file; where none is given, from the checkpoint. Published weights hold no configuration, but tell their network: a
+    key of it that the file or the command line sets must say the same.
 
     Args:
         path: the configuration file; None if none is given.
@@ -43,8 +47,9 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
         the configuration, and a line for the log about each key that does not count or differs from the training.
 
     Raises:
-        ConfigError: something is wrong with the configuration, the one in the checkpoint included.
-        CheckpointError: the checkpoint cannot be read.
+        ConfigError: something is wrong with the configuration, the one in the checkpoint included, or what is given
+            contradicts published weights.
+        CheckpointError: the checkpoint cannot be read, or its weights are of a system that is not supported.
     """
     named = overrides.get("load_weights") or overrides.get("load_checkpoints")
     if path is None and named:
@@ -53,11 +58,23 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
             return _load_whole_config(stored, named, overrides)
     config, notes = load_config(path or BASELINE, overrides)
     weights = config.load_weights or find_checkpoint_to_resume(config)
-    stored = load_checkpoint(weights).get("config") if weights else None
-    if weights is None or stored is None:
+    if weights is None:
         return config, notes
-    config, more = adopt_network(config, parse_stored_config(stored, weights), weights, _read_words(overrides)[0])
+    content, typed = load_checkpoint(weights), _read_words(overrides)[0]
+    if content.get("config") is None:
+        told = adopt_told_network(config, content, weights, list_given_settings(path, typed, config))
+        return told, [*notes, _describe_told_network(content, weights)]
+    config, more = adopt_network(config, parse_stored_config(content["config"], weights), weights, typed)
     return config, notes + more
+
+
+def _describe_told_network(content: Mapping[str, Any], weights: str) -> str:
+    """A line about the network that weights without a configuration tell of."""
+    architecture = detect_architecture(extract_weights(content, weights))
+    if not architecture.is_of_family:
+        return f"the weights of {weights} are of no network that is known here: what is given counts"
+    settings = " ".join(f"{key}={as_yaml(value)}" for key, value in architecture.model_args.items())
+    return f"the network is as the weights of {weights} tell: {describe_system(architecture)}: {settings}"
 
 
 def _load_whole_config(stored: Any, weights: str, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:

@@ -21,8 +21,8 @@ import numpy as np
 import onnx
 import torch
 
-from config.load import load_config
 from dataset.legacy import load_dictionary
+from engine.checkpoint_config import load_evaluation_config
 from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
 from evaluation.inference.options import add_option
@@ -217,7 +217,8 @@ def format_parity(found: Sequence[Parity]) -> str:
 def main(args: argparse.Namespace) -> None:
     """Export and compare; exits with one message where that is impossible."""
     try:
-        config = load_config(args.config, {})[0] if args.config else None
+        words = {"phase": "test", "load_weights": str(args.model_path)}
+        config = load_evaluation_config(args.config, words)[0] if args.config else None
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
         out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)

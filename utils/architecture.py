@@ -96,6 +96,26 @@ def detect_architecture(weights: Mapping[str, Tensor]) -> Architecture:
     )
 
 
+def tell_model_args(weights: Mapping[str, Tensor], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys of the configuration's section `model_args` that a network for these weights needs.
+
+    Args:
+        weights: the weights by the names of `SLRModel`.
+        wanted: what is given. It counts where the weights go with either: a copy of a shared part is held, or is not.
+
+    Returns:
+        keys and values; nothing for weights that are not of this family.
+    """
+    architecture = detect_architecture(weights)
+    if not architecture.is_of_family:
+        return {}
+    told = architecture.model_args
+    for key, copy in (("share_classifier", "conv1d.fc."), ("share_heads", "HFEAM.stse2.")):
+        if told.get(key) and any(name.startswith(copy) for name in weights):
+            told[key] = wanted[key]
+    return told
+
+
 def detect_foreign_system(weights: Mapping[str, Tensor]) -> str | None:
     """The name of a known system that is not of this family and whose weights these are; else None."""
     for system, pattern in FOREIGN.items():

@@ -33,8 +33,8 @@ NETWORKS = (
     PublishedNetwork("vac", "VAC, or its baseline without ConvCTC and Dist: they have one network", _VAC | _LINEAR),
     PublishedNetwork("smkd", "VAC with SMKD, or CorrNet's baseline: they have one network", _VAC | _NORMALISED),
     PublishedNetwork("tlp", "TLP", _VAC | _LINEAR | {"pooling": "lift"}),
-    PublishedNetwork("corrnet", "CorrNet", _CORRNET | {"fusion_after": (2, 3, 4)}),
     PublishedNetwork("corrnet", "CorrNet as for CSL-Daily", _CORRNET | {"fusion_after": (3, 4)}),
+    PublishedNetwork("corrnet", "CorrNet", _CORRNET | {"fusion_after": (2, 3, 4)}),
     PublishedNetwork(
         "mstfnet",
         "MSTFNet",
@@ -42,23 +42,20 @@ NETWORKS = (
         | {"c2d_type": "resnet34", "fusion": "stf", "fusion_after": (2, 3, 4), "pooling": "lift", "hfam": True},
     ),
 )  # fmt: skip
-"""Settings that config/systems/*.yaml say too, where training needs them; a test compares the two."""
-
-_MARKS = {"fusion": 6, "hfam": 6, "c2d_type": 1}  # what one system alone has says most, the size of the backbone least
+"""From the oldest to the newest. config/systems/*.yaml say the same settings for training; a test compares the two."""
 
 
 def find_nearest_network(model_args: Mapping[str, Any]) -> tuple[PublishedNetwork, dict[str, Any]]:
-    """The published network that differs least, and what it has where it differs.
+    """The published network that differs in the fewest settings, of equals the newest, and what it has otherwise.
 
     Args:
         model_args: keys of the configuration's section `model_args`; one that is absent differs from nothing.
     """
     differing = [
-        {key: value for key, value in network.model_args.items() if key in model_args and model_args[key] != value}
-        for network in NETWORKS
+        (network, {key: own for key, own in network.model_args.items() if model_args.get(key, own) != own})
+        for network in reversed(NETWORKS)
     ]
-    nearest = min(range(len(NETWORKS)), key=lambda i: sum(_MARKS.get(key, 2) for key in differing[i]))
-    return NETWORKS[nearest], differing[nearest]
+    return min(differing, key=lambda pair: len(pair[1]))
 
 
 def describe_system(architecture: Architecture) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from config.load import parse_stored_config
+from config.published import find_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
 from dataset.crop import crop_and_resize
@@ -110,7 +110,7 @@ class Recogniser(Generic[AnyNetwork]):
         Args:
             path: a checkpoint of this project, which holds configuration and glosses, or a published one.
             device: the device's name, as for `select_device`.
-            config: the configuration, for a checkpoint that holds none; one that holds a configuration uses its own.
+            config: the configuration, for a checkpoint that holds none; its network is the one that the weights tell.
             vocabulary: the glosses of a checkpoint that holds none.
 
         Raises:
@@ -118,10 +118,7 @@ class Recogniser(Generic[AnyNetwork]):
                 on other glosses than those given, or its weights do not fit.
         """
         content = load_checkpoint(path)
-        if "config" in content:
-            config = parse_stored_config(content["config"], path)
-        if config is None:
-            raise CheckpointError(f"{path} holds no configuration: say which network it is of (--language)")
+        config = find_config(content, path, config)
         vocabulary = choose_vocabulary(content, path, vocabulary)
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk

@@ -6,13 +6,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+import yaml
 
 import main
-from config.load import ConfigError, to_dict, to_yaml
+from config.load import BASELINE, ConfigError, load_config, to_dict, to_yaml
 from engine.run import run
 from main import choose_config
+from slr_network import load_model
 from tests.helpers.config import tiny_config
-from utils.checkpoint import load_checkpoint, save_checkpoint
+from tests.helpers.network import tiny_network
+from tests.helpers.published import SWITCHES, publish
+from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 OF_TRAINING = {
     "prepared": "./prepared",
@@ -102,16 +106,108 @@ def test_a_network_that_cannot_do_what_the_file_wants(tmp_path):
         choose_config(save_yaml(tmp_path, tiny_config()), words)
 
 
-def test_published_weights_say_nothing_so_what_is_given_counts(tmp_path):
-    torch.save({"model_state_dict": {}}, tmp_path / "published.pt")
-    words = {"phase": "test", "load_weights": str(tmp_path / "published.pt"), "model_args.width": "32"}
-    found, notes = choose_config(None, words)
-    assert (found.model_args.width, found.model_args.c2d_type, found.work_dir) == (
-        32,
-        "resnet34",
-        "./work_dir/baseline",
-    )
-    assert notes == []
+@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+@pytest.mark.parametrize("phase", ["test", "features"])
+def test_published_weights_tell_their_network(tmp_path, network, phase):
+    weights = str(tmp_path / "published.pt")
+    publish(tiny_network(**SWITCHES[network], hidden_size=32), tmp_path / "published.pt")
+    words = {"phase": phase, "load_weights": weights, "beam_width": "3"}
+    size = {"c2d_type": "resnet18", "width": 16, "hidden_size": 32}
+    for path in (None, "config/baseline.yaml", "config/CSL-Daily.yaml"):
+        usual, _ = load_config(path or BASELINE, words)
+        found, (*_, note) = choose_config(path, words)
+        assert found.model_args == replace(usual.model_args, **SWITCHES[network] | size)
+        assert found == replace(usual, model_args=found.model_args, system=network)
+        assert note.startswith(f"the network is as the weights of {weights} tell: ")
+        assert "c2d_type=resnet18 " in note
+        assert f" pooling={SWITCHES[network]['pooling']} " in note
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"fusion": "stf"}, ["model_args.fusion is stf by {} and none by the weights"]),
+        ({"c2d_type": "resnet34"}, ["model_args.c2d_type is resnet34 by {} and resnet18 by the weights"]),
+        (
+            {"weight_norm": True, "hidden_size": 1024, "dropout": 0.5},
+            [
+                "model_args.hidden_size is 1024 by {} and 32 by the weights",
+                "model_args.weight_norm is true by {} and false by the weights",
+            ],
+        ),
+    ],
+)
+def test_what_contradicts_published_weights_is_an_error_that_names_both(tmp_path, said, named):
+    """Be it what counts by default, in a file of the user or on the command line."""
+    weights = str(tmp_path / "published.pt")
+    publish(tiny_network(**SWITCHES["vac"], hidden_size=32), tmp_path / "published.pt")
+    words = {"phase": "test", "load_weights": weights}
+    (tmp_path / "own.yaml").write_text(yaml.dump({"dataset": "phoenix2014", "model_args": said}))
+    typed = words | {f"model_args.{key}": str(value) for key, value in said.items()}
+    own, line = str(tmp_path / "own.yaml"), "the command line"
+    for path, overrides, where in ((own, words, own), (None, typed, line), ("config/baseline.yaml", typed, line)):
+        with pytest.raises(ConfigError) as error:
+            choose_config(path, overrides)
+        listed = "; ".join(named).format(*[where] * len(named))
+        assert str(error.value) == (
+            f"the configuration and {weights} contradict each other: {listed}. Leave out what differs, since the "
+            "weights tell their network, or take other weights"
+        )
+
+
+def test_a_system_that_contradicts_published_weights(tmp_path):
+    publish(tiny_network(**SWITCHES["vac"], hidden_size=32), tmp_path / "published.pt")
+    words = {"phase": "test", "load_weights": str(tmp_path / "published.pt")}
+    (tmp_path / "own.yaml").write_text("system: smkd")
+    for path, overrides in ((None, words | {"system": "smkd"}), (tmp_path / "own.yaml", words)):
+        with pytest.raises(
+            ConfigError, match=r"weight_norm is true by system smkd and false by the weights; .*share_cl"
+        ):
+            choose_config(path, overrides)
+    assert choose_config(None, words | {"system": "vac"})[0].system == "vac"
+    assert choose_config(None, words)[0].system == "vac"  # as the weights tell
+
+
+def test_an_edited_file_of_this_project_counts_as_the_users_own(tmp_path, monkeypatch):
+    publish(tiny_network(**SWITCHES["vac"], hidden_size=32), tmp_path / "published.pt")
+    words = {"phase": "test", "load_weights": str(tmp_path / "published.pt")}
+    (tmp_path / "baseline.yaml").write_text("dataset: phoenix2014\nmodel_args: {width: 64, hidden_size: 512}\n")
+    monkeypatch.setattr("config.published.FOLDER", tmp_path)
+    with pytest.raises(ConfigError) as error:
+        choose_config(tmp_path / "baseline.yaml", words)
+    assert "model_args.hidden_size is 512" in str(error.value)
+    assert "model_args.width" not in str(error.value)  # as it comes
+
+
+def test_what_weights_go_with_either_way_is_as_given(tmp_path):
+    """A repeated classifier and three equal attentions serve networks that share them and such that do not."""
+    publish(tiny_network(share_heads=True), tmp_path / "published.pt")
+    content = load_checkpoint(tmp_path / "published.pt")
+    held = content["model_state_dict"]
+    held |= {n.replace("stse1", f"stse{i}"): w for n, w in held.items() if "stse1" in n for i in (2, 3)}
+    torch.save(content, tmp_path / "published.pt")
+    words = {"phase": "test", "load_weights": str(tmp_path / "published.pt")}
+    for value in (True, False):
+        given = {f"model_args.{key}": str(value) for key in ("share_heads", "share_classifier")}
+        found, _ = choose_config(None, words | given)
+        assert (found.model_args.share_heads, found.model_args.share_classifier) == (value, value)
+        load_model(words["load_weights"], found.model_args, ["A", "B", "C", "D"])
+
+
+def test_weights_without_a_network_of_the_family(tmp_path):
+    words = {"phase": "test", "load_weights": str(tmp_path / "other.pt"), "model_args.width": "32"}
+    torch.save({"Conv3d_1a_7x7.conv3d.weight": torch.zeros(64, 3, 7, 7, 7)}, tmp_path / "other.pt")
+    found, (note,) = choose_config(None, words)
+    assert found.model_args.width == 32
+    assert note == f"the weights of {words['load_weights']} are of no network that is known here: what is given counts"
+    with pytest.raises(CheckpointError, match=r"another kind of network: 0 of \d+ names"):
+        load_model(words["load_weights"], found.model_args, ["A"])
+    torch.save({"conv2d.layer1.0.ssem.alpha": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match=r"other\.pt holds the weights of SEN, which is not supported"):
+        choose_config(None, words)
+    torch.save({"model_state_dict": {}}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointError, match="no tensor is there"):
+        choose_config(None, words)
 
 
 def test_mistakes_are_errors_whatever_the_configuration_comes_from(trained):
@@ -151,3 +247,19 @@ def test_a_checkpoint_alone_is_tested_as_it_was_trained(random_checkpoint, prepa
     log = (tmp_path / "run/test/log.txt").read_text()
     assert f"writing to {tmp_path / 'run/test'}" in log
     assert f"warning: the prepared frames have 72 pixels a side, those of {weights} 256" in log
+
+
+@pytest.mark.parametrize("network", ["vac", "tlp"])
+def test_published_weights_are_tested_as_a_checkpoint_of_the_same_network(prepared, tmp_path, network):
+    model = tiny_network(7, **SWITCHES[network])
+    publish(model, tmp_path / "published.pt")
+    network_args = {f"model_args.{key}": value for key, value in SWITCHES[network].items()}
+    config = tiny_config(prepared, tmp_path / "expected", **network_args, **{"loss_weights.AuxCTC": 0})
+    config = replace(config, phase="test", load_weights=str(tmp_path / "best.pt"))
+    save_checkpoint(tmp_path / "best.pt", {"model_state_dict": model.state_dict(), "config": to_dict(config)})
+    run(config)
+    words = ["--phase=test", f"--load-weights={tmp_path / 'published.pt'}", f"--work-dir={tmp_path / 'run'}"]
+    words += ["--device=cpu", "num_worker=0", "feeder_args.input_size=64", f"prepared={prepared}"]
+    main.main(main.parse_args(words))
+    for name in ("output-hypothesis-test.ctm", "output-hypothesis-test-conv.ctm"):
+        assert (tmp_path / "run" / name).read_text() == (tmp_path / "expected" / name).read_text() != ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tests.helpers.paths import PARITY
 
@@ -23,6 +25,21 @@ FILES = {
     "mstfnet-resnet18": "resnet18",
 }
 """Each published network -> the file in which its names and shapes are."""
+
+_VAC = {"fusion": "none", "pooling": "max", "hfam": False, "weight_norm": False, "share_classifier": False}
+_SMKD = _VAC | {"weight_norm": True, "share_classifier": True}
+_CORRNET = _SMKD | {"fusion": "correlation", "fusion_after": (2, 3, 4)}
+_MSTFNET = _CORRNET | {"fusion": "stf", "pooling": "lift", "hfam": True, "share_heads": False}
+SWITCHES: dict[str, dict[str, Any]] = {
+    "vac": _VAC,
+    "smkd": _SMKD,
+    "tlp": _VAC | {"pooling": "lift"},
+    "corrnet": _CORRNET,
+    "corrnet-CSL-Daily": _CORRNET | {"fusion_after": (3, 4)},
+    "mstfnet": _MSTFNET,
+    "mstfnet-resnet18": _MSTFNET,
+}
+"""Each published network -> what makes it that one, by the papers, beside the size of its backbone."""
 
 
 @lru_cache(maxsize=1)  # one is 130 MB
@@ -54,3 +71,12 @@ def narrow_kernels(weights: dict[str, Tensor]) -> dict[str, Tensor]:
 def widen_kernels(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights with every kernel over space as one over a frame: (C', C, k, k) -> (C', C, 1, k, k)."""
     return {name: w.unsqueeze(2) if w.ndim == 4 else w for name, w in weights.items()}
+
+
+def publish(model: nn.Module, path: Path) -> None:
+    """Save a network's weights as VAC and those after it do: no configuration, kernels over pictures, `module`."""
+    weights = narrow_kernels(model.state_dict())
+    if "classifier.bias" not in weights:
+        weights.setdefault("conv1d.fc.weight", weights["classifier.weight"])
+    content = {f"module.{name}": w for name, w in weights.items()}
+    torch.save({"epoch": 39, "model_state_dict": content, "rng_state": {"torch": torch.get_rng_state()}}, path)

@@ -8,29 +8,21 @@ import torch
 from config.schema import ModelArgs
 from slr_network import build_model
 from tests.helpers.network import tiny_network
-from tests.helpers.published import CLASSES, FILES, narrow_kernels, published_weights, widen_kernels
+from tests.helpers.published import CLASSES, FILES, SWITCHES, narrow_kernels, publish, published_weights, widen_kernels
 from utils.architecture import detect_architecture, detect_foreign_system
 from utils.checkpoint import CheckpointError, extract_weights, load_weights, select_weights
 from utils.systems import describe_system
 
-RESNET18 = {"c2d_type": "resnet18", "width": 64, "hidden_size": 1024, "conv_type": 2}
-VAC = RESNET18 | {"fusion": "none", "pooling": "max", "hfam": False, "weight_norm": False, "share_classifier": False}
-SMKD = VAC | {"weight_norm": True, "share_classifier": True}
-CORRNET = SMKD | {"fusion": "correlation", "fusion_after": (2, 3, 4)}
-MSTFNET = CORRNET | {"fusion": "stf", "pooling": "lift", "hfam": True, "share_heads": False, "c2d_type": "resnet34"}
-TOLD = {
-    "vac": (VAC, "vac (VAC, or its baseline without ConvCTC and Dist: they have one network)"),
-    "smkd": (SMKD, "smkd (VAC with SMKD, or CorrNet's baseline: they have one network)"),
-    "tlp": (VAC | {"pooling": "lift"}, "tlp (TLP)"),
-    "corrnet": (CORRNET, "corrnet (CorrNet)"),
-    "corrnet-CSL-Daily": (CORRNET | {"fusion_after": (3, 4)}, "corrnet (CorrNet as for CSL-Daily)"),
-    "mstfnet": (MSTFNET, "mstfnet (MSTFNet)"),
-    "mstfnet-resnet18": (
-        MSTFNET | {"c2d_type": "resnet18"},
-        "none of the published ones; the nearest is mstfnet, which has c2d_type=resnet34",
-    ),
+SYSTEMS = {
+    "vac": "vac (VAC, or its baseline without ConvCTC and Dist: they have one network)",
+    "smkd": "smkd (VAC with SMKD, or CorrNet's baseline: they have one network)",
+    "tlp": "tlp (TLP)",
+    "corrnet": "corrnet (CorrNet)",
+    "corrnet-CSL-Daily": "corrnet (CorrNet as for CSL-Daily)",
+    "mstfnet": "mstfnet (MSTFNet)",
+    "mstfnet-resnet18": "none of the published ones; the nearest is mstfnet, which has c2d_type=resnet34",
 }
-"""Each published network -> the settings that its weights must tell, by the table in the papers; and its system."""
+"""Each published network -> what is said of its weights."""
 
 SPELLINGS = [
     (dict, lambda name: name),
@@ -47,7 +39,8 @@ SPELLINGS = [
 def test_published_weights_tell_their_network_and_load_into_it(network):
     """Every weight of the network comes from the file, whichever way that spells names and kernels."""
     published = published_weights(network)
-    settings, system = TOLD[network]
+    size = {"c2d_type": FILES[network].split("_")[-1], "width": 64, "hidden_size": 1024, "conv_type": 2}
+    settings = SWITCHES[network] | size
     with torch.device("meta"):
         own = build_model(ModelArgs(**settings), CLASSES, pretrained=False).state_dict()
     unused = {name for name in published if name.startswith("HFEAM.con1.")}
@@ -59,13 +52,23 @@ def test_published_weights_tell_their_network_and_load_into_it(network):
         found = detect_architecture(extract_weights(content, "published.pt"))
         assert found.model_args == settings
         assert found.classes == CLASSES
-        assert describe_system(found) == system
+        assert describe_system(found) == SYSTEMS[network]
         taken = select_weights(own, content, (), "published.pt")
         assert taken.keys() == own.keys()
         for name, weight in taken.items():
             assert weight.shape == own[name].shape, name
             assert weight.data_ptr() == published[name].data_ptr(), name  # the very numbers, in their order
         assert detect_foreign_system(published) is None
+
+
+@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+def test_weights_in_published_form_are_put_into_a_network(network, tmp_path):
+    published, target = (tiny_network(**SWITCHES[network], hidden_size=32) for _ in range(2))
+    publish(published, tmp_path / "published.pt")
+    load_weights(target, tmp_path / "published.pt")
+    assert target.state_dict().keys() == published.state_dict().keys()
+    for name, weight in published.state_dict().items():
+        assert torch.equal(target.state_dict()[name], weight), name
 
 
 @pytest.mark.parametrize("conv_type", [0, 1, 2])

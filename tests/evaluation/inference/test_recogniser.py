@@ -11,6 +11,8 @@ from evaluation.ctm import CtmEntry, read_ctm
 from evaluation.inference.recogniser import Recogniser
 from preprocess.corpora.registry import CORPORA
 from tests.helpers.commands import call_main
+from tests.helpers.network import tiny_network
+from tests.helpers.published import SWITCHES, publish
 from tests.helpers.videos import make_video, ramp
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
@@ -150,6 +152,21 @@ def test_checkpoints_without_configuration_or_glosses(random_checkpoint, tmp_pat
     assert Recogniser.from_checkpoint(bare, "cpu", config, vocabulary).vocabulary == vocabulary
     with pytest.raises(CheckpointError, match="classifier"):
         Recogniser.from_checkpoint(bare, "cpu", config, Vocabulary(["A", "B"]))
+
+
+@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+def test_published_weights_tell_their_network(network, tmp_path):
+    """Of a configuration without a word about it, which is MSTFNet's, all but the network counts."""
+    model = tiny_network(4, **SWITCHES[network], hidden_size=32).eval()
+    publish(model, tmp_path / "published.pt")
+    config = load_config(None, {"dataset": "CSL-Daily", "beam_width": 3})[0]
+    recogniser = Recogniser.from_checkpoint(tmp_path / "published.pt", "cpu", config, Vocabulary(["A", "B", "C"]))
+    assert recogniser.config.beam_width == 3
+    frames = np.random.default_rng(0).integers(0, 256, (9, 3, 64, 64), np.uint8)
+    batch = recogniser.network.make_batch(frames)
+    with torch.inference_mode():
+        expected = model(batch.video, batch.lengths).sequence_logits[:, 0].numpy()
+    assert np.abs(recogniser.network(frames) - expected).max() < 1e-4 * np.abs(expected).max()
 
 
 def test_a_model_of_another_vocabulary(random_checkpoint):
