@@ -1,0 +1,222 @@
+"""The trainings of `benchmarks.family`: what is compared, on which corpus, and running main.py for each."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from dataset.manifest import SPLITS
+from engine.interruption import Interrupted, Interruption
+from evaluation.reporting.read_report import FILE_NAME as REPORT
+from utils.errors import InputError
+from utils.files import write_json
+from utils.plain_json import read_json
+from utils.text import quote_path
+
+REPOSITORY = Path(__file__).parents[1]
+CONFIG = REPOSITORY / "config/quickstart.yaml"
+FRAME_SIZE = 72
+"""Side of prepared frames in pixels, as the quickstart's."""
+SETTINGS, CONSOLE = "settings.json", "console.txt"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A row of the comparison.
+
+    Attributes:
+        name: what the command and the folders call it.
+        title: what the page calls it.
+        system: the name of its configuration in `config/systems`.
+        changes: overrides for the command line, beyond the system's values.
+    """
+
+    name: str
+    title: str
+    system: str
+    changes: tuple[str, ...] = ()
+
+    @property
+    def overrides(self) -> dict[str, str]:
+        """Everything that makes it this variant, by dotted keys."""
+        return {"system": self.system} | dict(change.split("=", 1) for change in self.changes)
+
+
+REFERENCE = "mstfnet"
+"""The variant that all others are compared with."""
+SEPARATE = "model_args.share_heads=false"  # one attention for each level of HFAM, as for two of the three corpora
+VARIANTS = {
+    variant.name: variant
+    for variant in (
+        Variant("vac", "VAC", "vac"),
+        Variant("smkd", "VAC + SMKD", "smkd"),
+        Variant("tlp", "TLP", "tlp"),
+        Variant("corrnet", "CorrNet", "corrnet"),
+        Variant(REFERENCE, "MSTFNet", "mstfnet", (SEPARATE,)),
+        Variant("no-fusion", "MSTFNet without fusion", "mstfnet", (SEPARATE, "model_args.fusion=none")),
+        Variant("no-hfam", "MSTFNet without HFAM", "mstfnet", ("model_args.hfam=false", "loss_weights.AuxCTC=0")),
+        Variant("max-pooling", "MSTFNet with max pooling", "mstfnet", (SEPARATE, "model_args.pooling=max")),
+        Variant("shared-heads", "MSTFNet with shared heads", "mstfnet", ("model_args.share_heads=true",)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all trainings of a folder have in common, and what must not change in it.
+
+    Attributes:
+        glosses: the number of glosses in the corpus.
+        sentences: the numbers of sentences in train, dev and test.
+        epochs: the number of epochs of each training.
+    """
+
+    glosses: int
+    sentences: tuple[int, ...]
+    epochs: int
+
+    @property
+    def learning_rate_steps(self) -> tuple[int, int]:
+        """The epochs after which the learning rate falls: at the same parts of the training as in the quickstart."""
+        return max(1, round(self.epochs * 6 / 9)), max(1, round(self.epochs * 8 / 9))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training.
+
+    Attributes:
+        variant: what is trained.
+        seed: the random seed.
+        folder: the folder of the run.
+    """
+
+    variant: Variant
+    seed: int
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.variant.name}, seed {self.seed}"
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it was trained to its end: main.py writes the report last."""
+        return (self.folder / REPORT).is_file()
+
+
+def open_folder(folder: Path, settings: Settings) -> None:
+    """Make the folder of a comparison, or check that the one which is there has the same settings.
+
+    Raises:
+        InputError: it holds a comparison with other settings.
+    """
+    path = folder / SETTINGS
+    wanted = asdict(settings) | {"sentences": list(settings.sentences)}
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(path, wanted)
+    elif (found := read_json(path)) != wanted:
+        raise InputError(f"{path} says {found}, and this command {wanted}: choose another --out, or the same settings")
+
+
+def list_runs(folder: Path, variants: Iterable[str], seeds: Iterable[int]) -> list[Run]:
+    """The trainings in their order: one seed of all variants first, so that there is soon a whole table."""
+    names = list(variants)
+    return [Run(VARIANTS[name], seed, folder / "runs" / name / f"seed_{seed}") for seed in seeds for name in names]
+
+
+def make_corpus(folder: Path, settings: Settings, workers: int) -> None:
+    """Render the corpus and prepare it, as `make quickstart` does; steps that were done before are not repeated."""
+    rendered, prepared = folder / "corpus", folder / "prepared"
+    if not rendered.is_dir():
+        part = folder / "corpus.part"  # renamed at the end: an interrupted rendering leaves nothing that looks finished
+        shutil.rmtree(part, ignore_errors=True)
+        numbers = zip(("glosses", *SPLITS), (settings.glosses, *settings.sentences), strict=True)
+        words = [f"--{name}={number}" for name, number in numbers]
+        run_module("dataset.synthetic", "--layout=phoenix2014", f"--out={part}", f"--workers={workers}", *words)
+        part.rename(rendered)
+    done = prepared / ".done"
+    if not done.is_file():
+        folders = (f"--dataset-root={rendered}", f"--output={prepared}")
+        words = ["--dataset=phoenix2014", "--process-image", f"--frame-size={FRAME_SIZE}", f"--workers={workers}"]
+        run_module("preprocess.prepare", *folders, *words)
+        done.touch()
+
+
+def run_module(name: str, *words: str) -> None:
+    """Run one of the project's commands to its end.
+
+    Raises:
+        InputError: it failed; it has said why itself.
+    """
+    if status := subprocess.run([sys.executable, "-m", name, *words], check=False).returncode:
+        raise InputError(f"{name} has failed (exit status {status}); what it says above is the reason")
+
+
+def build_command(run: Run, folder: Path, settings: Settings, device: str) -> list[str]:
+    """The command that trains a run, or goes on with it: what a user would type."""
+    return [
+        sys.executable, str(REPOSITORY / "main.py"), f"--config={CONFIG}", f"--system={run.variant.system}",
+        f"--work-dir={run.folder}", f"--random-seed={run.seed}", f"--device={device}", "--resume=true",
+        f"dataset_root={folder / 'corpus'}", f"prepared={folder / 'prepared'}", f"num_epoch={settings.epochs}",
+        f"optimizer_args.step={list(settings.learning_rate_steps)}", *run.variant.changes,
+    ]  # fmt: skip
+
+
+def train_all(runs: Sequence[Run], folder: Path, settings: Settings, device: str, jobs: int) -> None:
+    """Train what is not done yet, `jobs` trainings side by side; half a training goes on from its last checkpoint.
+
+    Raises:
+        InputError: a training failed; the others were trained nevertheless. Names what each one said last.
+        Interrupted: this program was asked to stop; the trainings have saved what they had.
+    """
+    waiting = [run for run in runs if not run.is_done]
+    print(f"{len(runs) - len(waiting)} of {len(runs)} trainings are done", flush=True)
+    running: dict[Run, subprocess.Popen[bytes]] = {}
+    failed: list[str] = []
+    with Interruption() as interruption:
+        while (waiting and not interruption.requested) or running:
+            while waiting and len(running) < jobs and not interruption.requested:
+                run = waiting.pop(0)
+                running[run] = start_training(run, build_command(run, folder, settings, device))
+            time.sleep(0.2)
+            if interruption.requested:
+                for program in running.values():
+                    program.terminate()
+                for program in running.values():
+                    program.wait()
+            for run, program in [(run, program) for run, program in running.items() if program.poll() is not None]:
+                del running[run]
+                failed += describe_end(run, program.returncode)
+    if interruption.requested:
+        raise Interrupted(interruption.requested, saved=True)
+    if failed:
+        raise InputError("\n".join(failed))
+
+
+def start_training(run: Run, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a training whose output goes to a file beside its log."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    print(f"{time.strftime('%H:%M:%S')}  {run.name}: training; its log is {run.folder / 'log.txt'}", flush=True)
+    with (run.folder / CONSOLE).open("ab") as console:
+        return subprocess.Popen(command, stdout=console, stderr=subprocess.STDOUT)
+
+
+def describe_end(run: Run, status: int) -> list[str]:
+    """Say that a training has ended; a line for the error message if it has failed."""
+    if status == 0 and run.is_done:
+        wer = {split: content["wer"] for split, content in read_json(run.folder / REPORT)["splits"].items()}
+        rates = ", ".join(f"{split} WER {rate:.2f} %" for split, rate in wer.items())
+        print(f"{time.strftime('%H:%M:%S')}  {run.name}: {rates}", flush=True)
+        return []
+    print(f"{time.strftime('%H:%M:%S')}  {run.name}: ended with exit status {status}", flush=True)
+    said = (run.folder / CONSOLE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = said[-1].rpartition("\r")[2] if said else "nothing"
+    return [f"{run.name}: exit status {status}; it said last: {last} (all of it: {quote_path(run.folder / CONSOLE)})"]
