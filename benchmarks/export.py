@@ -19,8 +19,9 @@ import torch
 
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
-from engine.export import FORMATS, Network, compare_networks, make_random_clip, write_and_read_back
-from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser, TorchNetwork
+from engine.export import compare_networks, make_random_clip, write_and_read_back
+from engine.export_formats import FORMATS
+from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Network, Recogniser, TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.output import run_command
 from utils.table import format_table

@@ -26,11 +26,11 @@ from benchmarks.network import median_seconds
 from benchmarks.reference3d import Reference3d
 from dataset.loader import build_loader
 from dataset.manifest import load_manifest
-from engine.export import Network, make_random_clip, write_and_read_back
+from engine.export import make_random_clip, write_and_read_back
 from evaluation.ctm import CtmEntry
 from evaluation.evaluate import EvaluationData, load_evaluation_data, normalise_entries
 from evaluation.inference.onnx_network import INPUT, OnnxNetwork
-from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.recogniser import Network, Recogniser
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
 from utils.output import run_command

@@ -12,21 +12,20 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 
 from dataset.legacy import load_dictionary
 from engine.checkpoint_config import load_evaluation_config
-from engine.clip_network import ClipNetwork, ScanClipNetwork
-from evaluation.inference.onnx_network import INPUT, OUTPUT, build_metadata, load_onnx
+from engine.export_formats import FORMATS
+from evaluation.inference.onnx_network import build_metadata
 from evaluation.inference.options import add_option
-from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Network, Recogniser
 from utils.arguments import named_path
 from utils.errors import InputError
 from utils.files import atomic_path, check_can_be_written, real_path
@@ -34,10 +33,7 @@ from utils.output import run_command
 from utils.table import format_table
 
 LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared: an exporter may fix the length of its example
-LONGEST = 100_000  # output steps; torch.export is given an upper limit
 TOLERANCE = 1e-4
-OLDEST = "2.8"  # PyTorch that exports a loop over time
-OPSET = 17  # the newest that PyTorch's TorchScript exporter writes without conversion
 
 
 @dataclass(frozen=True)
@@ -55,80 +51,6 @@ class Parity:
     steps: int
     absolute: float
     relative: float
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A network in a PyTorch file that was read back; called with frames, it gives logits."""
-
-    run: Callable[[torch.Tensor], torch.Tensor]
-    network: TorchNetwork
-
-    @torch.inference_mode()
-    def __call__(self, video: np.ndarray) -> np.ndarray:
-        """Frames (T, 3, S, S) uint8 -> logits (T', V) float32."""
-        return self.run(self.network.make_batch(video).video)[0].cpu().numpy()
-
-
-def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write ONNX, with the older of PyTorch's exporters: the newer one unrolls the LSTM, and one length alone works."""
-    lengths = {INPUT: {0: "batch", 1: "frames"}, OUTPUT: {0: "batch", 1: "steps"}}
-    model = ClipNetwork(network.model)
-    torch.onnx.export(
-        model, (example,), str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=lengths,
-        opset_version=OPSET,
-    )  # fmt: skip
-    written = onnx.load(str(path))
-    onnx.helper.set_model_props(written, dict(notes))
-    onnx.save(written, str(path))
-
-
-def write_torchscript(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write TorchScript, which C++ reads too."""
-    traced = torch.jit.trace(ClipNetwork(network.model), (example,), check_trace=False)
-    torch.jit.save(traced, str(path), _extra_files=dict(notes))
-
-
-def write_torch_export(network: TorchNetwork, example: torch.Tensor, path: Path, notes: Mapping[str, str]) -> None:
-    """Write an exported program, PyTorch's successor of TorchScript."""
-    if torch.__version__ < OLDEST:
-        raise InputError(f"the format torch_export needs PyTorch {OLDEST} or newer, this is {torch.__version__}")
-    spec = network.model.spec
-    frames = spec.stride * torch.export.Dim("steps", min=1, max=LONGEST) + 2 * spec.edge
-    shapes = ({1: frames},)
-    program = torch.export.export(ScanClipNetwork(network.model), (example,), dynamic_shapes=shapes, strict=False)
-    torch.export.save(program, str(path), extra_files=dict(notes))
-
-
-def read_onnx(path: Path, network: TorchNetwork) -> Network:  # noqa: ARG001  onnxruntime needs none of it
-    """The network of an ONNX file, in onnxruntime."""
-    return load_onnx(path).network
-
-
-def read_torchscript(path: Path, network: TorchNetwork) -> Network:
-    """The network of a TorchScript file, on the device of `network`."""
-    return Exported(torch.jit.load(str(path), map_location=network.model.device), network)
-
-
-def read_torch_export(path: Path, network: TorchNetwork) -> Network:
-    """The network of an exported program."""
-    return Exported(torch.export.load(str(path)).module(), network)
-
-
-@dataclass(frozen=True)
-class Format:
-    """A format: the ending of its files' names, and how they are written and read."""
-
-    suffix: str
-    write: Callable[[TorchNetwork, torch.Tensor, Path, Mapping[str, str]], None]
-    read: Callable[[Path, TorchNetwork], Network]
-
-
-FORMATS = {
-    "onnx": Format(".onnx", write_onnx, read_onnx),
-    "torchscript": Format(".ts", write_torchscript, read_torchscript),
-    "torch_export": Format(".pt2", write_torch_export, read_torch_export),
-}
 
 
 def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Network:

@@ -16,18 +16,17 @@ import torch
 from config.load import to_dict
 from dataset.frames import FrameError
 from dataset.vocabulary import Vocabulary
-from engine import export as module
+from engine import export_formats
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
 from engine.export import (
-    FORMATS,
     LENGTHS,
-    OLDEST,
     compare_networks,
     main,
     make_random_clip,
     parse_args,
     write_and_read_back,
 )
+from engine.export_formats import FORMATS, OLDEST
 from evaluation.calibration import Calibration
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
@@ -339,7 +338,7 @@ def test_messages_for_what_is_wrong(checkpoint, exported, tmp_path):
 
 
 def test_a_pytorch_too_old_for_a_format_is_named(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "OLDEST", "99.0")
+    monkeypatch.setattr(export_formats, "OLDEST", "99.0")
     arguments = ["--model_path", checkpoint, "--format", "torch_export", "--out", tmp_path / "model.pt2"]
     assert f"needs PyTorch 99.0 or newer, this is {torch.__version__}" in refused(*arguments)
 
@@ -348,7 +347,7 @@ def test_an_exporter_that_fails_leaves_nothing(checkpoint, tmp_path, monkeypatch
     def full(*_):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(module.onnx, "save", full)
+    monkeypatch.setattr(export_formats.onnx, "save", full)
     out = tmp_path / "model.onnx"
     assert refused("--model_path", checkpoint, "--format", "onnx", "--out", out) == "error: No space left on device"
     assert list(tmp_path.iterdir()) == []
