@@ -28,8 +28,8 @@ from dataset.vocabulary import Vocabulary
 from evaluation.calibration import Calibration, measure_energy, measure_motion, read_calibration
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
-from evaluation.ctm import CtmWord
 from evaluation.decode import Decoder, make_decoder
+from evaluation.inference.recognition import Alternative, Recognition
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import move_to_device, select_device, select_dtype
@@ -39,36 +39,6 @@ Network = Callable[[np.ndarray], np.ndarray]
 """Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32."""
 
 PUBLISHED_FRAME_SIZE = 256  # the side of the frames that published networks saw; their checkpoints do not say it
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """One of the n-best: glosses as CTC spells them, and -log p."""
-
-    glosses: tuple[str, ...]
-    score: float
-
-
-@dataclass(frozen=True)
-class Recognition:
-    """What was read in a clip.
-
-    Attributes:
-        words: the glosses with start and duration in seconds of the clip, and confidence.
-        nbest: the hypotheses of the beam, best first.
-        frames: the number of frames that the network saw.
-        doubts: what makes the clip unlike those of the training, as sentences; none if nothing does.
-    """
-
-    words: tuple[CtmWord, ...]
-    nbest: tuple[Alternative, ...]
-    frames: int
-    doubts: tuple[str, ...] = ()
-
-    @property
-    def glosses(self) -> tuple[str, ...]:
-        """The glosses alone."""
-        return tuple(word.gloss for word in self.words)
 
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)

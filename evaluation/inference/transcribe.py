@@ -18,7 +18,8 @@ from evaluation.inference.notes import (
     describe_network,
 )
 from evaluation.inference.reading import Reading
-from evaluation.inference.recogniser import Recogniser, Recognition
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.recognition import Recognition
 from evaluation.inference.transcript import Guess, Transcript
 from evaluation.inference.windows import cut_windows, plan_windows, stitch
 from utils.progress import show_progress
