@@ -26,7 +26,7 @@ HELP = {
     "system": "vac, smkd, tlp, corrnet or mstfnet: whose recipe and network count (default: mstfnet)",
     "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
-    "load_weights": "checkpoint that weights are taken from",
+    "load_weights": "checkpoint, model folder or owner/name on the Hugging Face Hub, whose weights are taken",
     "load_checkpoints": "last.pt of a run to resume",
     "resume": "go on from work_dir/last.pt, or begin if there is none",
     "overwrite": "move an existing run folder aside",

@@ -16,7 +16,10 @@ from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING
 from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import extract_weights, load_checkpoint
+from utils.files import real_path
+from utils.hub import parse_repository
 from utils.log import LOGGER
+from utils.model_folder import is_model_folder
 from utils.systems import describe_system
 
 OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights"}
@@ -80,13 +83,27 @@ def _describe_told_network(content: Mapping[str, Any], weights: str) -> str:
 def _load_whole_config(stored: Any, weights: str, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
     """The configuration in a checkpoint, changed by the command line alone."""
     trained = parse_stored_config(stored, weights)
-    folder = str(Path(weights).parent / str(overrides["phase"]))  # a run's own files stay as they are
+    folder = name_output_folder(weights, str(overrides["phase"]))
     of_checkpoint = {key: value for key, value in to_dict(trained).items() if key not in OF_TRAINING}
     typed, notes = _read_words(overrides)
     given = merge_sections(of_checkpoint | {"work_dir": folder}, typed)
     source = f"no --config is given: what the command line does not say is as in the training of {weights}"
     config, more = adopt_network(parse_stored_config(given, weights), trained, weights, typed)
     return config, [source, *notes, *more]
+
+
+def name_output_folder(weights: str, phase: str) -> str:
+    """The folder for what a phase gives where none is named: beside the checkpoint, whose own files stay as they are.
+
+    What comes of a model folder lies beside that folder, which may be shared; of a repository on the Hub, in work_dir.
+    """
+    repository = parse_repository(weights)
+    if repository:
+        return str(Path("work_dir") / f"{Path(repository.name).name}-{phase}")
+    if is_model_folder(weights):
+        folder = Path(weights) if Path(weights).name else real_path(weights)  # `.` has no name
+        return str(folder.with_name(f"{folder.name}-{phase}"))
+    return str(Path(weights).parent / phase)
 
 
 def _read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

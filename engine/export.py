@@ -1,10 +1,11 @@
-"""Export a trained network for use without this project.
+"""Export a trained network: as a file for other programs, or as a folder in which it is shared.
 
 python -m engine.export --model_path work_dir/quickstart/best.pt --format onnx
+python -m engine.export --model_path work_dir/quickstart/best.pt --format safetensors --out quickstart
 
-The network takes `video`, clips (B, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does, and
-gives `logits` (B, T', V); in the format torch_export one clip. docs/python.md says what a user needs to know. What was
-written is read back and compared with PyTorch before it gets its name.
+The network in a file takes `video`, clips (B, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does,
+and gives `logits` (B, T', V); in the format torch_export one clip. docs/python.md says what a user needs to know. What
+was written is read back and compared with PyTorch before it gets its name.
 """
 
 from __future__ import annotations
@@ -22,16 +23,22 @@ import torch
 
 from dataset.legacy import load_dictionary
 from engine.checkpoint_config import load_evaluation_config
+from engine.export_folder import check_place, collect_shared, write_model_folder
 from engine.export_formats import FORMATS
+from engine.model_card import build_card, collect_facts
 from evaluation.inference.onnx_network import build_metadata
-from evaluation.inference.options import add_option
-from evaluation.inference.recogniser import Network, Recogniser
+from evaluation.inference.options import NETWORK, add_option
+from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
 from utils.arguments import named_path
+from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
 from utils.files import atomic_path, check_can_be_written, real_path
+from utils.hub import find_checkpoint, parse_repository
+from utils.model_folder import CARD, WEIGHTS, is_model_folder
 from utils.output import run_command
 from utils.table import format_table
 
+FOLDER = "safetensors"  # the format that is a folder, which this project reads again
 LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared: an exporter may fix the length of its example
 TOLERANCE = 1e-4
 
@@ -136,6 +143,48 @@ def format_parity(found: Sequence[Parity]) -> str:
     return format_table(("frames", "steps", "largest difference of logits", "relative"), rows)
 
 
+def export_file(recogniser: Recogniser, args: argparse.Namespace) -> None:
+    """Write a network to the file that the command line asks for, and say so."""
+    out = args.out or locate_beside(args.model_path, FORMATS[args.format].suffix)
+    if real_path(out) == real_path(args.model_path):
+        raise InputError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
+    if args.licence or args.overwrite:
+        raise InputError(f"--licence and --overwrite belong to --format {FOLDER}")
+    check_can_be_written(out)
+    export(recogniser, args.format, out)
+    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, equal to PyTorch's network within {TOLERANCE:g}")
+
+
+def export_folder(recogniser: Recogniser[TorchNetwork], args: argparse.Namespace) -> None:
+    """Write a network to the model folder that the command line asks for, and say so."""
+    out = args.out or locate_beside(args.model_path, "-model")
+    if is_model_folder(find_checkpoint(args.model_path)):
+        raise InputError(f"{args.model_path} is a model folder already: copy it")
+    out = out if out.name else real_path(out)
+    check_place(out, args.overwrite)
+    content = load_checkpoint(args.model_path)
+    shared = collect_shared(recogniser, content)
+    card = build_card(collect_facts(shared, content, args.model_path, out.name, args.licence))
+    aside = write_model_folder(shared, card, out)
+    if aside:
+        print(f"{out} was there already: the old one is {aside} now")
+    size = (out / WEIGHTS).stat().st_size / 2**20
+    print(f"{out}: {size:.1f} MiB of weights, equal bit by bit; its card is {out / CARD}")
+    if not args.licence:
+        print(
+            "the licence of the weights is yours to fill in there, with the corpus's terms in mind (or --licence TEXT)"
+        )
+
+
+def locate_beside(source: Path, ending: str) -> Path:
+    """Where to write if the command line does not say: beside a file or folder, in the current one for a repository."""
+    repository = parse_repository(str(source))
+    if repository:
+        return Path(Path(repository.name).name + ending)
+    place = source if source.name else real_path(source)  # `.` has no name
+    return place.with_name((place.name if place.is_dir() else place.stem) + ending)
+
+
 def main(args: argparse.Namespace) -> None:
     """Export and compare; exits with one message where that is impossible."""
     try:
@@ -143,26 +192,23 @@ def main(args: argparse.Namespace) -> None:
         config = load_evaluation_config(args.config, words)[0] if args.config else None
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
-        out = args.out or args.model_path.with_suffix(FORMATS[args.format].suffix)
-        if real_path(out) == real_path(args.model_path):
-            raise InputError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
-        check_can_be_written(out)
-        export(recogniser, args.format, out)
+        (export_folder if args.format == FOLDER else export_file)(recogniser, args)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
-    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, equal to PyTorch's network within {TOLERANCE:g}")
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = partial(add_option, parser)
-    add("model_path", type=named_path, required=True, metavar="FILE", help="checkpoint")
-    add("format", choices=list(FORMATS), required=True, help="what to write")
-    add("out", type=named_path, metavar="FILE", help="where to (default: beside the checkpoint)")
+    add("model_path", type=named_path, required=True, metavar="FILE", help=NETWORK)
+    add("format", choices=[*FORMATS, FOLDER], required=True, help="what to write")
+    add("out", type=named_path, metavar="PATH", help="the file or folder to write (default: beside the checkpoint)")
     add("device", default="cpu", help="where to trace and compare; PyTorch's formats then run there (%(default)s)")
     add("config", metavar="FILE", help="configuration, for a checkpoint that holds none")
     add("dict", type=named_path, metavar="FILE", help="gloss dictionary, for a checkpoint that holds none")
+    add("licence", metavar="TEXT", help=f"licence of the weights, for the card of {FOLDER}; cc-by-nc-4.0, or in words")
+    add("overwrite", action="store_true", help="move a model folder of that name aside")
     return parser.parse_args(arguments)
 
 

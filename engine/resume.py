@@ -22,6 +22,8 @@ from engine.training_step import TrainingStep
 from slr_network import SLRModel
 from utils import ranks
 from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights
+from utils.hub import find_checkpoint
+from utils.model_folder import is_model_folder
 from utils.seed import restore_random_states
 from utils.text import plural
 
@@ -102,8 +104,10 @@ def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]
         raise CheckpointError(f"{error}{remedy}") from error
     missing = [key for key in NEEDED if key not in content]
     if missing:
+        folder = " (a model folder holds no optimiser)" if is_model_folder(find_checkpoint(path)) else ""
         raise CheckpointError(
-            f"{path} cannot be resumed, it lacks {', '.join(missing)}; to start from its weights use --load-weights"
+            f"{path} cannot be resumed, it lacks {', '.join(missing)}{folder}; to start from its weights use "
+            "--load-weights"
         )
     check_glosses(content, path, glosses)
     return content

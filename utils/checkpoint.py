@@ -13,7 +13,9 @@ from utils.architecture import are_equal, detect_foreign_system
 from utils.checkpoint_content import check_content
 from utils.checkpoint_file import CheckpointError, read_checkpoint_file
 from utils.files import atomic_path
+from utils.hub import find_checkpoint
 from utils.misfit import describe_misfit
+from utils.model_folder import is_model_folder, read_model_folder
 from utils.text import shorten
 from utils.unicode import to_nfc
 
@@ -38,11 +40,17 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
 def load_checkpoint(path: str | Path) -> dict[Any, Any]:
     """Read a checkpoint onto the CPU; nothing in it is executed, and every entry has the type that it should have.
 
+    Args:
+        path: the file, a model folder, or the name of a repository on the Hugging Face Hub, `owner/name`.
+
     Raises:
         CheckpointError: no such file, truncated, not a checkpoint, it holds more than tensors and plain values, or an
-            entry is not what this project writes under its name.
+            entry is not what this project writes under its name. Or the repository cannot be fetched.
     """
-    return check_content(read_checkpoint_file(path), path)
+    local = find_checkpoint(path)
+    if is_model_folder(local):
+        return read_model_folder(local, name=path)
+    return check_content(read_checkpoint_file(local), path)
 
 
 def load_weights(

@@ -35,6 +35,8 @@ def read_checkpoint_file(path: str | Path) -> Any:
         CheckpointError: no such file, truncated, not of PyTorch, or it holds more than tensors and plain values.
     """
     check_regular_file(path)
+    if Path(path).suffix == ".safetensors":
+        raise CheckpointError(f"{path} holds weights alone: name the folder that it is in, {Path(path).parent}")
     damage = _find_damage(path)
     if damage:
         raise CheckpointError(f"{path} is damaged: {damage}; take another checkpoint")

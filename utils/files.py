@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -42,12 +43,36 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             yield plain
         with temporary.open("rb") as written:
             os.fsync(written.fileno())  # else a power cut after the rename could leave an empty file in its place
-        umask = os.umask(0)  # can only be asked for by setting it
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp's files are their owner's alone, which groups that share a run mind
+        _open_to_others(temporary, 0o666)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """A temporary folder beside `path`, renamed to it when the block ends without an error.
+
+    Raises:
+        OSError: there is a file at `path`, or a folder that is not empty; it stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = os.fsencode(path.name)[:100].decode("utf-8", "ignore")
+    temporary = Path(tempfile.mkdtemp(prefix=f".{start}.", dir=path.parent))
+    try:
+        yield temporary
+        _open_to_others(temporary, 0o777)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # after the rename nothing is there
+
+
+def _open_to_others(path: Path, mode: int) -> None:
+    """Give what `tempfile` made the usual mode: it is its owner's alone, which groups that share a run mind."""
+    umask = os.umask(0)  # can only be asked for by setting it
+    os.umask(umask)
+    path.chmod(mode & ~umask)
 
 
 @contextmanager
@@ -99,10 +124,10 @@ def check_can_be_written(path: str | Path) -> None:
 
 
 def set_aside(path: Path, pattern: str = "{stem}-{number}{suffix}") -> Path:
-    """Rename a file so that another one can take its name, and return the new name.
+    """Rename a file or folder so that another one can take its name, and return the new name.
 
     Args:
-        path: the file, NAME.SUFFIX.
+        path: the file, NAME.SUFFIX, or the folder.
         pattern: the new name, of which the first that is free is taken: NAME-1.SUFFIX, NAME-2.SUFFIX and so on.
     """
     names = (pattern.format(stem=path.stem, suffix=path.suffix, number=number) for number in count(1))

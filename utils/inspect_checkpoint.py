@@ -17,6 +17,8 @@ from torch import Tensor
 from utils.architecture import as_yaml, detect_architecture, detect_foreign_system
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.errors import InputError
+from utils.hub import find_checkpoint
+from utils.model_folder import WEIGHTS, is_model_folder
 from utils.output import run_command
 from utils.systems import describe_system
 from utils.table import format_table
@@ -37,14 +39,20 @@ EXPLAINED = {
 
 
 def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
-    """Describe what a checkpoint file holds, as (label, text) of each line.
+    """Describe what a checkpoint holds, as (label, text) of each line.
 
     Raises:
         CheckpointError: the file cannot be read, is refused, or holds no weights.
     """
     content = load_checkpoint(path)
     weights = extract_weights(content, str(path))
-    lines = [("file", f"{path}, {Path(path).stat().st_size / 2**20:.1f} MiB"), ("kind", describe_kind(content))]
+    local = find_checkpoint(path)
+    shared = is_model_folder(local)
+    size = (local / WEIGHTS if shared else local).stat().st_size
+    lines = [
+        ("folder" if shared else "file", f"{path}, {size / 2**20:.1f} MiB"),
+        ("kind", "a model folder of this project" if shared else describe_kind(content)),
+    ]
     lines += describe_training(content)
     lines += describe_network(weights)
     lines += describe_vocabulary(content)
@@ -160,7 +168,7 @@ def main(args: argparse.Namespace) -> None:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", metavar="FILE", help="checkpoint")
+    parser.add_argument("file", metavar="FILE", help="checkpoint, model folder, or repository on the Hugging Face Hub")
     parser.add_argument("--glosses", action="store_true", help="list every gloss that the network knows")
     parser.add_argument("--keys", action="store_true", help="list every weight with its shape")
     return parser.parse_args(arguments)

@@ -10,6 +10,8 @@ from dataset.crop import CROPS
 from evaluation.inference.reading import Reading
 from utils.arguments import named_path
 
+NETWORK = "the network: a checkpoint, a model folder, or owner/name of a repository on the Hugging Face Hub"
+
 
 def add_option(parser: argparse._ActionsContainer, name: str, **settings: Any) -> None:
     """Add --NAME to a parser or a group of options, spelt with dashes as well as with underscores.
@@ -30,7 +32,7 @@ def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str
         parser: the parser.
         languages: the choices of --language.
     """
-    add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help="the network's checkpoint")
+    add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help=NETWORK)
     add_option(parser, "device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
     add_option(
         parser,

@@ -98,6 +98,19 @@ class Recogniser(Generic[AnyNetwork]):
         known, rendered = read_calibration(content), content.get("rendered", False)
         return Recogniser(TorchNetwork(model, config.precision), config, vocabulary, size, rate, known, rendered)
 
+    @classmethod
+    def from_pretrained(cls, source: str | Path, device: str = "auto") -> Recogniser[TorchNetwork]:
+        """Load a network that brings all it needs: a checkpoint of this project, a model folder, or a repository.
+
+        Args:
+            source: the file or folder, or `owner/name` or `owner/name@revision` on the Hugging Face Hub.
+            device: the device's name, as for `select_device`.
+
+        Raises:
+            CheckpointError: it cannot be had or read, or holds no configuration or glosses.
+        """
+        return cls.from_checkpoint(source, device)
+
     @property
     def transform(self) -> Transform:
         """What the evaluation does to frames."""

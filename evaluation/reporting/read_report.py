@@ -1,4 +1,4 @@
-"""Reading `report.json` back, for comparing two runs; a file may have been edited, so everything in it is checked."""
+"""Reading `report.json` back, to compare runs and for model cards; it may have been edited, so all of it is checked."""
 
 from __future__ import annotations
 
@@ -74,12 +74,13 @@ class Split:
 
 @dataclass(frozen=True)
 class Report:
-    """What comparing needs of a report that was read."""
+    """What comparing needs of a report that was read, and what tells whose it is."""
 
     run: str
     config: dict[str, Any]
     weights: str | None
     splits: dict[str, Split]
+    history: tuple[dict[str, Any], ...] = ()
 
 
 def _contradicts(op: str, gloss: str | None, read: str | None) -> bool:

@@ -4,7 +4,16 @@ import os
 import pytest
 
 from utils.errors import InputError
-from utils.files import atomic_path, check_can_be_written, plain_path, real_path, set_aside, write_json, write_text
+from utils.files import (
+    atomic_folder,
+    atomic_path,
+    check_can_be_written,
+    plain_path,
+    real_path,
+    set_aside,
+    write_json,
+    write_text,
+)
 from utils.table import format_table
 
 
@@ -114,3 +123,24 @@ def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
     name = 83 * "我" + ".txt"  # 253 bytes
     write_text(tmp_path / name, "a")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError, match="stop"), atomic_folder(tmp_path / "new/model") as temporary:
+        (temporary / "half").write_text("h", encoding="utf-8")
+        raise RuntimeError("stop")
+    assert list((tmp_path / "new").iterdir()) == []
+    with atomic_folder(tmp_path / "new/model") as temporary:
+        assert temporary.parent == tmp_path / "new"  # a rename is done at once within one file system alone
+        (temporary / "whole").write_text("w", encoding="utf-8")
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "new/model").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    with pytest.raises(OSError), atomic_folder(tmp_path / "new/model"):
+        pass
+    assert [path.name for path in (tmp_path / "new").rglob("*")] == ["model", "whole"]
+
+
+def test_a_folder_is_set_aside_as_a_file_is(tmp_path):
+    for number in (1, 2):
+        (tmp_path / "a.b").mkdir()
+        assert set_aside(tmp_path / "a.b", "{stem}{suffix}-before-{number}") == tmp_path / f"a.b-before-{number}"
