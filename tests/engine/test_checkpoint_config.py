@@ -106,7 +106,7 @@ def test_a_network_that_cannot_do_what_the_file_wants(tmp_path):
         choose_config(save_yaml(tmp_path, tiny_config()), words)
 
 
-@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "corrnet", "corrnet-CSL-Daily", "mstfnet"])
 @pytest.mark.parametrize("phase", ["test", "features"])
 def test_published_weights_tell_their_network(tmp_path, network, phase):
     weights = str(tmp_path / "published.pt")
@@ -117,7 +117,7 @@ def test_published_weights_tell_their_network(tmp_path, network, phase):
         usual, _ = load_config(path or BASELINE, words)
         found, (*_, note) = choose_config(path, words)
         assert found.model_args == replace(usual.model_args, **SWITCHES[network] | size)
-        assert found == replace(usual, model_args=found.model_args, system=network)
+        assert found == replace(usual, model_args=found.model_args, system=network.split("-")[0])
         assert note.startswith(f"the network is as the weights of {weights} tell: ")
         assert "c2d_type=resnet18 " in note
         assert f" pooling={SWITCHES[network]['pooling']} " in note
@@ -249,7 +249,7 @@ def test_a_checkpoint_alone_is_tested_as_it_was_trained(random_checkpoint, prepa
     assert f"warning: the prepared frames have 72 pixels a side, those of {weights} 256" in log
 
 
-@pytest.mark.parametrize("network", ["vac", "tlp"])
+@pytest.mark.parametrize("network", ["tlp", "corrnet"])
 def test_published_weights_are_tested_as_a_checkpoint_of_the_same_network(prepared, tmp_path, network):
     model = tiny_network(7, **SWITCHES[network])
     publish(model, tmp_path / "published.pt")

@@ -35,7 +35,7 @@ SPELLINGS = [
 """How published weights may be stored: with kernels over a picture or over one frame, `module` anywhere in a name."""
 
 
-@pytest.mark.parametrize("network", [network for network in FILES if "corrnet" not in network])
+@pytest.mark.parametrize("network", FILES)
 def test_published_weights_tell_their_network_and_load_into_it(network):
     """Every weight of the network comes from the file, whichever way that spells names and kernels."""
     published = published_weights(network)
@@ -61,7 +61,7 @@ def test_published_weights_tell_their_network_and_load_into_it(network):
         assert detect_foreign_system(published) is None
 
 
-@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+@pytest.mark.parametrize("network", SWITCHES)
 def test_weights_in_published_form_are_put_into_a_network(network, tmp_path):
     published, target = (tiny_network(**SWITCHES[network], hidden_size=32) for _ in range(2))
     publish(published, tmp_path / "published.pt")
@@ -73,9 +73,9 @@ def test_weights_in_published_form_are_put_into_a_network(network, tmp_path):
 
 @pytest.mark.parametrize("conv_type", [0, 1, 2])
 @pytest.mark.parametrize("pooling", ["lift", "max"])
-@pytest.mark.parametrize("fusion_after", [(2,), (3, 4), (2, 4)])
-def test_weights_tell_the_switches_of_any_network(conv_type, pooling, fusion_after):
-    settings = {"conv_type": conv_type, "pooling": pooling, "fusion": "stf", "fusion_after": fusion_after}
+@pytest.mark.parametrize(("fusion", "fusion_after"), [("stf", (2,)), ("correlation", (2, 4)), ("stf", (3, 4))])
+def test_weights_tell_the_switches_of_any_network(conv_type, pooling, fusion, fusion_after):
+    settings = {"conv_type": conv_type, "pooling": pooling, "fusion": fusion, "fusion_after": fusion_after}
     weights = tiny_network(**settings, hfam=False, hidden_size=32, share_classifier=False).state_dict()
     found = detect_architecture(weights)
     others = {"c2d_type": "resnet18", "width": 16, "hidden_size": 32, "weight_norm": True, "share_classifier": False}
@@ -87,6 +87,10 @@ def test_weights_tell_the_switches_of_any_network(conv_type, pooling, fusion_aft
     ("changes", "said"),
     [
         ({"fusion": "none"}, "mstfnet, which has c2d_type=resnet34 fusion=stf"),
+        (
+            {"fusion": "correlation", "pooling": "max", "hfam": False, "fusion_after": (2,)},
+            "corrnet, which has fusion_after=[2,3,4]",
+        ),
         ({"fusion_after": (3, 4)}, "mstfnet, which has c2d_type=resnet34 fusion_after=[2,3,4]"),
         ({"pooling": "max"}, "mstfnet, which has c2d_type=resnet34 pooling=lift"),
         ({"hfam": False}, "mstfnet, which has c2d_type=resnet34 hfam=true"),

@@ -230,6 +230,7 @@ def test_what_does_not_fit_is_listed():
         ({}, {"share_classifier": False}, ["another share_classifier: true in the file, false in the network"]),
         ({"weight_norm": False}, {}, ["another weight_norm: false in the file, true in the network"]),
         ({"fusion": "none"}, {}, ["another fusion: none in the file, stf in the network (model_args.fusion)"]),
+        ({"fusion": "correlation"}, {}, ["another fusion: correlation in the file, stf in the network"]),
         ({"fusion_after": (3, 4)}, {}, ["another fusion_after: [3,4] in the file, [2,3,4] in the network"]),
         ({"pooling": "max"}, {}, ["another pooling: max in the file, lift in the network (model_args.pooling)"]),
         ({}, {"hfam": False}, ["another hfam: true in the file, false in the network (model_args.hfam)"]),

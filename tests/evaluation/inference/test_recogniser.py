@@ -154,7 +154,7 @@ def test_checkpoints_without_configuration_or_glosses(random_checkpoint, tmp_pat
         Recogniser.from_checkpoint(bare, "cpu", config, Vocabulary(["A", "B"]))
 
 
-@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "mstfnet"])
+@pytest.mark.parametrize("network", ["vac", "smkd", "tlp", "corrnet", "corrnet-CSL-Daily", "mstfnet"])
 def test_published_weights_tell_their_network(network, tmp_path):
     """Of a configuration without a word about it, which is MSTFNet's, all but the network counts."""
     model = tiny_network(4, **SWITCHES[network], hidden_size=32).eval()
