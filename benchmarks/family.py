@@ -98,7 +98,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--sentences", type=whole_number(1, 10**5), nargs=3, default=[600, 150, 300],
                         metavar=("TRAIN", "DEV", "TEST"), help="of the corpus (default: 600 150 300)")  # fmt: skip
     for name, least, most, default, what in (
-        ("epochs", 1, 1000, 10, "epochs of each training"),
+        ("epochs", 1, 1000, 12, "epochs of each training"),
         ("glosses", 5, 30, 30, "glosses of the corpus"),
         ("jobs", 1, MOST_WORKERS, available_cores(), "trainings side by side"),
         ("threads", 1, MOST_WORKERS, 1, "threads of each training; costs are measured with those of all together"),
