@@ -11,6 +11,8 @@ import torch
 import yaml
 from safetensors import safe_open
 
+import generate_cam
+import test_one_video
 from config.load import parse_stored_config, to_dict
 from engine import export, export_folder
 from engine.export_folder import remove_machine
@@ -18,7 +20,7 @@ from evaluation.inference.recogniser import Recogniser
 from tests.helpers.commands import call_main
 from tests.helpers.config import tiny_config
 from tests.helpers.shared import CALIBRATION, GLOSSES, NOTES, save_full_checkpoint, share
-from tests.helpers.videos import ramp
+from tests.helpers.videos import make_video, ramp
 from utils.checkpoint import load_checkpoint, save_checkpoint
 from utils.inspect_checkpoint import inspect_checkpoint
 
@@ -240,6 +242,15 @@ def test_inspecting_a_folder(checkpoint, folder):
     differing = {key for key in of_file | of_folder if of_file.get(key) != of_folder.get(key)}
     assert differing == {"file", "folder", "kind", "also holds"}
     assert (of_folder["also holds"], of_folder["best WER"]) == ("nothing", "41.50 % on dev, in epoch 2")
+
+
+def test_the_commands_for_videos_take_a_folder(folder, tmp_path, capsys):
+    make_video(tmp_path / "clip.mp4", ramp(12))
+    words = ["--model_path", str(folder), "--video_path", str(tmp_path / "clip.mp4"), "--device", "cpu"]
+    test_one_video.main(test_one_video.parse_args([*words, "--save", str(tmp_path / "clip.ctm")]))
+    assert (tmp_path / "clip.ctm").read_text(encoding="utf-8").split()[4] in GLOSSES
+    generate_cam.main(generate_cam.parse_args([*words, "--out", str(tmp_path / "heat")]))
+    assert list((tmp_path / "heat").rglob("*.png"))
 
 
 def test_every_phase_of_main_takes_a_folder(prepared, random_checkpoint, tmp_path, capsys):
