@@ -143,7 +143,7 @@ def format_parity(found: Sequence[Parity]) -> str:
     return format_table(("frames", "steps", "largest difference of logits", "relative"), rows)
 
 
-def export_file(recogniser: Recogniser, args: argparse.Namespace) -> None:
+def export_to_file(recogniser: Recogniser, args: argparse.Namespace) -> None:
     """Write a network to the file that the command line asks for, and say so."""
     out = args.out or locate_beside(args.model_path, FORMATS[args.format].suffix)
     if real_path(out) == real_path(args.model_path):
@@ -155,7 +155,7 @@ def export_file(recogniser: Recogniser, args: argparse.Namespace) -> None:
     print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, equal to PyTorch's network within {TOLERANCE:g}")
 
 
-def export_folder(recogniser: Recogniser[TorchNetwork], args: argparse.Namespace) -> None:
+def export_to_folder(recogniser: Recogniser[TorchNetwork], args: argparse.Namespace) -> None:
     """Write a network to the model folder that the command line asks for, and say so."""
     out = args.out or locate_beside(args.model_path, "-model")
     if is_model_folder(find_checkpoint(args.model_path)):
@@ -192,7 +192,7 @@ def main(args: argparse.Namespace) -> None:
         config = load_evaluation_config(args.config, words)[0] if args.config else None
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
-        (export_folder if args.format == FOLDER else export_file)(recogniser, args)
+        (export_to_folder if args.format == FOLDER else export_to_file)(recogniser, args)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
 

@@ -27,8 +27,11 @@ from utils.text import plural, quote_path, show_text
 LIBRARY = "mstfnet"
 TASK = "video-classification"  # of the tasks that the Hub has, the nearest
 TAGS = ("sign-language", "continuous-sign-language-recognition")
-LICENCE_ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)+|mit|wtfpl|zlib|unlicense|unknown|ncsa")
-"""What looks like the Hub's name of a licence, such as cc-by-nc-4.0."""
+LICENCE_ID = re.compile(
+    r"(afl|agpl|apache|artistic|bsd|bsl|cc|cc0|cdla|ecl|epl|etalab|eupl|gpl|lgpl|mpl|ms|odc|osl)-[a-z0-9.-]+"
+    r"|isc|mit|ncsa|odbl|openrail|pddl|unknown|unlicense|wtfpl|zlib"
+)
+"""The Hub's names of licences, such as cc-by-nc-4.0 (https://huggingface.co/docs/hub/repositories-licenses)."""
 
 
 @dataclass(frozen=True)

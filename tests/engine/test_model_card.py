@@ -121,6 +121,7 @@ def test_a_rendered_corpus_is_never_taken_for_the_one_that_it_imitates():
         ("Apache-2.0", {"license": "apache-2.0"}),
         ("MIT", {"license": "mit"}),
         ("research only, ask us", {"license": "other", "license_name": "research-only-ask-us"}),
+        ("research-only", {"license": "other", "license_name": "research-only"}),
         ("仅供研究", {"license": "other", "license_name": "see-the-card"}),
     ],
 )
