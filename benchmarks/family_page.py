@@ -182,7 +182,7 @@ def format_costs(costs: Mapping[str, Mapping[str, float]]) -> str:
         for kind in ("step", "recognition"):
             seconds = cost[f"{kind}_seconds"]
             ratio = f"{seconds / costs[REFERENCE][f'{kind}_seconds']:.2f}" if REFERENCE in costs else ""
-            row += [f"{1e3 * seconds:.3g}", ratio, f"{cost[f'{kind}_mib']:.0f}"]
+            row += [f"{1e3 * seconds:.{0 if kind == 'step' else 2}f}", ratio, f"{cost[f'{kind}_mib']:.0f}"]
         rows.append(row)
     return format_markdown(COST_COLUMNS, rows)
 

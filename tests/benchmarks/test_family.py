@@ -271,7 +271,7 @@ def test_the_command_writes_the_page(finished, tmp_path, monkeypatch, capsys):
     assert [row[1] for row in rows[:2]] == ["38.5 %"] * 2
     assert rows[0][3:6] == ["15.4 %", "7.7 %", "33.3 %"]
     assert rows[0][6:] == ["+38.5", rows[0][7], "0.12", "2 |"]
-    assert rows[2][1:] == ["2.50", "2.50", "500", "0.50", "64", "500", "0.50", "64 |"]
+    assert rows[2][1:] == ["2.50", "2.50", "500", "0.50", "64", "500.00", "0.50", "64 |"]
     numbers = json.loads((tmp_path / "family.json").read_text())
     assert numbers["scores"]["vac"]["splits"]["dev"]["glosses"] == 13
     assert list(numbers["costs"]["sizes"]) == ["small"]
