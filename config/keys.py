@@ -68,3 +68,11 @@ def merge_sections(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[s
         else:
             merged[key] = value
     return merged
+
+
+def flatten_sections(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of sections and keys by their dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in given.items():
+        flat |= {f"{key}.{name}": one for name, one in value.items()} if isinstance(value, Mapping) else {key: value}
+    return flat

@@ -151,7 +151,8 @@ def adopt_network(
     ]
     network = theirs | {key: given[key] for key in chosen}
     # Read as a stored configuration, since keys of other sections may contradict the network.
-    return parse_stored_config(to_dict(config) | {"model_args": network}, weights), notes
+    of_network = {"model_args": network, "system": trained.system}
+    return parse_stored_config(to_dict(config) | of_network, weights), notes
 
 
 def warn_of_other_frames(content: Mapping[str, Any], weights: str | Path, frame_size: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from config.load import to_dict
+from config.nearest_system import name_system
 from config.schema import Config
 from engine.train_state import TrainState
 from utils import ranks
@@ -13,7 +15,7 @@ from utils.text import plural
 def describe_sizes(
     config: Config, clips: int, left_out: int, glosses: int, weights: int, steps: int
 ) -> list[str]:  # fmt: skip
-    """What is trained on what, in which steps.
+    """Which system is trained on what, in which steps.
 
     Args:
         config: the run's configuration.
@@ -27,6 +29,7 @@ def describe_sizes(
     effective = config.batch_size * config.accumulate * count
     factors = f"batch_size {config.batch_size}, accumulate {config.accumulate}, processes {count}"
     lines = [
+        name_system(to_dict(config)),
         f"{plural(clips, 'training clip')}, {plural(glosses, 'gloss', 'glosses')}, {weights / 1e6:.1f} M weights",
         f"{plural(effective, 'clip')} a step of the optimiser ({factors}), {plural(steps, 'step')} an epoch",
     ]

@@ -45,6 +45,7 @@ def test_a_run_leaves_what_it_promises(trained):
     assert any(name.startswith("events.out.tfevents") for name in names)
     assert len((trained / "dev.txt").read_text().splitlines()) == 2
     log = (trained / "log.txt").read_text()
+    assert "system: mstfnet, but for model_args.c2d_type: resnet18 (mstfnet: resnet34)\n" in log
     assert "8 training clips, 6 glosses" in log
     assert "epoch 2  loss" in log
     assert "split" in log
@@ -62,7 +63,9 @@ def test_the_report_has_both_splits_the_learning_curve_and_the_numbers_of_the_lo
     assert report["weights"].endswith("best.pt")
     clips = Manifest.load(prepared / "test.json").clips
     assert [sentence["id"] for sentence in report["splits"]["test"]["sentences"]] == [clip.id for clip in clips]
-    assert "<svg" in (trained / "report.html").read_text(encoding="utf-8")
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "<p>system: mstfnet, but for model_args.c2d_type: resnet18 (mstfnet: resnet34)</p>" in page
     assert f"report:          {trained / 'report.html'}" in (trained / "log.txt").read_text()
 
 

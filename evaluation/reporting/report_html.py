@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from config.keys import flatten_sections
+from config.nearest_system import name_system
 from config.schema import Rules, Scorer
 from evaluation.reporting.charts import draw_learning_curve, draw_length_chart, format_range
 from evaluation.reporting.confusions import build_confusion_matrix
@@ -43,21 +45,13 @@ def render_report(report: Mapping[str, Any]) -> str:
     return render_page(
         "report.html.j2",
         report=report,
-        settings=list(flatten_settings(report["config"])),
+        system=name_system(report["config"]),
+        settings=list(flatten_sections(report["config"]).items()),
         learning_curve=draw_learning_curve(history) if history else None,
         splits=[_build_split_view(name, split) for name, split in report["splits"].items()],
         top=TOP,
         above_100=ABOVE_100,
     )
-
-
-def flatten_settings(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """(dotted key, value) of a nested configuration."""
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from flatten_settings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def describe_scoring(split: Mapping[str, Any]) -> str:

@@ -6,68 +6,12 @@ import pytest
 
 from config.load import load_config
 from engine.run import run
-from tests.helpers.config import TINY
+from tests.helpers.config import FILE_OF_ANOTHER_SYSTEM, TINY
 from utils import sclite_program
 from utils.errors import InputError
 
 OLD = "print_log: true\nevaluate_tool: sclite\n"
 LINE = "evaluate_tool: python takes the place of sclite"
-
-
-FILE_OF_ANOTHER_SYSTEM = """
-feeder: dataset.dataloader_video.BaseFeeder
-phase: train
-dataset: phoenix2014
-#CSL-Daily
-num_epoch: 80
-work_dir: ./work_dir/baseline/
-batch_size: 2
-random_seed: 0 
-test_batch_size: 2
-num_worker: 10
-device: 0,1
-log_interval: 10000
-eval_interval: 1
-save_interval: 10
-# python in default
-evaluate_tool: python
-loss_weights:
-  SeqCTC: 1.0
-  # VAC
-  ConvCTC: 1.0
-  Dist: 25.0
-load_weights: ''
-load_checkpoints: ""
-ignore_weights: []
-
-optimizer_args:
-  optimizer: Adam
-  base_lr: 0.0001
-  step: [ 20, 35]
-  learning_ratio: 1
-  weight_decay: 0.0001
-  start_epoch: 0
-  nesterov: False
-
-feeder_args:
-  mode: 'train'
-  datatype: 'video'
-  num_gloss: -1
-  drop_ratio: 1.0
-  frame_interval: 1
-  image_scale: 1.0  # 0-1 represents ratio, >1 represents absolute value
-  input_size: 224
-
-model: slr_network.SLRModel
-decode_mode: beam
-model_args:
-  num_classes: 1296
-  c2d_type: resnet18 #resnet18, mobilenet_v2
-  conv_type: 2
-  use_bn: 1
-  share_classifier: True
-  weight_norm: True
-"""  # noqa: W291
 
 
 def test_a_whole_file_of_another_system(file):
@@ -78,8 +22,15 @@ def test_a_whole_file_of_another_system(file):
     assert (config.model_args.c2d_type, config.model_args.conv_type) == ("resnet18", 2)
     assert (config.feeder_args.datatype, config.feeder_args.image_scale) == ("video", 1.0)
     assert (config.loss_weights.AuxCTC, config.model_args.weight_norm) == (1.0, True)
-    assert len(notes) == 9
-    assert all(" is ignored: " in note for note in notes)
+    assert (config.system, config.model_args.fusion, config.model_args.pooling) == ("mstfnet", "stf", "lift")
+    assert config.model_args.hfam
+    assert len(notes) == 10
+    assert all(" is ignored: " in note for note in notes[:9])
+    assert notes[9] == (
+        "the file names no system, so this trains mstfnet, but for optimizer_args.step: [20, 35] (mstfnet: [40, 60]), "
+        "model_args.c2d_type: resnet18 (mstfnet: resnet34); its keys are nearest to those of corrnet, which "
+        "--system corrnet trains"
+    )
 
 
 @pytest.fixture

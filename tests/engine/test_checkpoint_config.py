@@ -38,6 +38,18 @@ def trained(tmp_path):
     return config, str(tmp_path / "best.pt")
 
 
+def test_the_system_is_the_checkpoints_as_its_network_is(tmp_path):
+    """With a file that names none, which would be MSTFNet, and whatever the command line says."""
+    trained = tiny_config(tmp_path, **{"system": "corrnet", "model_args.fusion_after": [3]})
+    weights = str(tmp_path / "best.pt")
+    save_checkpoint(weights, {"config": to_dict(trained), "model_state_dict": {}})
+    for path in (None, "config/baseline.yaml"):
+        for named in ({}, {"system": "tlp"}):
+            found, notes = choose_config(path, {"phase": "test", "load_weights": weights, **named})
+            assert (found.system, found.model_args) == ("corrnet", trained.model_args)
+    assert f"model_args.fusion: correlation, as in {weights}; what was given, none, does not count" in notes
+
+
 def save_yaml(tmp_path, config):
     (tmp_path / "given.yaml").write_text(to_yaml(config))
     return str(tmp_path / "given.yaml")

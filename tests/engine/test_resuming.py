@@ -156,6 +156,43 @@ def test_changed_settings_are_taken_only_if_allowed_and_then_said(whole, prepare
     assert load_checkpoint(tmp_path / "other/last.pt")["train_state"]["step"] == 2 * 2 + 2  # of four clips each
 
 
+def without_switches(config: dict) -> dict:
+    """A configuration as a version wrote it that knew MSTFNet alone."""
+    new = {"model_args": {"fusion", "fusion_after", "pooling", "hfam"}, "loss_weights": {"Cu", "Cp"}}
+    old = {key: value for key, value in config.items() if key != "system"}
+    return old | {name: {key: value for key, value in old[name].items() if key not in new[name]} for name in new}
+
+
+def test_a_checkpoint_from_before_there_were_systems_is_resumed_as_mstfnets(whole, prepared, tmp_path):
+    content = load_checkpoint(whole / "last.pt")
+    content = content | {"config": without_switches(content["config"])}
+    clips = Manifest.load(prepared / "train.json")
+    assert check_changes(content, "old.pt", tiny_config(prepared, tmp_path, system="mstfnet"), clips, 1) == []
+    changes = {
+        "model_args.fusion": ("none", "stf -> none"),
+        "model_args.fusion_after": ([2], "[2, 3, 4] -> [2]"),
+        "model_args.pooling": ("max", "lift -> max"),
+        "loss_weights.Cu": (0.5, "0.0 -> 0.5"),
+        "loss_weights.Cp": (0.5, "0.0 -> 0.5"),
+    }
+    for key, (value, said) in changes.items():
+        with pytest.raises(CheckpointError) as refusal:
+            check_changes(content, "old.pt", tiny_config(prepared, tmp_path, **{key: value}), clips, 1)
+        assert f"another experiment: {key}: {said}. " in str(refusal.value)
+    other = tiny_config(prepared, tmp_path, **{"model_args.hfam": False, "loss_weights.AuxCTC": 0})
+    with pytest.raises(CheckpointError, match=r"model_args\.hfam: True -> False"):
+        check_changes(content, "old.pt", other, clips, 1)
+
+
+def test_the_name_of_a_system_decides_nothing(whole, prepared, tmp_path):
+    """What its keys say does."""
+    content, clips = load_checkpoint(whole / "last.pt"), Manifest.load(prepared / "train.json")
+    config = tiny_config(prepared, tmp_path)
+    assert check_changes(content, "last.pt", replace(config, system="corrnet"), clips, 1) == []
+    with pytest.raises(CheckpointError, match=r"model_args\.pooling: lift -> max"):
+        check_changes(content, "last.pt", tiny_config(prepared, tmp_path, system="smkd"), clips, 1)
+
+
 def test_every_start_is_written_down_and_no_configuration_is_lost(whole, prepared, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(whole, folder)

@@ -27,6 +27,62 @@ TINY = NETWORK | {
 }
 """For the corpus that the fixture `prepared` gives."""
 
+FILE_OF_ANOTHER_SYSTEM = """
+feeder: dataset.dataloader_video.BaseFeeder
+phase: train
+dataset: phoenix2014
+#CSL-Daily
+num_epoch: 80
+work_dir: ./work_dir/baseline/
+batch_size: 2
+random_seed: 0 
+test_batch_size: 2
+num_worker: 10
+device: 0,1
+log_interval: 10000
+eval_interval: 1
+save_interval: 10
+# python in default
+evaluate_tool: python
+loss_weights:
+  SeqCTC: 1.0
+  # VAC
+  ConvCTC: 1.0
+  Dist: 25.0
+load_weights: ''
+load_checkpoints: ""
+ignore_weights: []
+
+optimizer_args:
+  optimizer: Adam
+  base_lr: 0.0001
+  step: [ 20, 35]
+  learning_ratio: 1
+  weight_decay: 0.0001
+  start_epoch: 0
+  nesterov: False
+
+feeder_args:
+  mode: 'train'
+  datatype: 'video'
+  num_gloss: -1
+  drop_ratio: 1.0
+  frame_interval: 1
+  image_scale: 1.0  # 0-1 represents ratio, >1 represents absolute value
+  input_size: 224
+
+model: slr_network.SLRModel
+decode_mode: beam
+model_args:
+  num_classes: 1296
+  c2d_type: resnet18 #resnet18, mobilenet_v2
+  conv_type: 2
+  use_bn: 1
+  share_classifier: True
+  weight_norm: True
+"""  # noqa: W291
+"""CorrNet's own configuration file, as its users have it."""
+
 
 def tiny_config(prepared: Path | None = None, work_dir: Path | None = None, **changes: Any) -> Config:
     """The tiny configuration with these changes, which are named by their dotted keys."""
