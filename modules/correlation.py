@@ -15,6 +15,7 @@ from modules.correlation_windows import InWindows, choose_dtype, frames_to_rows,
 
 REDUCTION = 16  # the convolutions over time and space have so many times fewer channels
 DILATIONS = (1, 2, 3)  # of these convolutions, in height and width
+WIDTH = 2 * max(DILATIONS) + 1  # of what they see, in height and width
 REACH = 4  # frames on either side that they see
 
 
@@ -40,6 +41,7 @@ class CorrelationFusion(nn.Module):
         self.weights = nn.Parameter(torch.full((3,), 1 / 3))  # of these three
         self.weights2 = nn.Parameter(torch.full((2,), 1 / 2))  # of the next and of the previous frame
         self.conv_back = SpatialConv(reduced, channels, 1)
+        self.register_buffer("places", torch.stack([place_taps(i) for i in DILATIONS]), persistent=False)  # (3, 9, 49)
 
     def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
         """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early.
@@ -106,24 +108,33 @@ class CorrelationFusion(nn.Module):
         start, stop = before - REACH, before + frames + REACH
         reduced = pointwise(self.down_conv, around[max(0, start) : stop])  # (neighbours + T, P, r)
         reduced = F.pad(reduced, (0, 0, 0, 0, max(0, -start), max(0, stop - len(around))))  # (T + 2 * reach, P, r)
-        return self._gate(reduced[None], size)[0]
+        return self._gate(reduced[None], size)
 
     def _gate(self, reduced: Tensor, size: Sequence[int]) -> Tensor:
-        """Compute sigmoid(g) - 1/2 of clips with `reach` neighbours at both ends: (B, T', P, r) -> (B, T, P, C)."""
-        kernel, bias = self._join_kernels(reduced.dtype)
-        volume = reduced.unflatten(2, tuple(size)).permute(0, 4, 1, 2, 3)  # (B, r, T', H, W)
-        z = F.conv3d(volume, kernel, bias, padding=(0, max(DILATIONS), max(DILATIONS)), groups=len(kernel))
-        return torch.sigmoid(pointwise(self.conv_back, z.permute(0, 2, 3, 4, 1).flatten(2, 3))) - 0.5
+        """Compute sigmoid(g) - 1/2 of clips with `reach` neighbours at both ends: (B, T', P, r) -> (B*T, P, C)."""
+        kernels, bias = self._join_kernels(reduced.dtype)
+        z: Tensor | None = None
+        for i, kernel in enumerate(kernels):  # (r, 1, 7, 7), for the frames that lie i - reach away
+            frames = reduced[:, i : reduced.shape[1] - 2 * REACH + i].flatten(0, 1)  # (B*T, P, r)
+            images = rows_to_frames(frames, size)
+            part = F.conv2d(images, kernel, bias if i == 0 else None, padding=max(DILATIONS), groups=len(kernel))
+            z = part if z is None else z + part  # (B*T, r, H, W)
+        return torch.sigmoid(pointwise(self.conv_back, frames_to_rows(cast(Tensor, z)))) - 0.5
 
-    def _join_kernels(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-        """The weighted sum of the three depthwise convolutions as one: kernel (r, 1, 9, 7, 7), bias (r,).
+    def _join_kernels(self, dtype: torch.dtype) -> tuple[Sequence[Tensor], Tensor]:
+        """The weighted sum of the three depthwise convolutions as one: 9 kernels (r, 1, 7, 7) over space, bias (r,).
 
-        Half of the kernel are zeros; dilated convolutions take five times as long even so.
+        Half of their values are zeros. PyTorch's libraries compute them several times faster than dilated 3-D ones.
         """
-        convs = [cast(nn.Conv3d, getattr(self, f"spatial_aggregation{i}")) for i in DILATIONS]
-        kernel = sum(w * dilate(conv.weight, i) for w, conv, i in zip(self.weights, convs, DILATIONS, strict=True))
-        bias = sum(w * cast(Tensor, conv.bias) for w, conv in zip(self.weights, convs, strict=True))
-        return cast(Tensor, kernel).to(dtype), cast(Tensor, bias).to(dtype)
+        wide = torch.promote_types(self.weights.dtype, dtype)  # a network in float16 does not sum in float16
+        kernel: Tensor | float = 0.0
+        bias: Tensor | float = 0.0
+        for weight, places, i in zip(self.weights.to(wide), cast(Tensor, self.places).to(wide), DILATIONS, strict=True):
+            conv = cast(nn.Conv3d, getattr(self, f"spatial_aggregation{i}"))
+            kernel = kernel + weight * (conv.weight.to(wide).flatten(3) @ places)  # (r, 1, 9, 49)
+            bias = bias + weight * cast(Tensor, conv.bias).to(wide)
+        kernels = cast(Tensor, kernel).unflatten(3, (WIDTH, WIDTH)).to(dtype).unbind(2)
+        return kernels, cast(Tensor, bias).to(dtype)
 
     def _compute_at_once(self, x: Tensor, batch: int, mask: Tensor | None) -> Tensor:
         """As `forward`, in operations on all frames, whose number may then be any."""
@@ -133,17 +144,17 @@ class CorrelationFusion(nn.Module):
             if mask is not None:
                 rows = rows * mask[:, :, None, None].to(dtype)
             k = pointwise(self.down_conv2, rows)
-            following = torch.cat([k[:, 1:], k[:, -1:]], 1)
+            neighbours = torch.cat([k[:, :1], k, k[:, -1:]], 1)  # (B, T + 2, P, C)
+            following, previous = neighbours[:, 2:], neighbours[:, :-2]
             if mask is not None:
                 is_last = mask > F.pad(mask[:, 1:], (0, 1))  # (B, T)
                 following = torch.where(is_last[:, :, None, None], k, following)
-            previous = torch.cat([k[:, :1], k[:, :-1]], 1)
             f = sum(
                 w * ((torch.sigmoid(rows @ n.transpose(2, 3)) - 0.5) @ n)
                 for w, n in zip(self.weights2.to(dtype), (following, previous), strict=True)
             )
             reduced = F.pad(pointwise(self.down_conv, rows), (0, 0, 0, 0, REACH, REACH))
-            return rows_to_frames((f * self._gate(reduced, size)).flatten(0, 1), size)
+            return rows_to_frames(cast(Tensor, f).flatten(0, 1) * self._gate(reduced, size), size)
 
 
 def pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
@@ -151,8 +162,7 @@ def pointwise(conv: nn.Conv3d, x: Tensor) -> Tensor:
     return F.linear(x, conv.weight.flatten(1).to(x.dtype))
 
 
-def dilate(kernel: Tensor, step: int) -> Tensor:
-    """A kernel (..., 3, 3) with its values so many positions apart, and zeros around: (..., 7, 7)."""
-    for _ in range(2):  # the last dimension, then the one before
-        kernel = F.pad(kernel[..., None], (0, step - 1)).flatten(-2)[..., : 2 * step + 1].transpose(-1, -2)
-    return F.pad(kernel, (max(DILATIONS) - step,) * 4)
+def place_taps(dilation: int) -> Tensor:
+    """Where a 3x3 kernel's values stand in a 7x7 kernel that does the same as the dilated one: (9, 49), of 0 and 1."""
+    taps = torch.arange(-1, 2) * dilation + max(DILATIONS)  # rows, or columns
+    return F.one_hot((taps[:, None] * WIDTH + taps).flatten(), WIDTH**2).float()
