@@ -94,14 +94,14 @@ def select_weights(
         raise CheckpointError(f"ignore_weights names weights that the network does not have: {shorten(unknown, 10)}")
     if not isinstance(source, Mapping):
         source, name = load_checkpoint(source), str(source)
-    weights = extract_weights(source, name)
-    refuse_foreign_system(weights, name)
-    weights = widen_kernels(drop_unused(weights, own), own)
+    held = extract_weights(source, name)
+    refuse_foreign_system(held, name)
+    weights = widen_kernels(drop_unused(held, own), own)
     missing = sorted(own.keys() - weights.keys() - ignore)
     unexpected = sorted(weights.keys() - own.keys() - ignore)
     misshapen = [key for key in sorted(own.keys() & weights.keys() - ignore) if weights[key].shape != own[key].shape]
     if missing or unexpected or misshapen:
-        raise CheckpointError(describe_misfit(name, weights, own, missing, unexpected, misshapen))
+        raise CheckpointError(describe_misfit(name, held, own, missing, unexpected, misshapen))
     return {key: convert_weight(w, own[key], key, name) for key, w in weights.items() if key not in ignore}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from torch import Tensor
 
 from utils.architecture import Architecture, as_yaml, detect_architecture
+from utils.systems import find_nearest_network
 from utils.text import plural
 
 MOST_LISTED = 10  # weights in an error
@@ -26,6 +27,8 @@ SETTINGS: dict[str, tuple[str, str | tuple[str, ...]]] = {
     "share_heads": ("model_args.share_heads", "HFEAM.stse"),
 }
 """Attribute of `Architecture` -> its key in the configuration, and how the names of weights that depend on it begin."""
+
+OF_CORPORA = ("c2d_type", "fusion_after")  # which a corpus's file may set
 
 
 def describe_misfit(
@@ -98,10 +101,20 @@ def find_differing_settings(there: Architecture, here: Architecture, wrong: Iter
 
 
 def suggest_settings(theirs: Mapping[str, Tensor], ours: Mapping[str, Tensor], wrong: Iterable[str]) -> list[str]:
-    """The settings, as key=value, that a network needs for these weights and has otherwise; as `explain_misfit`."""
+    """The settings, as key=value, that a network needs for these weights and has otherwise; as `explain_misfit`.
+
+    Where the weights are of another system, its name stands for the switches that it sets on every corpus.
+    """
     there, here = detect_architecture(theirs), detect_architecture(ours)
-    differing = find_differing_settings(there, here, list(wrong))
-    return [f"{key}={as_yaml(getattr(there, attribute))}" for attribute, key in differing]
+    needed = {key: getattr(there, attribute) for attribute, key in find_differing_settings(there, here, list(wrong))}
+    network, usual = find_nearest_network(there.model_args)[0], find_nearest_network(here.model_args)[0]
+    if needed and network.system != usual.system:
+        # What the system's file sets is right then, and what it sets otherwise has to be said.
+        of_system = {key: value for key, value in network.model_args.items() if key not in OF_CORPORA}
+        told = {f"model_args.{key}": value for key, value in there.model_args.items() if of_system.get(key) != value}
+        named = {f"model_args.{key}" for key in of_system}
+        needed = {"system": network.system} | {key: told[key] for key in told if key in needed or key in named}
+    return [f"{key}={as_yaml(value)}" for key, value in needed.items()]
 
 
 def describe_classes(classes: int | None) -> str:

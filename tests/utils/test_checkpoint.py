@@ -11,6 +11,7 @@ import torchvision
 
 from tests.helpers.network import tiny_network
 from tests.helpers.pickles import CreatesFolder
+from tests.helpers.published import SWITCHES
 from utils.checkpoint import (
     CheckpointError,
     check_glosses,
@@ -268,6 +269,23 @@ def test_a_mismatch_names_ten_weights_and_the_settings_that_would_fit():
     assert re.search(r" and \d+ more$", lines[4])
     with pytest.raises(CheckpointError, match=r"missing: (\S+, ){9}\S+ and \d+ more$"):
         load_weights(tiny_network(), {"conv2d.alpha": torch.zeros(3)})
+
+
+@pytest.mark.parametrize(
+    ("network", "changes", "settings"),
+    [
+        ("vac", {}, "system=vac"),
+        ("corrnet", {"width": 32}, "system=corrnet model_args.width=32"),
+        ("corrnet-CSL-Daily", {}, "system=corrnet model_args.fusion_after=[3,4]"),
+        ("tlp", {"share_classifier": True}, "system=tlp model_args.share_classifier=true"),
+        ("mstfnet", {"pooling": "max"}, "model_args.pooling=max"),
+    ],
+)
+def test_weights_of_another_system_name_it_instead_of_its_switches(network, changes, settings):
+    theirs = tiny_network(**SWITCHES[network] | changes).state_dict()
+    with pytest.raises(CheckpointError) as error:
+        load_weights(tiny_network(), theirs)
+    assert str(error.value).splitlines()[2].strip() == f"the network of these weights has {settings}"
 
 
 def test_a_mismatch_is_told_of_a_network_that_has_no_values_yet():
