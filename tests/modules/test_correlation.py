@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from benchmarks.correlation import compute_plainly
 from modules.convolution import time_mask
 from modules.correlation import CorrelationFusion
 from modules.correlation_maps import correlate
@@ -45,25 +46,6 @@ def as_clips(x: torch.Tensor, batch: int = B) -> torch.Tensor:
 def run(block: CorrelationFusion, x: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
     """The block on (B, C, T, H, W)."""
     return as_clips(block(as_frames(x), len(x), mask), len(x))
-
-
-def compute_plainly(block: CorrelationFusion, x: torch.Tensor) -> torch.Tensor:
-    """The equations for whole clips, none of which ends early: (B, C, T, H, W) -> the same."""
-    k = F.conv3d(x, block.down_conv2.weight)
-    following = torch.cat([k[:, :, 1:], k[:, :, -1:]], 2).flatten(3)  # (B, C, T, P)
-    previous = torch.cat([k[:, :, :1], k[:, :, :-1]], 2).flatten(3)
-    f = 0
-    for weight, n in zip(block.weights2, (following, previous), strict=True):
-        agreement = torch.einsum("bctp,bctq->btpq", x.flatten(3), n)
-        f = f + weight * torch.einsum("bctq,btpq->bctp", n, torch.sigmoid(agreement) - 0.5)
-    reduced, g = F.conv3d(x, block.down_conv.weight), 0
-    for i, weight in enumerate(block.weights, start=1):
-        conv = getattr(block, f"spatial_aggregation{i}")
-        g = g + weight * F.conv3d(
-            reduced, conv.weight, conv.bias, padding=(4, i, i), dilation=(1, i, i), groups=len(conv.weight)
-        )
-    g = F.conv3d(g, block.conv_back.weight)
-    return f.unflatten(3, x.shape[3:]) * (torch.sigmoid(g) - 0.5)
 
 
 def compute_plainly_with_mask(block: CorrelationFusion, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
