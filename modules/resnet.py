@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from modules.batch_norm import find_batch_norms
 from modules.convolution import SpatialConv
+from modules.correlation import CorrelationFusion
 from modules.fusion import FUSIONS, SpatioTemporalFusion
 from modules.recompute import Recompute
 from modules.stages import FUSION_AFTER, STAGES, name_fusions
@@ -183,6 +184,17 @@ class ResNet(nn.Module):
         for norm in find_batch_norms([self]):
             norm.requires_grad_(False)
         self.train(self.training)
+
+    def compile_for_training(self) -> None:
+        """Compile what is computed when it first runs: all of it, or the stages alone where correlation stands between.
+
+        The gradients of correlation are computed by hand, which the compiler cannot follow.
+        """
+        if any(isinstance(stage.fusion, CorrelationFusion) for stage in self.stages):
+            for stage in self.stages:
+                stage.layer.compile()
+        else:
+            self.compile()
 
     def compile_stages(self) -> None:
         """For recognition: compile stem and stages when they first run; fusions are computed as they are."""
