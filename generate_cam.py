@@ -30,7 +30,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         allow_abbrev=False,
         epilog="Writes every frame under its heat, a contact sheet with the glosses below the frames in which they "
         "were signed, and a video. The heat of a gloss has one scale for the whole clip: frames without evidence stay "
-        "cold. With ResNet34 at 224x224 pixels layer1 needs about 50 MB of memory a frame, stf3 next to none.",
+        "cold. With ResNet34 at 224x224 pixels layer1 needs about 50 MB of memory a frame, layer4 next to none.",
     )
     add_network_options(parser, LANGUAGES)
     clip = parser.add_mutually_exclusive_group(required=True)
@@ -56,7 +56,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="take N evenly spaced frames of longer clips, as the papers' code does, instead of overlapping windows",
     )
-    add_option(parser, "layer", default=HeatRequest.layer, help=f"{', '.join(LAYERS)}: finer or coarser (%(default)s)")
+    add_option(
+        parser,
+        "layer",
+        default=HeatRequest.layer,
+        help=f"{', '.join(LAYERS)}: finer or coarser, stfN and corrN where the network has them (%(default)s)",
+    )
     add_option(parser, "target", default=HeatRequest.target, help="hypothesis, reference or gloss:NAME (%(default)s)")
     add_option(parser, "method", default=HeatRequest.method, help=f"{', '.join(METHODS)} (%(default)s)")
     add_option(

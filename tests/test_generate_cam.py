@@ -120,6 +120,9 @@ def test_clips_that_there_are_not(refused, dev, tmp_path):
 def test_requests_that_mean_nothing(refused, dev):
     video = dev.clip_folder(dev.clips[0])
     assert "layer is 'stf4'" in refused("--video_path", video, "--layer", "stf4")
+    assert refused("--video_path", video, "--layer", "corr1") == (
+        "error: this network has no layer corr1: choose one of layer1, layer2, layer3, layer4, stf1, stf2, stf3"
+    )
     assert "method is 'cam'" in refused("--video_path", video, "--method", "cam")
     assert "target reference needs to know" in refused("--video_path", video, "--target", "reference")
     gloss = dev.clips[0].glosses[0]

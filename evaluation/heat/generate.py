@@ -8,7 +8,7 @@ from pathlib import Path
 from dataset.frame_rate import choose_frame_rate
 from dataset.video import Video, list_clips, open_video
 from evaluation.heat.draw import FRAMES, SHEET, VIDEO, save_pictures
-from evaluation.heat.heat_map import compute_heat_map
+from evaluation.heat.heat_map import compute_heat_map, get_network
 from evaluation.heat.load_clip import find_corpus_clip, load_shown_clip
 from evaluation.heat.request import ClipChoice, HeatRequest
 from evaluation.heat.windows import draw_windows
@@ -56,6 +56,7 @@ def generate_heat_map(
         ReadingError: the clip would be overwritten, or memory runs out.
         InputError: what `open_video`, `find_corpus_clip`, `compute_heat_map` and `save_pictures` raise.
     """
+    get_network(recogniser, request)  # before the clip is read
     chosen = open_chosen_clip(recogniser, choice)
     video = chosen.video
     check_clip_is_kept(video, folder)

@@ -70,7 +70,7 @@ def trace_layer(model: SLRModel, batch: Batch, layer: str) -> LayerTrace:
     Args:
         model: the network.
         batch: a batch of one clip, on the network's device.
-        layer: one of `evaluation.heat.request.LAYERS`.
+        layer: one of the layers of the network's backbone, `ResNet.layers`.
     """
     stage, fusion, alpha = getattr(model.conv2d, layer), None, None
     if layer not in STAGES:

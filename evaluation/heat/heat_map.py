@@ -30,12 +30,11 @@ def compute_heat_map(recogniser: Recogniser, clip: ShownClip, request: HeatReque
         ReadingError: the request does not fit the clip or the network.
         RecognitionError: the network's output is not finite.
     """
-    if not isinstance(recogniser.network, TorchNetwork):
-        raise ReadingError("heat maps need gradients: name the checkpoint, not what was exported from it")
+    network = get_network(recogniser, request)
     check_target(recogniser.vocabulary, clip, request)
     recognised = recogniser.recognise(clip.frames).glosses
-    model = recogniser.network.model
-    trace = trace_layer(model, recogniser.network.make_batch(recogniser.crop(clip.frames)), request.layer)
+    model = network.model
+    trace = trace_layer(model, network.make_batch(recogniser.crop(clip.frames)), request.layer)
     posteriors = trace.logits.detach().softmax(-1).cpu().numpy()  # (T', V)
     shown = clip.signed if request.target == REFERENCE and clip.signed is not None else recognised
     if not shown and request.gloss is None:
@@ -53,6 +52,14 @@ def compute_heat_map(recogniser: Recogniser, clip: ShownClip, request: HeatReque
             whose += f" (not read; most probable at frame {own[0][0] * stride})"
     glosses = tuple((gloss, (a * stride, min(b * stride, frames))) for gloss, (a, b) in zip(shown, spans, strict=True))
     return HeatMap(heat, glosses, recognised, f"heat of the {whose}, {request.layer}, {request.method}")
+
+
+def get_network(recogniser: Recogniser, request: HeatRequest) -> TorchNetwork:
+    """The network, if it has gradients and the layer that is asked for; raises ReadingError otherwise."""
+    if not isinstance(recogniser.network, TorchNetwork):
+        raise ReadingError("heat maps need gradients: name the checkpoint, not what was exported from it")
+    request.check_layer(recogniser.network.model.conv2d.layers)
+    return recogniser.network
 
 
 def check_target(vocabulary: Vocabulary, clip: ShownClip, request: HeatRequest) -> None:

@@ -23,7 +23,7 @@ class HeatRequest:
     """Whose heat is drawn.
 
     Attributes:
-        layer: one of `LAYERS`.
+        layer: one of `LAYERS`; a network has some of them.
         target: "hypothesis", the glosses that the network read; "reference", those that were signed; or "gloss:NAME".
         method: one of `METHODS`.
 
@@ -40,6 +40,11 @@ class HeatRequest:
         _check_choice("method", self.method, METHODS)
         if self.gloss is None:
             _check_choice("target", self.target, (HYPOTHESIS, REFERENCE, f"{GLOSS}NAME"))
+
+    def check_layer(self, layers: Sequence[str]) -> None:
+        """Raise ReadingError if the layer is not among these, the layers of the network."""
+        if self.layer not in layers:
+            raise ReadingError(f"this network has no layer {self.layer}: choose one of {', '.join(layers)}")
 
     @property
     def gloss(self) -> str | None:

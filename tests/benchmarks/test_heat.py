@@ -8,7 +8,8 @@ import pytest
 import dataset.synthetic.render
 from benchmarks import heat
 from dataset.synthetic.generate import plan_corpus, render_clip
-from evaluation.heat.request import LAYERS, METHODS
+from evaluation.heat.request import METHODS
+from modules.stages import STAGES
 
 
 @pytest.mark.parametrize("number", [0, 4])
@@ -48,6 +49,6 @@ def test_the_table(random_checkpoint, monkeypatch, capsys):
     words = f"heat --model_path {random_checkpoint} --device cpu --clips 1 --random 1 --glosses 6 --train 8 --dev 3"
     monkeypatch.setattr(sys, "argv", [*words.split(), "--test", "3", "--seed", "5"])
     heat.main(heat.parse_args())
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:2] for line in lines[1:-1]] == [[layer, method] for layer in LAYERS for method in METHODS]
+    lines, layers = capsys.readouterr().out.splitlines(), (*STAGES, "stf1", "stf2", "stf3")
+    assert [line.split()[:2] for line in lines[1:-1]] == [[layer, method] for layer in layers for method in METHODS]
     assert lines[-1].startswith("1 clips; the boxes are ")

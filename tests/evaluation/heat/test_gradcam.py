@@ -10,21 +10,27 @@ from torch import nn
 
 from dataset.batch import Collate, Sample
 from evaluation.heat.gradcam import contrast, evaluation_mode, gradcam, gradcam_plus_plus, layer_hooks, trace_layer
-from evaluation.heat.request import LAYERS, METHODS, HeatRequest
+from evaluation.heat.request import METHODS, HeatRequest
 from evaluation.inference.reading import ReadingError
+from modules.stages import STAGES
 from slr_network import SLRModel
 from tests.helpers.network import tiny_network
 
 FRAMES, SIDE = 9, 64
 
 
+def make_network(**switches) -> SLRModel:
+    torch.manual_seed(0)
+    network = tiny_network(7, **switches)
+    if network.conv2d.fusions:
+        with torch.no_grad():
+            network.conv2d.alpha.copy_(torch.tensor([0.5, -0.4, 0.3])[: len(network.conv2d.alpha)])
+    return network
+
+
 @pytest.fixture(scope="module")
 def model() -> SLRModel:
-    torch.manual_seed(0)
-    network = tiny_network(7)
-    with torch.no_grad():
-        network.conv2d.alpha.copy_(torch.tensor([0.5, -0.4, 0.3]))
-    return network
+    return make_network()
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +107,20 @@ def hook_count(module: nn.Module) -> int:
     return sum(len(getattr(part, kind)) for part in module.modules() for kind in kinds)
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-def test_maps_and_gradients_are_those_of_the_network(model, batch, layer):
+@pytest.mark.parametrize(
+    ("switches", "layer"),
+    [
+        *(({}, layer) for layer in (*STAGES, "stf1", "stf2", "stf3")),
+        *(
+            ({"fusion": "correlation", "fusion_after": (3, 4)}, layer)
+            for layer in ("layer2", "layer3", "corr2", "corr3")
+        ),
+        ({"fusion": "none", "pooling": "max", "hfam": False}, "layer3"),
+    ],
+)
+def test_maps_and_gradients_are_those_of_the_network(batch, switches, layer):
     """Against a forward written out here, whose maps get a perturbation that the score is differentiated by."""
-    model.eval()
+    model = make_network(**switches).double().eval()
     net, clips = model.conv2d, batch.lengths.shape[0]
     x = net.maxpool(net.relu(net.bn1(net.conv1(model.normalise(batch.video).flatten(0, 1)))))
     nudge, seen = None, None
@@ -116,10 +132,11 @@ def test_maps_and_gradients_are_those_of_the_network(model, batch, layer):
         nudge, seen = torch.zeros_like(x, requires_grad=True), x
         return x + nudge
 
-    x = at("layer1", net.layer1(x))
-    for number, stage in enumerate((net.layer2, net.layer3, net.layer4), start=1):
-        x = at(f"layer{number + 1}", stage(x))
-        x = at(f"stf{number}", x + net.alpha[number - 1] * getattr(net, f"stf{number}")(x, clips))
+    for stage in STAGES:
+        x = at(stage, getattr(net, stage)(x))
+        if stage in net.fusions:
+            name = net.fusions[stage]
+            x = at(name, x + net.alpha[list(net.fusions).index(stage)] * getattr(net, name)(x, clips))
     steps = model.conv1d(x.mean((2, 3))[None].transpose(1, 2), None)[0].permute(2, 0, 1)
     logits = model.classifier(model.temporal_model(steps, torch.tensor([len(steps)])))[:, 0]
     (expected,) = torch.autograd.grad(logits[1, 3], nudge)
@@ -180,8 +197,9 @@ def test_memory_stays_flat_over_a_hundred_uses(model):
     small = Collate(model.spec)([Sample("", np.zeros((2, 3, SIDE, SIDE), np.uint8), ())])
     trace_layer(model, small, "stf3").compute_heat(1, (0, 1), "contrast")
     before = live_tensors()
+    layers = model.conv2d.layers
     for number in range(100):
-        trace_layer(model, small, LAYERS[number % len(LAYERS)]).compute_heat(1, (0, 1), METHODS[number % len(METHODS)])
+        trace_layer(model, small, layers[number % len(layers)]).compute_heat(1, (0, 1), METHODS[number % len(METHODS)])
     assert live_tensors() == before
     assert hook_count(model) == 0
 
