@@ -1,4 +1,4 @@
-"""VAC and TLP give the numbers of their published networks: `tests/data/parity`, described in its README."""
+"""VAC, TLP and CorrNet give the numbers of their published networks: `tests/data/parity`, described in its README."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from slr_network import SLRModel
 from tests.data.parity.reference_weights import fill, video
-from tests.helpers.family import NETWORKS, criterion_of
+from tests.helpers.family import criterion_of, published_system
 from tests.helpers.paths import PARITY
 from utils.temporal import TemporalSpec
 
@@ -29,9 +29,7 @@ class Published:
 
     def network(self, mask_padding: bool) -> SLRModel:
         """The network with the weights of the seed, in float32."""
-        model = SLRModel(
-            int(self.arrays["V"]), "resnet18", mask_padding=mask_padding, dropout=0.0, **NETWORKS[self.system]
-        )  # fmt: skip
+        model = published_system(self.system, int(self.arrays["V"]), mask_padding=mask_padding, dropout=0.0)
         model.load_state_dict(fill(model.state_dict(), self.seed))
         return model
 
@@ -55,7 +53,7 @@ class Published:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("system", ["vac", "tlp"])
+@pytest.mark.parametrize("system", ["vac", "tlp", "corrnet"])
 def test_evaluation(system, dtype):
     published = Published(f"{system}_eval_b1")
     model = published.network(mask_padding=True).to(dtype).eval()
@@ -67,7 +65,15 @@ def test_evaluation(system, dtype):
         published.check(head, getattr(output, head), tolerance)
 
 
-@pytest.mark.parametrize(("name", "mask_padding"), [("vac_train_b2", True), ("tlp_train_b2", True)])
+@pytest.mark.parametrize(
+    ("name", "mask_padding"),
+    [
+        ("vac_train_b2", True),
+        ("tlp_train_b2", True),
+        ("corrnet_train_b2", True),
+        ("corrnet_train_b2_unequal_unmasked", False),
+    ],
+)
 def test_training(name, mask_padding):
     """Outputs, every loss and every gradient of one step, in float64."""
     published = Published(name)
@@ -87,3 +93,6 @@ def test_training(name, mask_padding):
     assert set(gradients) == set(arrays["grad_names"].tolist())
     for key, norm in zip(arrays["grad_names"], arrays["grad_norms"], strict=True):
         assert gradients[key].norm().item() == pytest.approx(norm, rel=1e-9, abs=1e-9), key
+    if published.system == "corrnet":
+        published.check("grad_corr1_down_conv2", gradients["conv2d.corr1.down_conv2.weight"][:, :8], 1e-9)
+        published.check("grad_alpha", gradients["conv2d.alpha"], 1e-9)
