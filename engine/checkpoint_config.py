@@ -141,6 +141,8 @@ def adopt_network(
         for key in given
         if given[key] != theirs[key] and key not in WITHOUT_EFFECT | chosen
     ]
+    if "system" in typed and config.system != trained.system:
+        notes.append(f"system: {trained.system}, as in {weights}; what was given, {config.system}, does not count")
     given_frames, their_frames = to_dict(config.feeder_args), to_dict(trained.feeder_args)
     differing = [(f"model_args.{key}", given[key], theirs[key]) for key in sorted(chosen)]
     differing += [(f"feeder_args.{key}", given_frames[key], their_frames[key]) for key in OF_FRAMES]

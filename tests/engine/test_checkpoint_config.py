@@ -47,6 +47,8 @@ def test_the_system_is_the_checkpoints_as_its_network_is(tmp_path):
         for named in ({}, {"system": "tlp"}):
             found, notes = choose_config(path, {"phase": "test", "load_weights": weights, **named})
             assert (found.system, found.model_args) == ("corrnet", trained.model_args)
+            said = f"system: corrnet, as in {weights}; what was given, tlp, does not count" in notes
+            assert said == bool(named)
     assert f"model_args.fusion: correlation, as in {weights}; what was given, none, does not count" in notes
 
 
