@@ -77,6 +77,8 @@ def build_step(args: argparse.Namespace, way: str, place: int) -> Step:
         by_x, *by_weights = torch.autograd.grad(m, [volume, *weights], plain_towards)
         return [m.detach()[0].transpose(0, 1), by_x[0].transpose(0, 1), *by_weights]
 
+    if args.training_frames > 2:  # a smaller one first: what the libraries need once is not the step's
+        build_step(argparse.Namespace(**vars(args) | {"training_frames": 2}), way, place)()
     return step
 
 

@@ -79,35 +79,45 @@ class CorrelationFusion(nn.Module):
         size = around.shape[2:]
         with torch.autocast(around.device.type, enabled=False):
             rows = frames_to_rows(around).to(choose_dtype(around))
-            return rows_to_frames(self.compute_part(rows, size, before, frames), size)
+            return rows_to_frames(self.compute_part(rows, size, before, len(rows) - before - frames), size)
 
     @property
     def reach(self) -> int:
         """The number of frames on either side that a frame's result depends on."""
         return REACH
 
-    def compute_part(self, around: Tensor, size: Sequence[int], before: int, frames: int) -> Tensor:
-        """As `forward_part`, without gradients, for frames (before + T + after, P, C) of `size` H, W -> (T, P, C)."""
-        gate = self.compute_gate(around, size, before, frames)
-        neighbours = self.compute_neighbours(around, before, frames)
-        return correlate(around[before : before + frames], neighbours, self.weights2).mul_(gate)
+    def compute_part(self, around: Tensor, size: Sequence[int], before: int, after: int) -> Tensor:
+        """Compute some frames of one clip without gradients.
 
-    def compute_neighbours(self, around: Tensor, before: int, frames: int) -> Tensor:
-        """Compute the features k of frames, of the one before and of the one after, as `compute_part` -> (T + 2, P, C).
+        Args:
+            around: the frames with up to `reach` neighbours on either side, fewer only where the clip begins or ends,
+                (before + T + after, P, C).
+            size: H and W.
+            before: the number of neighbours before the frames.
+            after: the number of neighbours after them.
 
-        Where the clip begins or ends, a frame is its own neighbour.
+        Returns:
+            (T, P, C).
         """
-        stop = before + frames
-        k = pointwise(self.down_conv2, around[max(0, before - 1) : stop + 1])
-        first = k[:1] if before == 0 else k[:0]
-        last = k[-1:] if stop == len(around) else k[:0]
-        return torch.cat([first, k, last])
+        stop = len(around) - after
+        near = around[max(0, before - 1) : stop + 1]
+        f = correlate(around[before:stop], self.compute_neighbours(near, min(before, 1), min(after, 1)), self.weights2)
+        return f.mul_(self.compute_gate(around, size, before, after))
 
-    def compute_gate(self, around: Tensor, size: Sequence[int], before: int, frames: int) -> Tensor:
-        """Compute what the sums are multiplied by, sigmoid(g) - 1/2, as `compute_part` -> (T, P, C)."""
-        start, stop = before - REACH, before + frames + REACH
-        reduced = pointwise(self.down_conv, around[max(0, start) : stop])  # (neighbours + T, P, r)
-        reduced = F.pad(reduced, (0, 0, 0, 0, max(0, -start), max(0, stop - len(around))))  # (T + 2 * reach, P, r)
+    def compute_neighbours(self, around: Tensor, before: int, after: int) -> Tensor:
+        """Compute the features k of frames, of the one before and of the one after: (T + 2, P, C).
+
+        Where the clip begins or ends, a frame is its own neighbour. The arguments are those of `compute_part`, with up
+        to one neighbour.
+        """
+        k = pointwise(self.down_conv2, around)
+        parts = [*[k[:1]] * (1 - before), k, *[k[-1:]] * (1 - after)]
+        return torch.cat(parts) if len(parts) > 1 else k
+
+    def compute_gate(self, around: Tensor, size: Sequence[int], before: int, after: int) -> Tensor:
+        """Compute what the sums are multiplied by, sigmoid(g) - 1/2, with arguments as `compute_part` -> (T, P, C)."""
+        reduced = pointwise(self.down_conv, around)  # (before + T + after, P, r)
+        reduced = F.pad(reduced, (0, 0, 0, 0, REACH - before, REACH - after))  # (T + 2 * reach, P, r)
         return self._gate(reduced[None], size)
 
     def _gate(self, reduced: Tensor, size: Sequence[int]) -> Tensor:

@@ -27,31 +27,42 @@ class Block(Protocol):
 
     def parameters(self) -> Iterator[nn.Parameter]: ...
 
-    def compute_part(self, around: Tensor, size: Sequence[int], before: int, frames: int) -> Tensor: ...
+    def compute_part(self, around: Tensor, size: Sequence[int], before: int, after: int) -> Tensor: ...
 
-    def compute_gate(self, around: Tensor, size: Sequence[int], before: int, frames: int) -> Tensor: ...
+    def compute_gate(self, around: Tensor, size: Sequence[int], before: int, after: int) -> Tensor: ...
 
-    def compute_neighbours(self, around: Tensor, before: int, frames: int) -> Tensor: ...
+    def compute_neighbours(self, around: Tensor, before: int, after: int) -> Tensor: ...
 
 
 class Window(NamedTuple):
-    """Some frames of a clip, and those around them.
+    """Some frames of a clip, by their places among all frames of the batch.
 
     Attributes:
-        around: the frames with up to `reach` neighbours on either side, among all frames of the batch.
-        before: the number of neighbours before the frames.
-        frames: the number of frames.
+        start: the first frame.
+        stop: the end of the frames.
+        before: the number of their neighbours before them, up to `reach`.
+        after: the same after them.
     """
 
-    around: slice
+    start: int
+    stop: int
     before: int
-    frames: int
+    after: int
 
     @property
     def own(self) -> slice:
-        """The frames alone, among all frames of the batch."""
-        start = self.around.start + self.before
-        return slice(start, start + self.frames)
+        """The frames alone."""
+        return slice(self.start, self.stop)
+
+    @property
+    def around(self) -> slice:
+        """The frames with their neighbours."""
+        return slice(self.start - self.before, self.stop + self.after)
+
+    @property
+    def near(self) -> slice:
+        """The frames with up to one neighbour on either side."""
+        return slice(self.start - min(self.before, 1), self.stop + min(self.after, 1))
 
 
 def cut_windows(clips: Sequence[tuple[int, int]], reach: int, device: torch.device) -> Iterator[Window]:
@@ -60,8 +71,7 @@ def cut_windows(clips: Sequence[tuple[int, int]], reach: int, device: torch.devi
     for first, end in clips:
         for start in range(first, end, step):
             stop = min(start + step, end)
-            before = min(reach, start - first)
-            yield Window(slice(start - before, min(stop + reach, end)), before, stop - start)
+            yield Window(start, stop, min(reach, start - first), min(reach, end - stop))
 
 
 class InWindows(torch.autograd.Function):
@@ -79,7 +89,7 @@ class InWindows(torch.autograd.Function):
         with torch.autocast(x.device.type, enabled=False):
             for window in cut_windows(clips, block.reach, x.device):
                 around = rows[window.around].to(ctx.dtype)
-                out[window.own] = block.compute_part(around, size, window.before, window.frames)
+                out[window.own] = block.compute_part(around, size, window.before, window.after)
         return rows_to_frames(out, size)
 
     @staticmethod
@@ -93,45 +103,47 @@ class InWindows(torch.autograd.Function):
         sums = [torch.zeros_like(weight) for weight in weights if weight.requires_grad]
         with torch.autocast(x.device.type, enabled=False):
             for window in cut_windows(ctx.clips, ctx.block.reach, x.device):
-                around = rows[window.around].to(ctx.dtype)
-                by_around, by_weights = compute_gradients(ctx.block, around, size, window, by_rows[window.own])
-                by_x[window.around] += by_around
-                sums = [total + gradient for total, gradient in zip(sums, by_weights, strict=True)]
+                by_weights = add_gradients(ctx.block, rows, size, window, by_rows, by_x)
+                for total, gradient in zip(sums, by_weights, strict=True):
+                    total.add_(gradient)
         found = iter(sums)
         of_all = (next(found) if weight.requires_grad else None for weight in weights)
         return None, None, rows_to_frames(by_x, size).to(x.dtype), *of_all
 
 
-def compute_gradients(
-    block: Block, around: Tensor, size: Sequence[int], window: Window, by_result: Tensor
-) -> tuple[Tensor, list[Tensor]]:
-    """Compute the gradients of `block.compute_part`.
+def add_gradients(
+    block: Block, rows: Tensor, size: Sequence[int], window: Window, by_rows: Tensor, by_x: Tensor
+) -> list[Tensor]:  # fmt: skip
+    """Compute the gradients of `block.compute_part` for a window.
 
     Args:
         block: the block.
-        around: the frames of the window with their neighbours, (before + T + after, P, C).
+        rows: all frames of the batch, (N, P, C).
         size: H and W.
-        window: which frames these are.
-        by_result: the gradient by the result, (T, P, C).
+        window: which frames are computed.
+        by_rows: the gradient by the result, (N, P, C).
+        by_x: where the gradient by the frames is added, (N, P, C).
 
     Returns:
-        the gradients by `around`, and by each weight of the block that is trained.
+        the gradients by the weights of the block that are trained.
     """
-    around = around.detach().requires_grad_()
+    # Two leaves, because the gradient by a part of one tensor would be as large as all of it.
+    around, near = (rows[part].to(by_x.dtype).detach().requires_grad_() for part in (window.around, window.near))
     with torch.enable_grad():
-        gate = block.compute_gate(around, size, window.before, window.frames)
-        neighbours = block.compute_neighbours(around, window.before, window.frames)
-    own = slice(window.before, window.before + window.frames)
+        gate = block.compute_gate(around, size, window.before, window.after)
+        neighbours = block.compute_neighbours(near, min(window.before, 1), min(window.after, 1))
     with torch.no_grad():
-        by_own, by_neighbours, by_weights2, by_gate = correlate_backward(
-            around[own], neighbours, block.weights2, gate, by_result.to(around.dtype)
-        )
+        x, by_result = rows[window.own].to(by_x.dtype), by_rows[window.own].to(by_x.dtype)
+        by_own, by_neighbours, by_weights2, by_gate = correlate_backward(x, neighbours, block.weights2, gate, by_result)
+    by_x[window.own] += by_own
+    del by_own
     weights = [weight for weight in block.parameters() if weight.requires_grad]
-    by_around, *by_weights = torch.autograd.grad(
-        [gate, neighbours], [around, *weights], [by_gate, by_neighbours], allow_unused=True
+    by_around, by_near, *by_weights = torch.autograd.grad(
+        [gate, neighbours], [around, near, *weights], [by_gate, by_neighbours], allow_unused=True
     )  # neither depends on weights2
-    by_around[own] += by_own
-    return by_around, [
+    by_x[window.around] += by_around
+    by_x[window.near] += by_near
+    return [
         by_weights2 if weight is block.weights2 else by_weight
         for weight, by_weight in zip(weights, by_weights, strict=True)
     ]
