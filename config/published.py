@@ -14,8 +14,6 @@ from utils.architecture import as_yaml, tell_model_args
 from utils.checkpoint import CheckpointError, extract_weights, refuse_foreign_system
 from utils.systems import find_nearest_network
 
-EMPTY: Mapping[str, str] = {}
-
 
 def find_config(content: Mapping[str, Any], source: str | Path, given: Config | None) -> Config:
     """The configuration in a checkpoint, else the one that is given, with the network that the weights tell of.
@@ -41,7 +39,7 @@ def find_config(content: Mapping[str, Any], source: str | Path, given: Config | 
 
 
 def adopt_told_network(
-    config: Config, content: Mapping[str, Any], source: str | Path, given: Mapping[str, str] = EMPTY
+    config: Config, content: Mapping[str, Any], source: str | Path, given: Mapping[str, str] | None = None
 ) -> Config:
     """A configuration with the network that weights tell of, as far as they do.
 
@@ -49,7 +47,7 @@ def adopt_told_network(
         config: the configuration as it was given.
         content: what the file of the weights holds.
         source: the file.
-        given: keys of `model_args` that may not say anything else, each with what says them; all others give way.
+        given: keys of `model_args` that may not say anything else, each with what says it; all others give way.
 
     Raises:
         ConfigError: what is given contradicts the weights, or there is no such network here.
@@ -62,9 +60,9 @@ def adopt_told_network(
     system = find_nearest_network(told)[0].system if told else config.system
     told = {key: list(value) if isinstance(value, tuple) else value for key, value in told.items()}  # as `model_args`
     contradictions = [
-        f"model_args.{key} is {as_yaml(model_args[key])} by {given[key]} and {as_yaml(told[key])} by the weights"
-        for key in model_args
-        if key in given and key in told and told[key] != model_args[key]
+        f"model_args.{key} is {as_yaml(value)} by {given[key]} and {as_yaml(told[key])} by the weights"
+        for key, value in model_args.items()
+        if given and key in given and told.get(key, value) != value
     ]
     if contradictions:
         raise ConfigError(

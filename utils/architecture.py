@@ -154,7 +154,8 @@ def list_temporal_kernels(weights: Mapping[str, Tensor]) -> dict[str, int]:
 def detect_conv_type(kernels: Mapping[str, int], pooling: str | None) -> int | None:
     """The `conv_type` of the temporal chain with these kernels (`list_temporal_kernels`); None where there is none."""
     for conv_type, chain in CHAINS.items():
-        expected, place = {}, 0
+        expected: dict[str, int] = {}
+        place = 0
         for kind, length in chain:
             if pooling == "lift":
                 expected |= {f"{place}.0": length} if kind == "K" else {f"{place}.predictor.0": 3}

@@ -178,6 +178,13 @@ def test_a_system_that_contradicts_published_weights(tmp_path):
             ConfigError, match=r"weight_norm is true by system smkd and false by the weights; .*share_cl"
         ):
             choose_config(path, overrides)
+    (tmp_path / "own.yaml").write_text(
+        "systems: {vac: {model_args: {pooling: lift}}, smkd: {model_args: {hfam: true}}}"
+    )
+    with pytest.raises(
+        ConfigError, match=r"other: model_args.pooling is lift by \S+own.yaml and max by the weights. Lea"
+    ):
+        choose_config(tmp_path / "own.yaml", words | {"system": "vac"})
     assert choose_config(None, words | {"system": "vac"})[0].system == "vac"
     assert choose_config(None, words)[0].system == "vac"  # as the weights tell
 
