@@ -198,6 +198,11 @@ def test_an_edited_file_of_this_project_counts_as_the_users_own(tmp_path, monkey
         choose_config(tmp_path / "baseline.yaml", words)
     assert "model_args.hidden_size is 512" in str(error.value)
     assert "model_args.width" not in str(error.value)  # as it comes
+    (tmp_path / "baseline.yaml").write_text("system: mstfnet")
+    assert choose_config(tmp_path / "baseline.yaml", words)[0].system == "vac"
+    (tmp_path / "baseline.yaml").write_text("system: smkd")
+    with pytest.raises(ConfigError, match="weight_norm is true by system smkd"):
+        choose_config(tmp_path / "baseline.yaml", words)
 
 
 def test_what_weights_go_with_either_way_is_as_given(tmp_path):

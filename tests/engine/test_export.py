@@ -307,6 +307,10 @@ def test_published_weights_with_configuration_and_dictionary(tmp_path):
     arguments += ["--config", tmp_path / "config.yaml"]
     assert "holds no glosses" in refused(*arguments)
     main(parse_args([*map(str, arguments), "--dict", str(tmp_path / "gloss_dict.npy")]))
+    (tmp_path / "config.yaml").write_text("{dataset: phoenix2014, model_args: {hidden_size: 64}}")
+    assert "model_args.hidden_size is 64 by" in refused(*arguments)
+    (tmp_path / "config.yaml").write_text("dataset: phoenix2014")
+    assert "holds no glosses" in refused(*arguments)
     recogniser = load_onnx(tmp_path / "published.onnx")
     assert recogniser.vocabulary.glosses == tuple(GLOSSES)
     assert recogniser.frame_size == 256
