@@ -15,7 +15,7 @@ from config.older_keys import is_text_today, rename_keys
 from config.schema import Config, System
 from utils.errors import ParseError
 from utils.plain_yaml import read_yaml as read_plain_yaml
-from utils.text import did_you_mean, quote_value
+from utils.text import did_you_mean, quote_value, shorten_text
 
 FOLDER = Path(__file__).parent
 SYSTEMS = FOLDER / "systems"
@@ -130,7 +130,7 @@ def _check_block(block: Any, path: str | Path, mistakes: list[str]) -> dict[str,
     right: dict[str, Mapping[str, Any]] = {}
     for name, keys in block.items():
         found = _list_mistakes(name, keys)
-        mistakes += [f"{BLOCK}.{name}{mistake} (in {path})" for mistake in found]
+        mistakes += [f"{BLOCK}.{shorten_text(name)}{mistake} (in {path})" for mistake in found]
         if not found:
             right[name] = keys
     return right
@@ -139,7 +139,8 @@ def _check_block(block: Any, path: str | Path, mistakes: list[str]) -> dict[str,
 def _list_mistakes(name: str, keys: Any) -> list[str]:
     """What is wrong with the part of a block that is about one system, each from behind that system's name on."""
     if not _is_system(name):
-        return [f": there is no such system{did_you_mean(name.lower(), list_systems())} ({', '.join(list_systems())})"]
+        near = did_you_mean(name[:80].lower(), list_systems())
+        return [f": there is no such system{near} ({', '.join(list_systems())})"]
     if not isinstance(keys, Mapping):
         return [f": {quote_value(keys)} is one value, sections and keys are needed"]
     found = [f".{key}: it chooses which block counts, and has no place in one" for key in CHOOSING if key in keys]

@@ -34,7 +34,10 @@ LEARNING = {
 }  # fmt: skip
 SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool"}
 DECISIVE = LEARNING | SCORING
-"""Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do."""
+"""Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do.
+
+`system` does not: all that it stands for are values of other keys.
+"""
 
 SAME_FRAMES = (("video", "lmdb"), ("lmdb", "video"))  # values of feeder_args.datatype that read the same frames
 

@@ -15,11 +15,13 @@ BOTH = {"dataset", "work_dir"}
 
 
 def list_set_keys(path: Path) -> set[str]:
-    """The dotted keys that a file sets."""
-    content = {key: value for key, value in read_yaml(path).items() if key != BLOCK}
+    """The dotted keys that a file sets, in its block for a system too."""
+    content = read_yaml(path)
+    parts = [content, *content.pop(BLOCK, {}).values()]
     return {
         name
-        for key, value in content.items()
+        for part in parts
+        for key, value in part.items()
         for name in ([f"{key}.{below}" for below in value] if isinstance(value, dict) else [key])
     }
 

@@ -177,6 +177,12 @@ def test_what_is_no_name_of_a_system(file, name):
         load_config(file(f"system: {name}\n"), {})
 
 
+def test_a_long_name_is_a_short_message(file):
+    with pytest.raises(ConfigError, match="there is no such system") as error:
+        load_config(file(OWN + f"systems: {{{'c' * 1000}: {{}}}}\n"), {})
+    assert len(str(error.value)) < 500
+
+
 MISTAKES = [
     ("systems: 3", "systems: 3 is one value"),
     ("systems: {corrnt: {num_epoch: 3}}", "systems.corrnt: there is no such system; did you mean corrnet?"),
