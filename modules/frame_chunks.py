@@ -104,7 +104,8 @@ def _fuse_chunk(
     left, right = max(0, start - fusion.reach), min(total, stop + fusion.reach)
     around = x[left:right] if source is None else x[source[left:right]]
     out = fusion.forward_part(around, start - left, stop - start, summary)
-    return torch.addcmul(around[start - left : stop - left], alpha, out)
+    x = around[start - left : stop - left]
+    return torch.addcmul(x, alpha, out).to(x.dtype)  # correlation of float16 is float32
 
 
 def average(x: Tensor) -> Tensor:

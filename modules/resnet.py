@@ -211,5 +211,5 @@ class ResNet(nn.Module):
 def add_fusion(
     x: Tensor, alpha: Tensor, fusion: SpatioTemporalFusion, batch: int, mask: Tensor | None
 ) -> Tensor:  # fmt: skip
-    """`x + alpha * fusion(x)`: (B*T, C, H, W) -> the same."""
-    return x + alpha * fusion(x, batch, mask)
+    """`x + alpha * fusion(x)`: (B*T, C, H, W) -> the same, in the number format of x."""
+    return (x + alpha * fusion(x, batch, mask)).to(x.dtype)  # correlation of float16 is float32
