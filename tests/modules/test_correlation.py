@@ -14,6 +14,8 @@ from modules.convolution import time_mask
 from modules.correlation import CorrelationFusion
 from modules.correlation_maps import correlate
 from modules.correlation_windows import CPU_WINDOW
+from modules.frame_chunks import compute_clip_features
+from modules.resnet import ResNet
 
 B, C, T, H, W = 2, 32, 7, 5, 6
 LENGTHS = torch.tensor([T, 4])
@@ -258,6 +260,21 @@ def test_float16_does_not_overflow():
     assert expected.abs().max() > 65504
     assert got.dtype == torch.float32
     assert largest_difference(got.double(), expected) < 1e-3
+
+
+def test_a_backbone_in_float16_goes_on_in_float16():
+    torch.manual_seed(0)
+    net = ResNet("resnet18", 16, "correlation").eval()
+    nn.init.constant_(net.alpha, 0.1)
+    clip = torch.randn(5, 3, 64, 64)
+    with torch.inference_mode():
+        expected = net(clip, 1)[0]
+        net.half()
+        whole = net(clip.half(), 1)[0]
+        parts = compute_clip_features(net, clip.half(), lambda frames: frames, 2).T[None]
+    for got in (whole, parts):
+        assert got.dtype == torch.float16
+        assert largest_difference(got.float(), expected) < 0.05
 
 
 def test_frozen_weights_get_no_gradient():
