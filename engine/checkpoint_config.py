@@ -22,8 +22,11 @@ from utils.log import LOGGER
 from utils.model_folder import is_model_folder
 from utils.systems import describe_system
 
-OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights"}
-"""Keys of a checkpoint's configuration that say how its training was started, on which machine; a test begins anew."""
+OF_TRAINING = STARTING | {"phase", "device", "load_weights", "ignore_weights", "sclite_path"}
+"""Keys of a checkpoint's configuration that say how its training was started, on which machine; a test begins anew.
+
+The place of sclite is one of them for safety too: a file that others wrote must not choose which program is run.
+"""
 
 WITHOUT_EFFECT = {"pretrained", "dropout"}
 """Keys of `model_args` that change nothing in a network that was trained and only recognises."""

@@ -34,7 +34,7 @@ from utils.model_folder import (
 )
 from utils.text import show_text
 
-OF_MACHINE = OF_TRAINING | {"num_worker", "loader_timeout", "sclite_path"}
+OF_MACHINE = OF_TRAINING | {"num_worker", "loader_timeout"}
 """Keys of a configuration that say how a training was started and on which machine: nobody else has a use for them."""
 
 

@@ -92,7 +92,7 @@ def collect_facts(
         frames=describe_frames(content),
         confidences=describe_calibration(content),
         scores=read_scores(checkpoint, content),
-        commit=read_commit(checkpoint),
+        commit=read_commit(checkpoint, content),
         licence=join_lines(licence or "") or None,
     )
 

@@ -81,8 +81,13 @@ def score_split(name: str, split: Split) -> SplitScore | None:
     return SplitScore(name, wer, interval, len(lengths), sum(lengths), split.normalise)
 
 
-def read_commit(checkpoint: Path) -> str | None:
-    """The commit of this project that a checkpoint was trained by, as run.json beside it says; None if it does not."""
+def read_commit(checkpoint: Path, content: Mapping[str, Any]) -> str | None:
+    """The commit of this project that a checkpoint was trained by, as run.json beside it says; None if it does not.
+
+    Published weights, which hold no configuration, were trained by another program, whatever lies beside them.
+    """
+    if "config" not in content:
+        return None
     try:
         start = read_json(checkpoint.with_name("run.json"))["starts"][-1]
         commit, changed = start["commit"], start["changed"]

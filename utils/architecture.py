@@ -138,7 +138,7 @@ def detect_backbone(weights: Mapping[str, Tensor]) -> str | None:
 
 def detect_fusion(weights: Mapping[str, Tensor]) -> tuple[str | None, tuple[int, ...] | None]:
     """The kind of the fusions in the backbone and the stages that they follow; None for both where there are none."""
-    found = {match.groups() for name in weights if (match := re.match(r"conv2d\.(corr|stf)(\d)\.", name))}
+    found = {match.groups() for name in weights if (match := re.match(r"conv2d\.(corr|stf)([1-3])\.", name))}
     kinds = {FUSIONS[kind] for kind, _ in found}
     # A fusion has the number of its place: after stage 2 stands number 1.
     return (kinds.pop(), tuple(sorted(int(place) + 1 for _, place in found))) if len(kinds) == 1 else (None, None)

@@ -16,6 +16,7 @@ from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
 from torch import Tensor
 from typing_extensions import NotRequired, TypedDict
 
+from utils.arguments import LARGEST_SIDE
 from utils.checkpoint_file import CheckpointError
 from utils.plain_pickle import find_excess
 
@@ -122,7 +123,7 @@ class CheckpointEntry(TypedDict, total=False):
     processes: Positive
     config: dict[Text, Any]
     glosses: Annotated[tuple[Text, ...], Field(min_length=1)]
-    frame_size: Annotated[int, Field(strict=True, ge=1, le=65536)]
+    frame_size: Annotated[int, Field(strict=True, ge=1, le=LARGEST_SIDE)]
     frame_rate: Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]
     calibration: CalibrationEntry
     rendered: bool

@@ -1,5 +1,7 @@
 """Checkpoints on the Hugging Face Hub: `owner/name` is the name of a repository there, if no such path is here.
 
+The address of its page will do as well, in which a `Path` leaves one slash of two.
+
 What is fetched is kept in the Hub's own cache. Its package is optional: `pip install huggingface_hub`.
 """
 
@@ -14,7 +16,9 @@ from pathlib import Path
 from utils.checkpoint_file import CheckpointError
 from utils.model_folder import FILES, is_model_folder
 
-NAME = re.compile(r"([a-zA-Z0-9][\w.-]*)/([a-zA-Z0-9_][\w.-]*)(?:@([\w][\w./-]*))?", re.ASCII)
+NAME = re.compile(
+    r"(?:https://?huggingface\.co/)?([a-zA-Z0-9][\w.-]*)/([a-zA-Z0-9_][\w.-]*)(?:@([\w][\w./-]*))?", re.ASCII
+)
 OF_FILES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".tar", ".bin", ".onnx", ".ts", ".pt2", ".safetensors"}
 """Endings by which a name is that of a file, and no repository's."""
 INSTALL = 'python -m pip install "huggingface_hub>=0.30"'

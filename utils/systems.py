@@ -44,6 +44,9 @@ NETWORKS = (
 )  # fmt: skip
 """From the oldest to the newest. config/systems/*.yaml say the same settings for training; a test compares the two."""
 
+SIZES = {"width": 64, "hidden_size": 1024, "conv_type": 2}
+"""What all of them have besides; the system of a network that is narrower is still the same."""
+
 
 def find_nearest_network(model_args: Mapping[str, Any]) -> tuple[PublishedNetwork, dict[str, Any]]:
     """The published network that differs in the fewest settings, of equals the newest, and what it has otherwise.
@@ -63,6 +66,7 @@ def describe_system(architecture: Architecture) -> str:
     if not architecture.is_of_family:
         return "not told by the weights"
     network, differing = find_nearest_network(architecture.model_args)
+    differing |= {key: value for key, value in SIZES.items() if architecture.model_args.get(key) != value}
     if not differing:
         return f"{network.system} ({network.published})"
     has = " ".join(f"{key}={as_yaml(value)}" for key, value in differing.items())

@@ -49,6 +49,8 @@ def test_the_system_is_the_checkpoints_as_its_network_is(tmp_path):
             assert (found.system, found.model_args) == ("corrnet", trained.model_args)
             said = f"system: corrnet, as in {weights}; what was given, tlp, does not count" in notes
             assert said == bool(named)
+            said = f"system: corrnet, as in {weights}; what was given, tlp, does not count"
+            assert (said in notes) == bool(named)  # a file names none, so nothing was wished for
     assert f"model_args.fusion: correlation, as in {weights}; what was given, none, does not count" in notes
 
 
@@ -66,6 +68,17 @@ def test_without_a_file_all_is_as_in_the_training_but_how_it_was_started(trained
     started = {"phase": phase, "device": "auto", "work_dir": folder, "overwrite": False, "ignore_weights": ()}
     assert found == replace(config, **started | {"load_weights": None, key: weights})
     assert notes == [f"no --config is given: what the command line does not say is as in the training of {weights}"]
+
+
+def test_a_checkpoint_does_not_choose_the_program_that_scores(tmp_path):
+    """A file that others wrote could name any program of this machine."""
+    trained = tiny_config(tmp_path, evaluate_tool="sclite", sclite_path="/bin/sh")
+    weights = str(tmp_path / "best.pt")
+    save_checkpoint(weights, {"config": to_dict(trained), "model_state_dict": {}})
+    words = {"phase": "test", "load_weights": weights}
+    found = choose_config(None, words)[0]
+    assert (found.evaluate_tool, found.sclite_path) == ("sclite", None)
+    assert choose_config(None, words | {"sclite_path": "/my/sclite"})[0].sclite_path == "/my/sclite"
 
 
 def test_the_command_line_counts_but_for_the_network(trained):

@@ -182,16 +182,17 @@ def test_a_report_that_cannot_be_read_is_not_used(tmp_path, text):
 def test_the_commit_is_that_of_the_last_start(tmp_path):
     earlier = {"commit": "0" * 40, "changed": []}
     save_starts(tmp_path, earlier, {"commit": COMMIT, "changed": []})
-    assert read_commit(tmp_path / "best.pt") == COMMIT
+    assert read_commit(tmp_path / "best.pt", TRAINED) == COMMIT
     save_starts(tmp_path, earlier, {"commit": COMMIT, "changed": ["main.py"]})
-    assert read_commit(tmp_path / "best.pt") == f"{COMMIT}, with files changed"
+    assert read_commit(tmp_path / "best.pt", TRAINED) == f"{COMMIT}, with files changed"
+    assert read_commit(tmp_path / "published.pt", {"model_state_dict": {}}) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"starts": []}', '{"starts": [{"commit": null, "changed": null}]}', "{}"])
 def test_a_commit_that_is_not_there(tmp_path, text):
-    assert read_commit(tmp_path / "best.pt") is None
+    assert read_commit(tmp_path / "best.pt", TRAINED) is None
     (tmp_path / "run.json").write_text(text, encoding="utf-8")
-    assert read_commit(tmp_path / "best.pt") is None
+    assert read_commit(tmp_path / "best.pt", TRAINED) is None
 
 
 def test_the_command_writes_it_from_the_run_folder(tmp_path):

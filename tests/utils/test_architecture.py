@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -100,7 +102,21 @@ def test_weights_tell_the_switches_of_any_network(conv_type, pooling, fusion, fu
 )
 def test_the_nearest_published_system_and_what_it_has_otherwise(changes, said):
     found = detect_architecture(tiny_network(**changes).state_dict())  # of a ResNet18
+    found = replace(found, width=64, hidden_size=1024)
     assert describe_system(found) == f"none of the published ones; the nearest is {said}"
+
+
+def test_a_narrower_network_is_not_called_the_published_one():
+    weights = tiny_network(fusion="none", pooling="max", hfam=False, hidden_size=32).state_dict()
+    said = "none of the published ones; the nearest is smkd, which has width=64 hidden_size=1024"
+    assert describe_system(detect_architecture(weights)) == said
+
+
+def test_a_fusion_in_a_place_that_no_network_here_has_is_not_taken_for_a_setting():
+    """Else an error would say that `fusion_after` may not be 5, of a file that holds no configuration."""
+    weights = tiny_network(fusion="correlation", fusion_after=(4,), pooling="max", hfam=False).state_dict()
+    weights = {name.replace(".corr3.", ".corr4."): w for name, w in weights.items()}
+    assert detect_architecture(weights).fusion == "none"
 
 
 FOREIGN = {

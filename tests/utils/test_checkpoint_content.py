@@ -78,6 +78,7 @@ def test_the_good_one_is_read_as_it_is(tmp_path):
         ("frame_size", True, "frame_size is True"),
         ("frame_size", 0, "frame_size is 0"),
         ("frame_size", 10**9, "frame_size is 1000000000"),
+        ("frame_size", 4097, "frame_size is 4097, where input should be less than or equal to 4096"),
         ("frame_size", 72.0, "frame_size is 72.0"),
         ("frame_rate", "25", "frame_rate is '25', where input should be a valid number"),
         ("frame_rate", 0.0, "frame_rate is 0.0"),

@@ -78,6 +78,8 @@ def refused(name: str) -> str:
         ("ann/corrnet@v1.0", Repository("ann/corrnet", "v1.0")),
         ("ann/corrnet@refs/pr/1", Repository("ann/corrnet", "refs/pr/1")),
         ("Ann-1/corr.net_2", Repository("Ann-1/corr.net_2")),
+        ("https://huggingface.co/ann/corrnet", Repository("ann/corrnet")),
+        (str(Path("https://huggingface.co/ann/corrnet@v1.0")), Repository("ann/corrnet", "v1.0")),
     ],
 )
 def test_names_of_repositories(text, meant, tmp_path, monkeypatch):
