@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +27,9 @@ class CorrelationFusion(nn.Module):
     Args:
         channels: C, divisible by 16.
     """
+
+    needs_whole_clip: Literal[False] = False
+    """It sees `reach` frames on either side, and nothing of the others."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -57,11 +60,7 @@ class CorrelationFusion(nn.Module):
         clips = [(i * total, i * total + length) for i, length in enumerate(lengths)]
         return InWindows.apply(self, clips, x, *self.parameters())
 
-    def summarise_clip(self, mean: Tensor) -> Tensor:
-        """What `forward_part` needs to know of the whole clip: nothing."""
-        return mean.new_empty(0)
-
-    def forward_part(self, around: Tensor, before: int, frames: int, summary: Tensor) -> Tensor:  # noqa: ARG002
+    def forward_part(self, around: Tensor, before: int, frames: int) -> Tensor:
         """Compute what `forward` gives for some frames of one clip.
 
         Args:
@@ -69,7 +68,6 @@ class CorrelationFusion(nn.Module):
                 where the clip begins or ends.
             before: the number of neighbours before the frames.
             frames: the number of frames, T.
-            summary: what `summarise_clip` gives.
 
         Returns:
             (T, C, H, W).

@@ -48,9 +48,10 @@ def compute_features(
 def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:
     """Compute the features of one clip's frames, the same as all at once; for evaluation without gradients.
 
-    Between two fusions the maps of a few frames are computed at a time, and only what the next fusion reads is kept of
-    all frames. A frame that equals the one before it, as padding does, is computed once up to the first fusion, which
-    is the first to see a frame's neighbours.
+    The maps of a few frames are computed at a time. A fusion that must know the whole clip first needs what it reads of
+    all frames; another one needs some frames and their neighbours, so that memory does not grow with the clip. A frame
+    that equals the one before it, as padding does, is computed once up to the first fusion, which is the first to see a
+    frame's neighbours.
 
     Args:
         net: the backbone, in evaluation mode.
@@ -74,9 +75,17 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
         layers.append(stage.layer)
         if stage.fusion is None or stage.alpha is None:
             continue
-        x = in_chunks(partial(_run_chunk, read, layers), total, chunk)  # (distinct or all frames, C, H, W)
-        summary = _summarise(x, source, stage.fusion, chunk)
-        read = partial(_fuse_chunk, x, source, stage.fusion, stage.alpha, summary)
+        run = partial(_run_chunk, read, layers)  # gives the maps of distinct or all frames, (n, C, H, W)
+        maps: Callable[[int, int], Tensor] = SlidingMaps(run, total, chunk)
+        fuse: Callable[[Tensor, int, int], Tensor]
+        if stage.fusion.needs_whole_clip is True:
+            x = in_chunks(run, total, chunk)
+            maps = partial(_slice, x)
+            fuse = partial(stage.fusion.forward_part, weights=_summarise(x, source, stage.fusion, chunk))
+        else:
+            fuse = stage.fusion.forward_part
+        places = range(len(clip)) if source is None else source.tolist()
+        read = partial(_fuse_chunk, maps, places, fuse, stage.fusion.reach, stage.alpha)
         total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
     x = in_chunks(partial(_run_chunk, read, [*layers, average]), total, chunk)
     return x if source is None else x[source]
@@ -89,6 +98,34 @@ def _run_chunk(
     return run_layers(read(start, stop), *layers)
 
 
+class SlidingMaps:
+    """The maps of a few frames at a time, for a reader who goes through a clip from its beginning to its end.
+
+    Args:
+        compute: gives the maps from one frame to another, as for `in_chunks`.
+        total: the number of frames.
+        chunk: the number of frames to compute at a time.
+    """
+
+    def __init__(self, compute: Callable[[int, int], Tensor], total: int, chunk: int) -> None:
+        self.compute = compute
+        self.total = total
+        self.chunk = chunk
+        self._held: Tensor | None = None
+        self._first, self._end = 0, 0  # the frames that are held
+
+    def __call__(self, start: int, stop: int) -> Tensor:
+        """The maps of some frames, (stop - start, C, H, W); those before `start` are forgotten with that."""
+        parts = [] if self._held is None else [self._held[start - self._first :]]
+        self._first = start
+        while self._end < stop:
+            end = min(self._end + self.chunk, self.total)
+            parts.append(self.compute(self._end, end))
+            self._end = end
+        self._held = torch.cat(parts)
+        return self._held[: stop - start]
+
+
 def _summarise(x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, chunk: int) -> Tensor:
     """Compute what a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
     means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
@@ -96,16 +133,21 @@ def _summarise(x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, c
 
 
 def _fuse_chunk(
-    x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, alpha: Tensor, summary: Tensor,
-    start: int, stop: int,
+    maps: Callable[[int, int], Tensor], places: Sequence[int], fuse: Callable[[Tensor, int, int], Tensor], reach: int,
+    alpha: Tensor, start: int, stop: int,
 ) -> Tensor:  # fmt: skip
-    """Compute `x + alpha * fusion(x)` of some frames, whose maps are x[source[t]], or x[t] where `source` is None."""
-    total = len(x) if source is None else len(source)
-    left, right = max(0, start - fusion.reach), min(total, stop + fusion.reach)
-    around = x[left:right] if source is None else x[source[left:right]]
-    out = fusion.forward_part(around, start - left, stop - start, summary)
+    """Compute `x + alpha * fusion(x)` of some frames t, whose x is what `maps` gives at places[t]."""
+    left, right = max(0, start - reach), min(len(places), stop + reach)
+    around = maps(places[left], places[right - 1] + 1)  # (distinct frames, C, H, W)
+    if len(around) < right - left:
+        around = around[[place - places[left] for place in places[left:right]]]
+    out = fuse(around, start - left, stop - start)
     x = around[start - left : stop - left]
     return torch.addcmul(x, alpha, out).to(x.dtype)  # correlation of float16 is float32
+
+
+def _slice(x: Tensor, start: int, stop: int) -> Tensor:
+    return x[start:stop]
 
 
 def average(x: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -68,6 +68,9 @@ class SpatioTemporalFusion(nn.Module):
         weights = self.calibration(self._clip_mean(inside, mask))  # (B, 4, 1, 1)
         return self._combine(x, [conv(inside) for conv in self.t_convs], weights)
 
+    needs_whole_clip: Literal[True] = True
+    """Whether `forward_part` needs a summary of all frames, what `summarise_clip` gives."""
+
     def summarise_clip(self, mean: Tensor) -> Tensor:
         """The weights of the branches, which `forward_part` needs: the mean of the clip's maps (C,) -> (1, 4, 1, 1)."""
         return self.calibration(mean[None, :, None, None])
@@ -127,5 +130,5 @@ class SpatioTemporalFusion(nn.Module):
 Fusion = SpatioTemporalFusion | CorrelationFusion
 FUSIONS: dict[str, type[Fusion]] = {"stf": SpatioTemporalFusion, "correlation": CorrelationFusion}
 """Each kind of fusion, by the beginning of its modules' names. A fusion is built from its number of channels and has
-the methods of `SpatioTemporalFusion`: `forward` for a batch; `summarise_clip`, `forward_part` and `reach` for a few
-frames at a time."""
+the methods of `SpatioTemporalFusion`: `forward` for a batch; `needs_whole_clip`, `summarise_clip` where that is true,
+`forward_part` and `reach` for a few frames at a time."""

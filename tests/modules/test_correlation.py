@@ -119,13 +119,12 @@ def test_time_may_run_backwards():
 @pytest.mark.parametrize("gradients", [False, True])
 def test_parts_of_a_clip_are_those_of_the_whole(chunk, gradients):
     block, x = make_block(), as_frames(make_clips())[:T]
-    summary = block.summarise_clip(x.mean((0, 2, 3)))
     parts = []
     with torch.set_grad_enabled(gradients):
         for start in range(0, T, chunk):
             stop = min(start + chunk, T)
             left, right = max(0, start - block.reach), min(T, stop + block.reach)
-            parts.append(block.forward_part(x[left:right], start - left, stop - start, summary))
+            parts.append(block.forward_part(x[left:right], start - left, stop - start))
         whole = block(x, 1)
     assert torch.cat(parts).requires_grad == gradients
     assert largest_difference(torch.cat(parts), whole) < 1e-12

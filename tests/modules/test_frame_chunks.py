@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from modules.folding import fold_norms
-from modules.frame_chunks import choose_chunk, compute_clip_features, find_distinct_frames, in_chunks
+from modules.frame_chunks import SlidingMaps, choose_chunk, compute_clip_features, find_distinct_frames, in_chunks
 from modules.resnet import ResNet
 
 
@@ -71,6 +71,42 @@ def test_chunks_are_joined_in_order():
 
     assert in_chunks(compute, 5, 2)[:, 0].tolist() == [0, 10, 20, 30, 40]
     assert calls == [(0, 2), (2, 4), (4, 5)]
+
+
+def test_sliding_maps_are_computed_once_and_forgotten():
+    calls = []
+
+    def compute(start: int, stop: int) -> torch.Tensor:
+        calls.append((start, stop))
+        return torch.arange(start, stop)[:, None] * 10
+
+    maps = SlidingMaps(compute, 7, 3)
+    assert maps(0, 2)[:, 0].tolist() == [0, 10]
+    assert maps(1, 5)[:, 0].tolist() == [10, 20, 30, 40]
+    assert maps(4, 7)[:, 0].tolist() == [40, 50, 60]
+    assert calls == [(0, 3), (3, 6), (6, 7)]
+    assert len(maps._held) == 3
+
+
+def test_of_correlation_only_a_few_frames_have_maps_at_once(monkeypatch):
+    torch.manual_seed(0)
+    net = ResNet("resnet18", 16, "correlation").double().eval()
+    nn.init.uniform_(net.alpha, 0.5, 1.0)
+    held = []
+    ask = SlidingMaps.__call__
+
+    def watch(maps: SlidingMaps, start: int, stop: int) -> torch.Tensor:
+        given = ask(maps, start, stop)
+        held.append(len(maps._held))
+        return given
+
+    monkeypatch.setattr(SlidingMaps, "__call__", watch)
+    clip = torch.randn(60, 3, 64, 64, dtype=torch.float64)[[*range(30), *[29] * 5, *range(30, 60)]]
+    with torch.inference_mode():
+        parts = compute_clip_features(net, clip, lambda frames: frames, 3)
+        whole = net(clip, 1)[0][0].T
+    assert max(held) <= 3 + 2 * 4 + 3  # a chunk, its neighbours, and what is left of the next chunk
+    assert (parts - whole).abs().max() < 1e-10 * whole.abs().max()
 
 
 def test_larger_frames_make_smaller_chunks():
