@@ -8,6 +8,7 @@ size with random weights; or a checkpoint's network with clips of its training s
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -33,6 +34,7 @@ from evaluation.inference.onnx_network import INPUT, OnnxNetwork
 from evaluation.inference.recogniser import Network, Recogniser
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
+from utils.errors import InputError
 from utils.output import run_command
 from utils.progress import show_progress
 from utils.table import format_table
@@ -173,7 +175,7 @@ def judge_goal(is_so: bool) -> str:
 
 
 def main(args: argparse.Namespace) -> None:
-    """Measure and print."""
+    """Measure and print; exits with one message for a network of another system."""
     recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else build_random_recogniser()
     prepared = str(args.prepared or recogniser.config.prepared)
     recogniser = replace(recogniser, config=replace(recogniser.config, prepared=prepared, num_worker=0))
@@ -186,15 +188,12 @@ def main(args: argparse.Namespace) -> None:
         f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, onnxruntime {onnxruntime.__version__}"
     )
     with tempfile.TemporaryDirectory() as folder:
+        try:
+            plain = {PLAIN: build_plain_network(recogniser)}
+        except InputError as error:
+            sys.exit(f"error: {error}")
         ways, sizes = build_networks(recogniser, clips, Path(folder))
-        parts = [
-            compare_speed(
-                {PLAIN: build_plain_network(recogniser)} | ways,
-                sizes,
-                make_random_clip(args.frames, size),
-                args.repeats,
-            )
-        ]
+        parts = [compare_speed(plain | ways, sizes, make_random_clip(args.frames, size), args.repeats)]
         if args.model_path:
             parts += [compare_word_errors(recogniser, ways, split) for split in args.splits]
     tables, verdicts = zip(*parts, strict=True)

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from modules.alignment import FeatureAlignment
 from modules.resnet import BLOCKS
+from modules.stages import name_fusions
 from slr_network import SLRModel, SLROutput
+from utils.errors import InputError
 
 
 def spatial_conv(inputs: int, outputs: int, size: int, stride: int = 1, padding: int = 0, groups: int = 1) -> nn.Conv3d:
@@ -148,10 +150,18 @@ class Alignment3d(nn.Module):
 
 
 class Reference3d(nn.Module):
-    """The network in 3-D with a copy of the weights of `model`, which shares its classifier."""
+    """The network in 3-D with a copy of the weights of `model`, which shares its classifier.
+
+    Raises:
+        InputError: `model` is another system than MSTFNet, or lacks a part of it.
+    """
 
     def __init__(self, model: SLRModel, backbone: str) -> None:
         super().__init__()
+        if model.HFEAM is None or model.conv2d.fusions != name_fusions("stf"):
+            raise InputError(
+                "the plain 3-D network is MSTFNet's, with STF after stages 2, 3 and 4 and HFAM: take such a one"
+            )
         width = model.conv2d.conv1.out_channels
         self.spec = model.spec
         self.conv2d = ResNet3d(backbone, width)

@@ -21,6 +21,8 @@ from benchmarks.int8 import (
 )
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.inference.recogniser import Recogniser
+from tests.helpers.network import tiny_network
+from utils.errors import InputError
 from utils.temporal import TemporalSpec
 
 
@@ -138,3 +140,9 @@ def test_without_a_checkpoint_it_is_timed_only(capsys, recogniser, monkeypatch):
     int8.main(parse_args(["--clips", "1", "--frames", "6", "--repeats", "1"]))
     out = capsys.readouterr().out
     assert "times as fast" in out and "WER" not in out
+
+
+def test_a_network_of_another_system_is_refused(recogniser):
+    bare = replace(recogniser.network, model=tiny_network(fusion="none"))
+    with pytest.raises(InputError, match="the plain 3-D network is MSTFNet's"):
+        int8.build_plain_network(replace(recogniser, network=bare))

@@ -20,9 +20,10 @@ def torchvision_file(tmp_path_factory):
     return path
 
 
-def test_the_backbone_computes_what_torchvision_computes(torchvision_file):
+@pytest.mark.parametrize("fusion", ["none", "correlation", "stf"])
+def test_the_backbone_computes_what_torchvision_computes(fusion, torchvision_file):
     """With alpha at zero the fusion layers change nothing, so the features are those of the bare ResNet."""
-    backbone = ResNet("resnet18").eval()
+    backbone = ResNet("resnet18", fusion=fusion).eval()
     load_pretrained(backbone, "resnet18", str(torchvision_file))
     reference = torchvision.models.resnet18()
     reference.load_state_dict(torch.load(torchvision_file, weights_only=True))
