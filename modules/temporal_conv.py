@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modules.convolution import time_mask
@@ -12,6 +13,22 @@ from modules.output import LiftNorms
 from utils.temporal import TemporalSpec
 
 POOLINGS = ("lift", "max")
+
+
+class MaxPooling(nn.Module):
+    """`nn.MaxPool1d`, computed as of images of height one, because `torch.export` fixes the length of a clip for that.
+
+    Args:
+        size: how many steps become one.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T) -> (B, C, T // size)."""
+        return F.max_pool2d(x.unsqueeze(2), (1, self.size)).squeeze(2)
 
 
 class TemporalConv(nn.Module):
@@ -36,7 +53,7 @@ class TemporalConv(nn.Module):
         chain: list[nn.Sequential | LiftPooling] = []
         for kind, size in self.spec.layers:
             if kind == "P":
-                chain.append(LiftPooling(hidden_size) if pooling == "lift" else nn.Sequential(nn.MaxPool1d(size)))
+                chain.append(LiftPooling(hidden_size) if pooling == "lift" else nn.Sequential(MaxPooling(size)))
                 continue
             chain.append(
                 nn.Sequential(
