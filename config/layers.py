@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -60,16 +60,19 @@ def read_corpus(name: str, notes: list[str], mistakes: list[str]) -> Layer:
 
 
 def read_layer(path: str | Path, notes: list[str], mistakes: list[str]) -> Layer:
-    """What a file says.
+    """What a file says; the file of a system is its name.
 
     Args:
-        path: the YAML file of a run or of a corpus.
+        path: the YAML file of a run, a corpus or a system.
         notes: gets a line for each key that is renamed today.
         mistakes: gets a line for each mistake in the file's block `systems`.
 
     Raises:
         ConfigError: as `read_yaml`.
     """
+    if Path(path).resolve().parent == SYSTEMS:
+        # Its own keys would count over the corpus's here.
+        return Layer({"system": Path(path).stem})
     content = read_yaml(path)
     block = content.pop(BLOCK, {})
     return Layer(rename_keys(content, notes, mistakes), _check_block(block, path, mistakes))
@@ -79,7 +82,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read the sections and keys in a YAML file.
 
     Values of keys that hold text stay as they were written. A section that holds nothing, because all its lines are
-    comments, is an empty one.
+    comments, is an empty one, in the block `systems` too.
 
     Raises:
         ConfigError: no such file, not YAML, or it holds no mapping.
@@ -93,7 +96,18 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         found = "it is empty" if content is None else f"it holds {type(content).__name__}"
         raise ConfigError(f"{path} must hold `key: value` lines, {found}")
-    sections = {*list_sections(), BLOCK}
+    content = _fill_empty(content, {*list_sections(), BLOCK})
+    if isinstance(content.get(BLOCK), Mapping):
+        block = _fill_empty(content[BLOCK], list_systems())
+        sections = list_sections()
+        content[BLOCK] = {
+            name: _fill_empty(keys, sections) if isinstance(keys, Mapping) else keys for name, keys in block.items()
+        }
+    return content
+
+
+def _fill_empty(content: Mapping[str, Any], sections: Collection[str]) -> dict[str, Any]:
+    """The keys, with an empty section where one of these sections holds nothing."""
     return {key: {} if value is None and key in sections else value for key, value in content.items()}
 
 

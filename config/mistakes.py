@@ -46,8 +46,10 @@ def describe_validation_error(detail: Mapping[str, Any]) -> str:
     if detail["type"] in ("dataclass_type", "dataclass_exact_type"):
         return f"{dotted}: {given} is one value, a section with keys of its own is needed"
     if detail["type"] == "value_error":  # of a check of our own, which names the values
-        return f"{dotted}: {detail['ctx']['error']}"
+        return f"{dotted}: {detail['ctx']['error']}" if dotted else str(detail["ctx"]["error"])
+    if detail["type"] == "tuple_type":
+        return f"{dotted}: {given} is not allowed: a list in brackets is needed"
     near = ""
-    if detail["type"] == "literal_error":
-        near = did_you_mean(str(detail["input"])[:80].lower(), re.findall("'([^']+)'", detail["ctx"]["expected"]))
+    if detail["type"] == "literal_error" and isinstance(detail["input"], str):
+        near = did_you_mean(detail["input"][:80].lower(), re.findall("'([^']+)'", detail["ctx"]["expected"]))
     return f"{dotted}: {given} is not allowed: {detail['msg'].lower()}{near}"

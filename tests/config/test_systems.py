@@ -173,8 +173,9 @@ def test_an_unknown_system_is_one_error_with_the_nearest_name(file, name, near):
 
 @pytest.mark.parametrize("name", ["[vac]", "null", "{a: 1}", "3"])
 def test_what_is_no_name_of_a_system(file, name):
-    with pytest.raises(ConfigError, match=r"1 mistake .*\n  system: .* is not allowed"):
+    with pytest.raises(ConfigError, match=r"1 mistake .*\n  system: .* is not allowed") as error:
         load_config(file(f"system: {name}\n"), {})
+    assert "did you mean" not in str(error.value)
 
 
 def test_a_long_name_is_a_short_message(file):
@@ -235,6 +236,16 @@ def test_a_block_on_the_command_line_or_in_a_checkpoint_is_an_unknown_key():
 def test_a_section_whose_keys_are_all_comments_is_empty(file):
     config, _ = load_config(file("loss_weights:\n  # AuxCTC: 0.0\nsystems:\noptimizer_args:\n  step: [1]\n"), {})
     assert (config.loss_weights.AuxCTC, config.optimizer_args.step) == (1.0, (1,))
+    for block in ("systems:\n  vac:\n", "systems:\n  vac:\n    model_args:\n"):
+        assert load_config(file(block), {"system": "vac"})[0] == load_config(None, {"system": "vac"})[0]
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_the_file_of_a_system_is_its_name(name):
+    """By its keys it would count over the corpus's file."""
+    path = SYSTEMS / f"{name}.yaml"
+    for typed in ({"dataset": "CSL-Daily"}, {"dataset": "CSL-Daily", "system": "tlp"}):
+        assert load_config(path, typed) == load_config(None, {"system": name} | typed)
 
 
 @pytest.mark.parametrize("name", TABLE)
