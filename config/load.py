@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from config.keys import is_list, may_be_none, merge_sections
 from config.layers import Layer, combine_layers, list_corpora, read_corpus, read_layer, read_system
 from config.mistakes import ConfigError, describe_mistakes
-from config.nearest_system import advise_old_file
+from config.nearest_system import advise_named_system, advise_old_file
 from config.older_keys import drop_ignored_keys, is_text_today, rename_keys, replace_missing_scorer
 from config.schema import Config
 from utils.errors import ParseError
@@ -43,7 +43,7 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
 
     Returns:
         the configuration, and a line for each key that is accepted though it is renamed today, means nothing here, or
-        does not count; and one where an earlier system's file trains another system than its own.
+        does not count; and one where the file trains another system than its own or the one that is named.
 
     Raises:
         ConfigError: lists the unknown keys, wrong types and bad choices at once.
@@ -55,7 +55,9 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
     file = replace(file, keys=replace_missing_scorer(file.keys, typed, notes))
     config, ignored = _complete([file, Layer(typed)], mistakes, f" (file: {path})" if path else "")
-    return config, notes + ignored + advise_old_file(file.keys, typed, to_dict(config))
+    plain = to_dict(config)
+    advice = advise_old_file(file.keys, typed, plain) or advise_named_system(file.keys, typed, plain)
+    return config, notes + ignored + advice
 
 
 def parse_stored_config(content: Any, source: str | Path) -> Config:

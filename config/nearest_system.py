@@ -95,6 +95,29 @@ def advise_old_file(in_file: Mapping[str, Any], typed: Mapping[str, Any], config
     ]
 
 
+def advise_named_system(in_file: Mapping[str, Any], typed: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """A line for whoever trains a system by its name, by a file that sets some of that system's keys otherwise.
+
+    The file counts over the system's: a copy of an earlier baseline.yaml, or a run's stored configuration.
+
+    Args:
+        in_file: sections and keys of the file.
+        typed: those of the command line.
+        config: all keys, with the values that count.
+    """
+    if config["phase"] != "train" or "system" not in typed:
+        return []
+    of_file = flatten_sections(in_file).keys() - flatten_sections(typed).keys() | {"dataset"}
+    values = {key: value for key, value in flatten_sections(config).items() if key in of_file}
+    differing = _compare(values, config["system"])
+    if not differing:
+        return []
+    shown = NearestSystem(config["system"], differing).describe(with_recipe=True)
+    return [
+        f"the file counts over --system, so this trains {shown}; take these keys out of the file to train the system"
+    ]
+
+
 def _compare(values: Mapping[str, Any], name: str) -> dict[str, tuple[Any, Any]]:
     """What differs of a system's keys on the corpus that the values name, as `NearestSystem` has it."""
     own = dict(list_keys()) | flatten_sections(read_system(name))

@@ -3,7 +3,7 @@
 import pytest
 
 from config.layers import FOLDER, list_corpora, list_systems, read_system
-from config.load import load_config, to_dict
+from config.load import load_config, to_dict, to_yaml
 from config.nearest_system import find_nearest_system, name_system
 from tests.helpers.config import FILE_OF_ANOTHER_SYSTEM
 
@@ -151,7 +151,21 @@ def test_what_an_old_file_trains_by_its_systems_name(tmp_path):
         find_nearest_system(to_dict(config)).describe(with_recipe=True)
         == "corrnet, but for num_epoch: 80 (corrnet: 40)"
     )
-    assert len(notes) == 9
+    assert notes[-1] == (
+        "the file counts over --system, so this trains corrnet, but for num_epoch: 80 (corrnet: 40); take these keys "
+        "out of the file to train the system"
+    )
+    assert len(notes) == 10
+    assert len(load_config(tmp_path / "old.yaml", {"system": "corrnet", "num_epoch": "80"})[1]) == 9  # a wish
+
+
+def test_a_runs_configuration_counts_over_a_system_and_the_log_says_so(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(to_yaml(load_config(BASELINE, {"system": "smkd", "dataset": "CSL-Daily"})[0]))
+    assert load_config(path, {"system": "smkd"})[1] == load_config(path, {})[1] == []
+    (note,) = load_config(path, {"system": "corrnet"})[1]
+    assert "this trains corrnet, but for loss_weights.Dist: 0.0 (corrnet: 25.0), model_args.fusion: none" in note
+    assert load_config(path, {"system": "corrnet", "phase": "test"})[1] == []
 
 
 @pytest.mark.parametrize(
