@@ -25,10 +25,12 @@ from utils.model_folder import (
     CARD,
     CARRIED,
     CONFIG,
+    DIGEST,
     FORMAT,
     GLOSSES,
     RECOGNITION,
     WEIGHTS,
+    compute_digest,
     is_model_folder,
     read_model_folder,
 )
@@ -134,7 +136,8 @@ def write_model_folder(shared: Shared, card: str, out: Path) -> Path | None:
             save_file(shared.weights, file, metadata={"format": "pt"})
         write_text(folder / CONFIG, to_yaml(shared.config))
         Vocabulary(shared.glosses).save(folder / GLOSSES)
-        write_json(folder / RECOGNITION, {"format": FORMAT} | shared.notes)
+        digest = compute_digest(folder / WEIGHTS, shared.glosses)
+        write_json(folder / RECOGNITION, {"format": FORMAT, DIGEST: digest} | shared.notes)
         write_text(folder / CARD, card)
         changed = find_changes(shared, folder)
         if changed:

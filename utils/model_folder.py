@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +29,8 @@ CARD = "README.md"
 
 FORMAT = 1
 """To be raised when a key of `recognition.json` changes its meaning."""
+DIGEST = "sha256"
+"""The key of `recognition.json` for what `compute_digest` gives: a file of safetensors has no checksum."""
 CARRIED = ("frame_size", "frame_rate", "rendered", "calibration", "train_state")
 """The entries of a checkpoint that `recognition.json` may hold."""
 
@@ -75,7 +78,25 @@ def read_model_folder(folder: str | Path, name: str | Path) -> dict[Any, Any]:
     entries |= {"config": config, "glosses": text.removesuffix("\n").split("\n")}
     weights = read_weights(folder / WEIGHTS, name)
     check_entries({"model_state_dict": weights} | entries, name)
+    if held.get(DIGEST) != compute_digest(folder / WEIGHTS, entries["glosses"]):
+        raise CheckpointError(
+            f"{name}: {WEIGHTS} or {GLOSSES} is not what was exported, since {DIGEST} in {RECOGNITION} is of other "
+            "contents; copy or download the folder again, or export the checkpoint again"
+        )
     return {"model_state_dict": weights} | entries
+
+
+def compute_digest(weights: Path, glosses: Sequence[str]) -> str:
+    """The SHA-256 of a file of weights and of the glosses after it, which a wrong bit or order changes.
+
+    Of the glosses as they are read: other line ends, which Git may write on Windows, are no other glosses.
+    """
+    digest = hashlib.sha256()
+    with weights.open("rb") as file:
+        while part := file.read(2**20):
+            digest.update(part)
+    digest.update("\n".join(glosses).encode())
+    return digest.hexdigest()
 
 
 def read_weights(path: Path, name: str | Path) -> dict[str, Tensor]:

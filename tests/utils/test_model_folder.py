@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -41,6 +42,10 @@ def header(entries: object, data: bytes = b"") -> bytes:
     """A safetensors file with this header."""
     text = json.dumps(entries).encode()
     return struct.pack("<Q", len(text)) + text + data
+
+
+def stored_digest(folder: Path) -> str:
+    return json.loads((folder / "recognition.json").read_text(encoding="utf-8"))["sha256"]
 
 
 ONE = {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}
@@ -94,6 +99,25 @@ def test_weights_cut_short(folder):
     assert "model.safetensors is truncated or damaged" in refused(folder)
 
 
+def test_contents_that_are_not_those_of_the_export(folder):
+    glosses, weights, notes = (folder / name for name in ("glosses.txt", "model.safetensors", "recognition.json"))
+    text, data, held = glosses.read_text(encoding="utf-8"), weights.read_bytes(), notes.read_text(encoding="utf-8")
+    assert stored_digest(folder) == hashlib.sha256(data + text.removesuffix("\n").encode()).hexdigest()
+    glosses.write_bytes(text.replace("\n", "\r\n").encode())  # as Git may write it on Windows
+    assert load_checkpoint(folder)["glosses"]
+    first, *rest = text.splitlines()
+    glosses.write_text("\n".join([*rest, first]), encoding="utf-8")
+    assert "model.safetensors or glosses.txt is not what was exported" in refused(folder)
+    glosses.write_text(text, encoding="utf-8")
+    weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert "model.safetensors or glosses.txt is not what was exported" in refused(folder)
+    weights.write_bytes(data)
+    notes.write_text('{"format": 1}', encoding="utf-8")
+    assert "model.safetensors or glosses.txt is not what was exported" in refused(folder)
+    notes.write_text(held, encoding="utf-8")
+    assert load_checkpoint(folder)["glosses"]
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
@@ -102,10 +126,11 @@ def test_weights_cut_short(folder):
         (torch.int8, "is of the type int8, where float32 is needed"),
     ],
 )
-def test_weights_of_another_kind(folder, kind, message):
+def test_weights_of_another_kind(folder, kind, message, monkeypatch):
     weights = load_file(folder / "model.safetensors")
     own = {key: weight.clone() for key, weight in weights.items()}
     save_file(own | {"classifier.weight": own["classifier.weight"].to(kind)}, folder / "model.safetensors")
+    monkeypatch.setattr("utils.model_folder.compute_digest", lambda *_: stored_digest(folder))
     network = torch.nn.Module()
     network.state_dict = lambda: own
     with pytest.raises(CheckpointError, match=f"classifier.weight {message}"):
