@@ -12,7 +12,7 @@ from pathlib import Path
 OLDEST = (3, 10)
 MODULES = (
     "torch", "torchvision", "numpy", "numba", "cv2", "lmdb", "PIL", "av", "pympi", "pydantic", "yaml", "tensorboard",
-    "tqdm", "scipy", "matplotlib", "jinja2", "onnx", "onnxruntime",
+    "tqdm", "scipy", "matplotlib", "jinja2", "onnx", "onnxruntime", "safetensors",
 )  # fmt: skip
 """What requirements.txt installs for the commands, by the names that are imported."""
 ROOT = Path(__file__).resolve().parents[1]

@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_reader_that_goes_away_ends_no_work(tmp_path):
     assert (tmp_path / "file").read_text(encoding="utf-8") == "done"
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full")  # noqa: PTH110
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="there is no device /dev/full")
 def test_output_that_cannot_be_written_is_an_error():
     with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
         done = run_python("-c", "from utils.output import run_command\nrun_command(lambda: print(1))", check=False,
