@@ -107,8 +107,9 @@ class Run:
 
     @property
     def is_done(self) -> bool:
-        """Whether it was trained to its end: main.py writes the report last."""
-        return (self.folder / REPORT).is_file()
+        """Whether it was trained to its end: until then main.py's report is about dev alone."""
+        path = self.folder / REPORT
+        return path.is_file() and "test" in read_json(path)["splits"]
 
 
 def open_folder(folder: Path, settings: Settings) -> None:

@@ -124,6 +124,17 @@ def test_a_folder_keeps_its_settings(tmp_path):
         family_runs.open_folder(tmp_path / "new", Settings(30, (600, 150, 300), 10))
 
 
+def test_half_a_training_goes_on(tmp_path, monkeypatch):
+    """main.py writes a report after every epoch, and one with test at the end."""
+    stub(monkeypatch, WRITE_REPORT)
+    (run,) = list_runs(tmp_path, ["vac"], [0])
+    run.folder.mkdir(parents=True)
+    (run.folder / "report.json").write_text('{"splits": {"dev": {"wer": 50.0}}}')
+    assert not run.is_done
+    train_all([run], tmp_path, SETTINGS, "cpu", 1)
+    assert run.is_done
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_is_trained_is_not_trained_again(tmp_path, monkeypatch, capsys, jobs):
     stub(monkeypatch, WRITE_REPORT)
