@@ -53,6 +53,7 @@ SEPARATE = "model_args.share_heads=false"  # one attention for each level of HFA
 VARIANTS = {
     variant.name: variant
     for variant in (
+        Variant("vac-conv-ctc", "VAC + ConvCTC", "vac", ("loss_weights.Dist=0",)),
         Variant("vac", "VAC", "vac"),
         Variant("smkd", "VAC + SMKD", "smkd"),
         Variant("tlp", "TLP", "tlp"),

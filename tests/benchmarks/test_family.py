@@ -85,13 +85,15 @@ def test_the_variants_differ_in_the_parts_that_they_name():
         for name, c in args.items()
     }
     assert {name: part[:3] for name, part in parts.items()} == {
-        "vac": ("none", "max", False), "smkd": ("none", "max", False), "tlp": ("none", "lift", False),
+        "vac-conv-ctc": ("none", "max", False), "vac": ("none", "max", False), "smkd": ("none", "max", False),
+        "tlp": ("none", "lift", False),
         "corrnet": ("correlation", "max", False), "mstfnet": ("stf", "lift", True), "no-fusion": ("none", "lift", True),
         "no-hfam": ("stf", "lift", False), "max-pooling": ("stf", "max", True), "shared-heads": ("stf", "lift", True),
     }  # fmt: skip
     with_heads = {name: part[3] for name, part in parts.items() if part[2]}
     assert with_heads == {name: name == "shared-heads" for name in with_heads}
     assert args["tlp"].loss_weights.Cu > 0
+    assert [name for name, c in args.items() if not c.loss_weights.Dist] == ["vac-conv-ctc", "smkd"]
 
 
 def test_the_corpus_is_made_once(tmp_path, monkeypatch):
