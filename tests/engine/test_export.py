@@ -124,7 +124,7 @@ def test_the_clip_network_is_the_network():
         steps = torch.randn(9, 32)
         for end in (1, 5, 9):
             given = run_lstm(lstm, steps, torch.arange(9) < end)[:end]
-            assert torch.allclose(given, lstm(steps[:end])[0], rtol=0, atol=1e-6)
+            assert torch.allclose(given, lstm(steps[:end, None])[0][:, 0], rtol=0, atol=1e-6)
 
 
 def test_clips_to_compare_on_differ_from_frame_to_frame():

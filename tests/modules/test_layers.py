@@ -6,7 +6,6 @@ import torch.nn.functional as F
 from torch import nn
 
 from modules.alignment import AlignmentAttention, FeatureAlignment
-from modules.bilstm import BiLSTM
 from modules.classifier import NormLinear
 from modules.convolution import SpatialConv, TimeConv, clips_to_frames, frames_to_clips, time_mask
 from modules.fusion import SpatioTemporalFusion
@@ -185,16 +184,6 @@ def test_instance_norm_with_and_without_padding():
     assert torch.allclose(masked_instance_norm(x, norm, mask)[1, :, :4], norm(x[1:, :, :4])[0])
     one_step = masked_instance_norm(x[:, :, :1], norm, None)
     assert torch.allclose(one_step, norm.bias[:, None].expand(2, 3, 1))
-
-
-def test_bilstm_steps_past_the_end_are_zero_and_do_not_matter():
-    torch.manual_seed(4)
-    lstm = BiLSTM(6, 8).eval()
-    x = torch.randn(5, 2, 6)
-    out = lstm(x, torch.tensor([3, 5]))
-    assert out.shape == (5, 2, 8)
-    assert not out[3:, 0].any()
-    assert torch.allclose(out[:3, :1], lstm(x[:3, :1], torch.tensor([3])), atol=1e-6)
 
 
 def test_normalised_classifier_by_hand():
