@@ -135,18 +135,22 @@ def join_process_group(device: torch.device) -> Iterator[None]:
         ) from error
 
 
-def wrap_ddp(model: nn.Module, device: torch.device, sync_batchnorm: bool) -> nn.Module:
+def wrap_ddp(model: nn.Module, sync_batchnorm: bool) -> nn.Module:
     """Wrap a network for training, so that its gradients become the mean over all processes.
 
     Args:
         model: the network, on its device; returned as it is where there is one process.
-        device: the device of this process.
         sync_batchnorm: whether BatchNorm is computed over the clips of all processes.
     """
     if world_size() == 1:
         return model
     if sync_batchnorm:
-        convert_sync_batchnorm(model, device)
+        convert_sync_batchnorm(model)
     # Kernels of one pixel have their gradients in another layout, which costs nothing to speak of.
     warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
-    return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
+    # Without `device_ids`, by which it would move all arguments to the GPU: the lengths of clips are read on the CPU.
+    network = DistributedDataParallel(model)
+    # A BatchNorm over all processes has the same running statistics in each, which need not be sent around. (The
+    # argument for this has another name in newer versions of PyTorch.)
+    network.broadcast_buffers = not sync_batchnorm
+    return network

@@ -164,7 +164,7 @@ def prepare_network(config: Config, model: SLRModel, device: torch.device) -> nn
         if ranks.world_size() > 1 and config.sync_batchnorm and not config.freeze_bn:
             raise InputError("compile with several processes needs sync_batchnorm: false, or freeze_bn: true")
         model.conv2d.compile_for_training()
-    return wrap_ddp(model, device, config.sync_batchnorm)
+    return wrap_ddp(model, config.sync_batchnorm)
 
 
 def build_step(

@@ -100,7 +100,7 @@ def learn_in_float64(system: str, rank: int | None = None) -> dict[str, Tensor]:
     model, clips = lively(system).double(), draw_clips([8, 8, 8, 8])
     if rank is not None:
         clips = clips[2 * rank : 2 * rank + 2]
-    network = wrap_ddp(model, CPU, sync_batchnorm=True)  # kept until the backward pass, in which it shares gradients
+    network = wrap_ddp(model, sync_batchnorm=True)  # kept until the backward pass, in which it shares gradients
     output = network(clips, torch.full((len(clips),), 8))
     heads = (output.sequence_logits, output.conv_logits, *(output.scale_logits or ()))
     torch.stack([logits.square().mean() for logits in heads]).sum().backward()

@@ -9,17 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from torch import nn
 
 import main
 from engine.distributed import join_process_group, judge_statuses, select_local_device, split_device_names
-from engine.sync_batchnorm import SyncBatchNorm, convert_sync_batchnorm
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import gather_entries
 from tests.helpers.commands import run_python
 from tests.helpers.config import tiny_words
-from tests.helpers.processes import in_two, two_threads
+from tests.helpers.processes import two_threads
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
@@ -105,53 +103,6 @@ def test_one_process_writes_and_the_others_are_silent(runs):
         log = (folder / "log.txt").read_text().splitlines()
         assert sum("training clips" in line for line in log) == 1
         assert len((folder / "dev.txt").read_text().splitlines()) == 1
-
-
-def normalise_in_group(rank: int) -> list:
-    layer, x, weights = example()
-    synced = convert_sync_batchnorm(nn.Sequential(layer), torch.device("cpu"))[0].train()
-    part = x[2 * rank : 2 * rank + 2].clone().requires_grad_()
-    out = synced(part)
-    (out * weights[2 * rank : 2 * rank + 2]).sum().backward()
-    dist.all_reduce(synced.weight.grad)
-    dist.all_reduce(synced.bias.grad)
-    content = [out.detach(), part.grad, synced.running_mean, synced.running_var, synced.weight.grad, synced.bias.grad]
-    content.append(torch.tensor(ranks.all_reduce_mean([float(rank), 3.0], torch.device("cpu"))))
-    return [*content, ranks.all_gather({"rank": rank})]
-
-
-def example() -> tuple[nn.BatchNorm2d, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(0)
-    layer = nn.BatchNorm2d(3)
-    layer.load_state_dict(layer.state_dict() | {"weight": torch.tensor([0.5, 1.0, 2.0]), "bias": torch.arange(3.0)})
-    x = 5 + 2 * torch.randn(4, 3, 5, 6, generator=generator)
-    return layer, x, torch.randn(4, 3, 5, 6, generator=generator)
-
-
-def test_synchronised_normalisation_is_that_of_all_clips_together(tmp_path):
-    layer, x, weights = example()
-    whole = x.clone().requires_grad_()
-    out = layer.train()(whole)
-    (out * weights).sum().backward()
-    parts = in_two(normalise_in_group, tmp_path)
-    for index, expected in enumerate((out, whole.grad)):
-        assert torch.allclose(torch.cat([part[index] for part in parts]), expected, atol=1e-5)
-    for part in parts:
-        layer_values = (layer.running_mean, layer.running_var, layer.weight.grad, layer.bias.grad)
-        for value, expected in zip(part[2:6], layer_values, strict=True):
-            assert torch.allclose(value, expected, rtol=1e-4, atol=1e-5)
-        assert part[6].tolist() == [0.5, 3.0]
-        assert part[7] == [{"rank": 0}, {"rank": 1}]
-
-
-def test_names_and_shared_layers_survive_synchronising():
-    norm = nn.BatchNorm1d(4)
-    model = nn.ModuleDict({"a": norm, "b": norm, "c": nn.Sequential(nn.Linear(2, 2), nn.BatchNorm2d(3))})
-    names = list(model.state_dict())
-    synced = convert_sync_batchnorm(model, torch.device("cpu"))
-    assert list(synced.state_dict()) == names
-    assert synced["a"] is synced["b"]
-    assert isinstance(synced["c"][1], SyncBatchNorm)
 
 
 def test_the_device_of_each_process(monkeypatch):
