@@ -31,8 +31,10 @@ from torch.utils.data import Dataset
 from config.load import load_config
 from config.schema import Config
 from dataset.batch import Sample
+from dataset.batch_loader import BatchLoader
+from dataset.clip_dataset import ClipDataset
 from dataset.frames import list_frame_files, resize_frame
-from dataset.loader import BatchLoader, ClipDataset, build_loader
+from dataset.loader import build_loader
 from dataset.manifest import Clip, Manifest
 from dataset.synthetic.generate import plan_corpus, render_clip
 from dataset.vocabulary import Vocabulary

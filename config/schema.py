@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from config.values import (
+    AutoWorkers,
     Chain,
     Channels,
     Clips,
@@ -30,7 +31,6 @@ from config.values import (
     Text,
     Weight,
     Whole,
-    Workers,
 )  # fmt: skip
 from utils.arguments import LARGEST_SIDE
 
@@ -160,7 +160,7 @@ class Config:
     test_batch_size: Clips = 2
     random_seed: Seed = 0
     device: Text = "auto"
-    num_worker: Workers = 4
+    num_worker: AutoWorkers = "auto"  # chosen by `utils.workers.choose_workers`
     loader_timeout: Weight = 30.0  # minutes
     log_interval: Positive = 50
     eval_interval: Positive = 1

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WrapValidator
+from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, WrapValidator
+from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from utils.arguments import LARGEST_SIDE, MOST_NUMBER, MOST_SEED, MOST_WORKERS
 
@@ -52,3 +53,19 @@ Stage = Annotated[Whole, Field(ge=2, le=4)]
 Chain = Annotated[Literal[0, 1, 2], BeforeValidator(_refuse_switch)]
 Seed = Annotated[Whole, Field(ge=0, le=MOST_SEED)]
 Workers = Annotated[Whole, Field(ge=0, le=MOST_WORKERS)]
+
+
+def _keep_auto(value: Any, check: Callable[[Any], int]) -> int | str:
+    """Take the word `auto`, and leave everything else to the check of numbers."""
+    if isinstance(value, str) and not value.strip().isdecimal():
+        if value != "auto":
+            raise ValueError(f"{value[:80]!r} is not allowed: a whole number or auto is needed")
+        return value
+    return check(value)
+
+
+# Not the union that the type says: pydantic would tell for one mistake what is wrong with each half of it.
+AutoWorkers = Annotated[
+    int | Literal["auto"],
+    GetPydanticSchema(lambda _, make_schema: no_info_wrap_validator_function(_keep_auto, make_schema(Workers))),
+]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from utils.temporal import TemporalSpec
 
@@ -54,9 +56,10 @@ class Batch:
         return replace(self, video=self.video.to(device, non_blocking=device.type == "cuda"))
 
     def share_memory(self) -> Batch:
-        """Copy everything into memory that a worker process shares with the main one, which raises if there is no room.
+        """Copy what is not there yet into memory that a worker process shares with the main one.
 
-        PyTorch does it too when it hands a batch over, but in a thread whose errors nobody hears of.
+        It raises if there is no room. PyTorch does it too when it hands a batch over, but in a thread whose errors
+        nobody hears of.
         """
         for tensor in (self.video, self.lengths, self.targets, self.target_lengths):
             tensor.share_memory_()
@@ -65,6 +68,22 @@ class Batch:
     def pin_memory(self) -> Batch:
         """Copy the video into page-locked memory; the DataLoader calls this."""
         return replace(self, video=self.video.pin_memory())
+
+
+def allocate_batch(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """An empty tensor for the frames of a batch; in a worker process, in memory that it shares with the main one.
+
+    So the frames are written there once, and not copied there from somewhere else (`Batch.share_memory`).
+
+    Raises:
+        RuntimeError: there is no room; PyTorch's words for it, which `dataset.batch_loader` explains.
+    """
+    if get_worker_info() is None:
+        return torch.empty(*shape, dtype=dtype)
+    size = math.prod(shape)
+    # As PyTorch's own collate function allocates what it joins.
+    storage = torch.UntypedStorage._new_shared(size * dtype.itemsize)
+    return torch.empty(0, dtype=dtype).set_(storage, 0, (size,), (1,)).view(*shape)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -79,13 +98,13 @@ class Collate:
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
         total = max(self.spec.padded_length(len(sample.video)) for sample in samples)
-        video = np.empty((len(samples), total, *samples[0].video.shape[1:]), np.uint8)  # (B, T_pad, 3, H, W)
-        for row, sample in zip(video, samples, strict=True):
+        video = allocate_batch((len(samples), total, *samples[0].video.shape[1:]), torch.uint8)  # (B, T_pad, 3, H, W)
+        for row, sample in zip(video.numpy(), samples, strict=True):
             # Clipping changes none of these indices, but without it NumPy writes to a copy of `row` first.
             np.take(sample.video, self.spec.pad(len(sample.video), total), axis=0, out=row, mode="clip")
         return Batch(
             ids=tuple(sample.id for sample in samples),
-            video=torch.from_numpy(video),
+            video=video,
             lengths=torch.tensor([len(sample.video) for sample in samples]),
             targets=torch.tensor([label for sample in samples for label in sample.target], dtype=torch.long),
             target_lengths=torch.tensor([len(sample.target) for sample in samples]),

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from dataset.batch import Batch
+from dataset.batch import Batch, allocate_batch
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
 from utils.errors import ParseError
@@ -203,12 +203,13 @@ def collate_features(samples: Sequence[FeatureSample]) -> Batch:
     Zeros do: a clip's features bring the padding that its output steps can see, and what is behind that is masked.
     """
     total = max(len(sample.features) for sample in samples)
-    video = np.zeros((len(samples), total, samples[0].features.shape[1]), np.float32)  # (B, T_pad, C)
-    for row, sample in zip(video, samples, strict=True):
+    video = allocate_batch((len(samples), total, samples[0].features.shape[1]), torch.float32)  # (B, T_pad, C)
+    for row, sample in zip(video.numpy(), samples, strict=True):
         row[: len(sample.features)] = sample.features
+        row[len(sample.features) :] = 0
     return Batch(
         ids=tuple(sample.id for sample in samples),
-        video=torch.from_numpy(video),
+        video=video,
         lengths=torch.tensor([sample.frames for sample in samples]),
         targets=torch.tensor([label for sample in samples for label in sample.target], dtype=torch.long),
         target_lengths=torch.tensor([len(sample.target) for sample in samples]),

@@ -5,7 +5,6 @@ Docker gives a container 64 MB of it, less than one batch of long clips may need
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,8 @@ from typing import Any
 from config.load import ConfigError
 from dataset.order import DistributedEpochSampler
 from utils.temporal import TemporalSpec
+from utils.text import plural
+from utils.workers import local_world_size
 
 SHARED = Path("/dev/shm")
 REMEDY = (
@@ -51,15 +52,48 @@ def check_shared_memory(least: Sequence[int], most: Sequence[int], workers: int)
             f"{SHARED}, through which worker processes hand over batches, has {_format_size(free)} free, and the "
             f"largest batch alone needs {_format_size(needed)}: {REMEDY}"
         )
-    # All that is read ahead, and the one that is learnt from, in each of the processes that train on this machine.
-    together = (PREFETCH * workers + 1) * int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    needed = sum(sorted(most)[-together:])
+    needed = _add_up(most, workers)
     if needed <= free:
         return ""
     return (
         f"warning: {SHARED} has {_format_size(free)} free, and {workers} workers may need {_format_size(needed)} for "
         f"the batches that they read ahead; if it runs full, the run ends: {REMEDY}"
     )
+
+
+def fit_workers(most: Sequence[int], workers: int) -> tuple[int, str]:
+    """Take only as many workers as can hand over their batches at a time, but one at least.
+
+    Args:
+        most: the bytes that each batch takes at most.
+        workers: the number of workers that there are cores for.
+
+    Returns:
+        the number of workers, and a line for the log if they are fewer.
+    """
+    if not sys.platform.startswith("linux"):
+        return workers, ""
+    try:
+        free = shutil.disk_usage(SHARED).free
+    except OSError:  # which `check_shared_memory` says
+        return workers, ""
+    fitting = next((number for number in range(workers, 1, -1) if _add_up(most, number) <= free), min(workers, 1))
+    if fitting == workers:
+        return workers, ""
+    return fitting, (
+        f"frames are read by {plural(fitting, 'worker')}, and not by {workers}: {SHARED} has {_format_size(free)} free "
+        "for the batches that they read ahead; docker run --shm-size=8g gives a container more"
+    )
+
+
+def _add_up(most: Sequence[int], workers: int) -> int:
+    """The bytes that all batches take which are there at a time.
+
+    Those are all that is read ahead, and the one that is learnt from, in each of the processes that train on this
+    machine.
+    """
+    together = (PREFETCH * workers + 1) * local_world_size()
+    return sum(sorted(most)[-together:])
 
 
 def measure_batches(

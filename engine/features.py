@@ -63,6 +63,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
             training=False,
             seed=config.random_seed,
             num_workers=config.num_worker,
+            device=device,
             patience=60 * config.loader_timeout,
         )
         _extract_split(network, loader, out, split, device)

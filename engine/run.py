@@ -42,7 +42,7 @@ from utils.checkpoint import load_checkpoint
 from utils.device import move_to_device
 from utils.log import LOGGER, start_log
 from utils.text import plural
-from utils.workers import limit_workers
+from utils.workers import choose_workers
 
 
 def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
@@ -169,8 +169,10 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
     for note in [*notes, lock.note] if lock and lock.note else notes:
         LOGGER.info(note)
-    workers = limit_workers(config.num_worker)
-    if workers < config.num_worker:
+    workers = choose_workers(config.num_worker, on_cpu=device.type == "cpu")
+    if config.num_worker == "auto":
+        LOGGER.info("frames are read by %s (num_worker: auto)", plural(workers, "worker"))
+    elif workers < config.num_worker:
         line = "frames are read by %s, not by num_worker's %d: this process may use no more cores"
         LOGGER.info(line, plural(workers, "worker"), config.num_worker)
     corpus = name_corpus(config.dataset, is_rendered(config.prepared))
@@ -200,7 +202,7 @@ def evaluate_checkpoint(
     if "test" not in available_splits(config.prepared):
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits = ["dev"]
-    data = [load_evaluation_data(config, split, vocabulary) for split in splits]
+    data = [load_evaluation_data(config, split, vocabulary, device) for split in splits]
     content = load_checkpoint(weights)
     model = load_model(content, config.model_args, vocabulary.glosses, name=weights)
     frame_size = load_manifest(config.prepared, config.dataset, "dev").frame_size

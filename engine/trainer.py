@@ -85,12 +85,12 @@ class Trainer:
             training=True,
             seed=config.random_seed,
             num_workers=config.num_worker,
+            device=device,
             patience=60 * config.loader_timeout,
             skip_unreadable=config.on_bad_clip == "skip",
-            pin_memory=device.type == "cuda",
         )
         self.steps = -(-len(self.loader) // config.accumulate)  # in an epoch
-        self.dev = load_evaluation_data(config, "dev", self.vocabulary)
+        self.dev = load_evaluation_data(config, "dev", self.vocabulary, device)
         network, skip = prepare_network(config, self.model, device), config.on_nonfinite == "skip"
         weights, optimizer = config.loss_weights, config.optimizer_args
         self.step = build_step(network, self.model, weights, optimizer, device, self.steps, skip)

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from config.schema import Config, Rules
+from dataset.batch_loader import BatchLoader
 from dataset.corpus_files import locate_references
 from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
-from dataset.loader import BatchLoader, build_loader
+from dataset.loader import CPU, build_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.calibration import ClipMeasures
@@ -65,13 +68,16 @@ def load_references(prepared: str | Path, dataset: str, split: str) -> list[Refe
     return read_stm(path, allow_unseen=True)
 
 
-def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> EvaluationData:
+def load_evaluation_data(
+    config: Config, split: str, vocabulary: Vocabulary, device: torch.device = CPU
+) -> EvaluationData:  # fmt: skip
     """Load what evaluating a split needs.
 
     Args:
         config: the run's configuration.
         split: the name of the split.
         vocabulary: the class numbers' glosses.
+        device: the network's device.
 
     Raises:
         ManifestError: the split is not prepared, or its clips are not those of the references.
@@ -98,6 +104,7 @@ def load_evaluation_data(config: Config, split: str, vocabulary: Vocabulary) -> 
         training=False,
         seed=config.random_seed,
         num_workers=config.num_worker,
+        device=device,
         patience=60 * config.loader_timeout,
     )
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)

@@ -6,6 +6,7 @@ No worker is a fork of the main process: the threads of OpenCV and PyTorch would
 from __future__ import annotations
 
 import atexit
+import math
 import multiprocessing
 import os
 import signal
@@ -16,25 +17,49 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import cv2
 
+from utils.cpu_quota import read_cpu_quota
 from utils.environment import ROOT
 from utils.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+MOST_READERS = 12
+"""Workers that `auto` starts at most. So many cores read more PNG frames a second than one GPU of today can learn from
+(`docs/gpu.md`), and each takes memory."""
+
 
 def available_cores() -> int:
-    """Count the cores that this process may run on; containers and schedulers may allow fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Count the cores that this process may use; containers and schedulers may allow fewer than the machine has."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = read_cpu_quota()
+    return cores if quota is None else min(cores, math.ceil(quota))
 
 
-def limit_workers(wanted: int) -> int:
-    """Give the number of workers that read frames, at most one for each core: more would wait for each other."""
-    return min(wanted, available_cores())
+def local_world_size() -> int:
+    """The number of processes that train together on this machine, by what torchrun says."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def choose_workers(wanted: int | Literal["auto"], on_cpu: bool) -> int:
+    """Choose how many worker processes read frames.
+
+    Args:
+        wanted: their number, of which no more than one a core are taken: more would wait for each other. "auto" takes
+            this process's share of the cores, where several train on one machine, less one for the process itself
+            where there are more than two.
+        on_cpu: whether the network computes on the CPU too. There a frame takes it a hundred times as long as a worker,
+            and `auto` is one worker.
+    """
+    cores = available_cores()
+    if wanted != "auto":
+        return min(wanted, cores)
+    share = cores // local_world_size()
+    return 1 if on_cpu or share < 2 else min(share - (share > 2), MOST_READERS)
 
 
 def map_in_workers(

@@ -7,7 +7,7 @@ import pytest
 from config.keys import list_keys
 from config.load import ConfigError, load_config
 
-NUMBERS = ["frame_rate"]
+NUMBERS = ["frame_rate", "num_worker"]
 NUMBERS += [key for key, value in list_keys() if isinstance(value, (int, float)) and not isinstance(value, bool)]
 WORDS = "-1 -0.5 99999999999999999999 1e25 1e400 nan .nan inf -.inf true no"
 IMPOSSIBLE = [*WORDS.split(), "9" * 5000]

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import Dataset
 
 from dataset import batch_loader, shared_memory
-from dataset.batch import Batch
+from dataset.batch import Batch, Collate, Sample, allocate_batch
 from dataset.batch_loader import BatchLoader
 from dataset.loader import share_batch
 from dataset.shared_memory import check_shared_memory, measure_batches
@@ -133,6 +133,37 @@ def test_batches_of_workers_lie_in_shared_memory_before_they_are_handed_over(mon
     shared = share_batch([batch], take_first)
     for tensor in (shared.video, shared.lengths, shared.targets, shared.target_lengths):
         assert tensor.is_shared()
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((2, 3, 3, 4, 5), torch.uint8), ((2, 7, 6), torch.float32)])
+def test_a_batch_is_allocated_in_shared_memory_in_workers_alone(monkeypatch, shape, dtype):
+    assert not allocate_batch(shape, dtype).is_shared()
+    monkeypatch.setattr("dataset.batch.get_worker_info", object)
+    video = allocate_batch(shape, dtype)
+    assert (video.is_shared(), video.shape, video.dtype, video.is_contiguous()) == (True, shape, dtype, True)
+    video.numpy()[...] = 3  # NumPy writes into the same memory
+    assert (video == 3).all()
+    assert video.untyped_storage().nbytes() == video.nbytes
+
+
+def test_frames_are_not_copied_once_more_when_a_batch_is_handed_over(monkeypatch):
+    monkeypatch.setattr("dataset.batch.get_worker_info", object)
+    monkeypatch.setattr("dataset.loader.get_worker_info", object)
+    collate = Collate(TemporalSpec())
+    clips = [Sample(name, np.full((frames, 3, 4, 4), frames, np.uint8), (1,)) for name, frames in (("a", 8), ("b", 12))]
+    places = []
+    monkeypatch.setattr(Batch, "share_memory", lambda batch: places.append(batch.video.is_shared()) or batch)
+    batch = share_batch(clips, collate)
+    assert places == [True]
+    assert batch.video[0].unique().tolist() == [8]
+    assert batch.video[1].unique().tolist() == [12]
+
+
+def test_no_room_for_a_batch_is_said_in_the_words_that_are_explained(monkeypatch):
+    monkeypatch.setattr("dataset.batch.get_worker_info", object)
+    with pytest.raises(RuntimeError) as error:
+        allocate_batch((2**50,), torch.uint8)
+    assert re.search("/dev/shm ran full", batch_loader._explain(error.value, []))
 
 
 def test_room_is_compared_with_the_batches_before_the_first_one(monkeypatch):

@@ -1,11 +1,15 @@
+import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 import warnings
+from dataclasses import replace
 from multiprocessing import forkserver
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ import torch
 
 import utils.workers
 from config.load import load_config
+from dataset import shared_memory
 from dataset.batch import Collate, Sample
 from dataset.frames import FrameError, read_frames
 from dataset.loader import drop_short_clips
@@ -151,6 +156,62 @@ def test_no_more_workers_than_cores_and_no_warning_of_pytorch(prepared, monkeypa
         warnings.simplefilter("error")
         loader = build_loader(config, load_manifest(config, "dev"), load_vocabulary(config), training=False)
     assert loader.num_workers == given
+
+
+GPU = torch.device("cuda")
+
+
+def test_auto_takes_as_many_workers_as_the_machine_allows(prepared, monkeypatch):
+    monkeypatch.setattr(utils.workers, "available_cores", lambda: 9)
+    monkeypatch.setattr(torch.utils.data.dataloader.os, "sched_getaffinity", lambda _: set(range(9)), raising=False)
+    monkeypatch.setattr("dataset.loader.make_loader_context", lambda _: None)  # no worker is started
+    config = configure(prepared, num_worker="auto", test_batch_size=1)
+    alone = replace(config, num_worker=0)
+    manifest, vocabulary = load_manifest(config, "train"), load_vocabulary(config)
+    assert build_loader(config, manifest, vocabulary, training=False).num_workers == 1
+    loader = build_loader(config, manifest, vocabulary, training=False, device=GPU)
+    assert (loader.num_workers, loader.note) == (8, "")
+    sizes = sorted(batch.video.nbytes for batch in build_loader(alone, manifest, vocabulary, training=False))
+    # Room for five batches: two workers read four ahead while one is learnt from.
+    free = SimpleNamespace(free=sum(sizes[-5:]))
+    assert len(sizes) > 5
+    monkeypatch.setattr(shared_memory.sys, "platform", "linux")
+    monkeypatch.setattr(shared_memory.shutil, "disk_usage", lambda path: free)
+    loader = build_loader(config, manifest, vocabulary, training=False, device=GPU)
+    assert loader.num_workers == 2
+    assert re.fullmatch(r"frames are read by 2 workers, and not by 8: /dev/shm has .* free .*", loader.note)
+    free.free -= 1
+    loader = build_loader(config, manifest, vocabulary, training=False, device=GPU)
+    assert loader.num_workers == 1
+    free.free = sum(sizes[-3:]) - 1  # too little even for what one reads ahead
+    loader = build_loader(config, manifest, vocabulary, training=False, device=GPU)
+    assert loader.num_workers == 1
+    assert loader.note.startswith("warning: ")
+    # A number means that number.
+    counted = build_loader(replace(config, num_worker=4), manifest, vocabulary, training=False, device=GPU)
+    assert counted.num_workers == 4
+    assert counted.note.startswith("warning: ")
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_workers_persist_and_memory_is_pinned_for_cuda_alone(prepared, monkeypatch, training):
+    monkeypatch.setattr("dataset.loader.make_loader_context", lambda _: None)
+    alone, config = configure(prepared), configure(prepared, num_worker=1)
+    manifest, vocabulary = load_manifest(config, "dev"), load_vocabulary(config)
+    for name in ("cpu", "mps", "cuda"):
+        loader = build_loader(config, manifest, vocabulary, training, torch.device(name))
+        assert (loader.pin_memory, loader.persistent_workers) == (name == "cuda", True)
+        assert build_loader(alone, manifest, vocabulary, training, torch.device(name)).pin_memory == (name == "cuda")
+
+
+def test_the_same_workers_read_the_next_evaluation(prepared):
+    config = configure(prepared, num_worker=1, test_batch_size=4)
+    loader = build_loader(config, load_manifest(config, "dev"), load_vocabulary(config), training=False)
+    first = [batch.video.clone() for batch in loader]
+    before = {process.pid for process in multiprocessing.active_children()}
+    again = [batch.video for batch in loader]
+    assert {process.pid for process in multiprocessing.active_children()} == before
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
 
 
 def test_when_no_clip_is_left():

@@ -16,8 +16,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from dataset.clip_dataset import ClipDataset
 from dataset.frames import FrameError
-from dataset.loader import ClipDataset
 from dataset.manifest import Manifest
 from engine.checkpoints import Checkpoints
 from engine.interruption import Interrupted, Interruption

@@ -84,3 +84,13 @@ def test_the_decoder_is_compiled_before_training_begins_and_the_log_counts_the_w
     assert log.endswith("compiling\n")
     assert log.count("frames are read by 1 worker, not by num_worker's 3: this process may use no more cores") == 1
     assert "epoch 1" not in log
+
+
+def test_the_log_says_the_number_of_workers_that_was_chosen(prepared, tmp_path, monkeypatch):
+    def stop(*_):
+        raise InputError("stopped")
+
+    monkeypatch.setattr(engine.run, "compile_decoder", stop)
+    with pytest.raises(SystemExit, match="stopped"):
+        call_main(prepared, tmp_path / "run", "--num_worker", "auto")
+    assert "frames are read by 1 worker (num_worker: auto)\n" in (tmp_path / "run/log.txt").read_text()

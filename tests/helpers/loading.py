@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch.utils.data import DataLoader
 
 from config.schema import Config
@@ -21,7 +22,9 @@ def load_vocabulary(config: Config) -> Vocabulary:
     return vocabulary.load_vocabulary(config.prepared, config.dataset, config.dataset_root)
 
 
-def build_loader(config: Config, clips: Manifest, glosses: Vocabulary, training: bool) -> DataLoader:
+def build_loader(
+    config: Config, clips: Manifest, glosses: Vocabulary, training: bool, device: torch.device = loader.CPU
+) -> DataLoader:  # fmt: skip
     """The loader that the configuration asks for."""
     return loader.build_loader(
         clips,
@@ -32,5 +35,6 @@ def build_loader(config: Config, clips: Manifest, glosses: Vocabulary, training:
         training=training,
         seed=config.random_seed,
         num_workers=config.num_worker,
+        device=device,
         skip_unreadable=config.on_bad_clip == "skip",
     )

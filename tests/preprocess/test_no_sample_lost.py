@@ -2,7 +2,7 @@
 
 import pytest
 
-from dataset.loader import ClipDataset
+from dataset.clip_dataset import ClipDataset
 from preprocess.corpora.registry import CORPORA
 from preprocess.prepare import prepare
 from tests.helpers import corpora as tiny
