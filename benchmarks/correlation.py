@@ -20,6 +20,7 @@ from benchmarks.network import CLASSES, build_bare_backbone, median_seconds, wit
 from modules.correlation import CorrelationFusion
 from slr_network import SLRModel, fuse_for_inference
 from utils.output import run_command
+from utils.precision import use_precision, without_tf32
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -87,7 +88,9 @@ def compare_steps(args: argparse.Namespace) -> str:
     rows = []
     for place in (2, 3, 4):
         steps = {way: build_step(args, way, place) for way in WAYS}
-        for expected, got in zip(*(step() for step in steps.values()), strict=True):
+        with without_tf32(args.device):
+            results = [step() for step in steps.values()]
+        for expected, got in zip(*results, strict=True):
             difference = float((got - expected).abs().max() / expected.abs().max())
             if not difference < TOLERANCE:
                 raise RuntimeError(f"after stage {place} the block differs from its formula by {difference:.1e}")
@@ -144,6 +147,7 @@ def measure_lengths(args: argparse.Namespace) -> str:
 def main(args: argparse.Namespace) -> None:
     """Print the sections asked for."""
     torch.set_num_threads(args.threads)
+    use_precision("default", torch.device(args.device))
     print(
         f"width {args.width}, {args.size}x{args.size} pixels, {args.device}, {args.threads} threads, PyTorch "
         f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; medians of {args.repeats}"

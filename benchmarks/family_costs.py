@@ -19,6 +19,7 @@ from config.schema import Config
 from dataset.batch import Batch
 from engine.training_step import build_step, prepare_network
 from slr_network import build_model, for_recognition
+from utils.precision import use_precision
 from utils.temporal import TemporalSpec
 
 TRAINING_ONLY = "HFEAM."
@@ -76,6 +77,7 @@ def make_training_step(config: Config, size: Size) -> Callable[[], Any]:
     """Prepare a step of the training, optimiser included, as the program does it."""
     torch.manual_seed(0)
     device = torch.device(config.device)
+    use_precision(config.precision, device)
     model = build_model(config.model_args, size.classes, pretrained=False).to(device).train()
     network = prepare_network(config, model, device)
     step = build_step(network, model, config.loss_weights, config.optimizer_args, device, 100, skip=False)
@@ -85,6 +87,7 @@ def make_training_step(config: Config, size: Size) -> Callable[[], Any]:
 def make_recognition(config: Config, size: Size) -> Callable[[], Tensor]:
     """Prepare the recognition of one clip, as the evaluation does it, without the search for glosses."""
     torch.manual_seed(0)
+    use_precision(config.precision, torch.device(config.device))
     model = build_model(config.model_args, size.classes, pretrained=False).to(config.device).eval()
     batch = draw_batch(config, size, 1).to(torch.device(config.device))
     return without_gradients(for_recognition(model, config.precision), batch.video, batch.lengths)

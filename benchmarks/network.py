@@ -24,6 +24,7 @@ from modules.losses import SLRCriterion
 from slr_network import SLRModel, fuse_for_inference
 from utils.device import computes_bfloat16
 from utils.output import run_command
+from utils.precision import use_precision, without_tf32
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
@@ -164,11 +165,13 @@ def compare_ways(args: argparse.Namespace, kind: str, ways: Mapping[str, float |
     """Format the table of a section, once the results were found equal; bf16 where the device has arithmetic for it."""
     able = computes_bfloat16(torch.device(args.device))
     works = {way: MAKERS[kind](args, way, frames) for way in ways if able or "bf16" not in way}
-    expected = works["3-D"]()
+    with without_tf32(args.device):
+        expected = works["3-D"]()
     for way, tolerance in ways.items():
         if tolerance is None or way not in works:
             continue
-        difference = float((works[way]() - expected).abs().max() / expected.abs().max())
+        with without_tf32(args.device):
+            difference = float((works[way]() - expected).abs().max() / expected.abs().max())
         print(f"{kind}, {way}: differs from the 3-D one by {difference:.1e} of the largest value")
         if difference > tolerance:
             raise RuntimeError(f"{kind}, {way}: not the same network as the 3-D one")
@@ -197,9 +200,11 @@ def measure_growth(args: argparse.Namespace, sizes: Sequence[tuple[int, int]]) -
 def main(args: argparse.Namespace) -> None:
     """Print the sections asked for."""
     torch.set_num_threads(args.threads)
+    precision = use_precision("default", torch.device(args.device))
     print(
-        f"{args.backbone}, width {args.width}, {args.size}x{args.size} pixels, {args.device}, {args.threads} threads, "
-        f"PyTorch {torch.__version__}, {torch.backends.cpu.get_cpu_capability()}; medians of {args.repeats}"
+        f"{args.backbone}, width {args.width}, {args.size}x{args.size} pixels, {args.device}, {precision} (results "
+        f"compared in fp32), {args.threads} threads, PyTorch {torch.__version__}, "
+        f"{torch.backends.cpu.get_cpu_capability()}; medians of {args.repeats}"
     )
     for section in args.sections:
         print()

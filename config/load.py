@@ -80,6 +80,23 @@ def parse_stored_config(content: Any, source: str | Path) -> Config:
     return _complete([Layer(keys)], mistakes, f" in {source}")[0]
 
 
+def read_stored_config(content: Mapping[str, Any], source: str | Path) -> Config:
+    """The configuration in a checkpoint, with the meaning that it had when that was written.
+
+    Args:
+        content: what the checkpoint holds, a configuration among it. One from before `precision` was recorded knew no
+            TF32: what it calls fp32 is what `default` is today.
+        source: the checkpoint's file, for the error.
+
+    Raises:
+        ConfigError: as `parse_stored_config`.
+    """
+    config = parse_stored_config(content["config"], source)
+    if "precision" not in content and config.precision == "fp32":
+        return replace(config, precision="default")
+    return config
+
+
 def _complete(layers: Sequence[Layer], mistakes: list[str], where: str) -> tuple[Config, list[str]]:
     """Add what the defaults, the system's file and the corpus's file say, and check everything.
 

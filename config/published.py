@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.layers import FOLDER, Layer, read_layer, read_system
-from config.load import load_config, parse_stored_config, to_dict
+from config.load import load_config, parse_stored_config, read_stored_config, to_dict
 from config.mistakes import ConfigError
 from config.schema import Config
 from utils.architecture import as_yaml, tell_model_args
@@ -28,7 +28,7 @@ def find_config(content: Mapping[str, Any], source: str | Path, given: Config | 
         CheckpointError: there is no configuration, or no weights, or they are of a system that is not supported.
     """
     if "config" in content:
-        return parse_stored_config(content["config"], source)
+        return read_stored_config(content, source)
     if given is None:
         refuse_foreign_system(extract_weights(content, str(source)), str(source))
         raise CheckpointError(

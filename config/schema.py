@@ -178,7 +178,7 @@ class Config:
     frame_rate: Rate | None = None  # None: the manifest's
     frame_chunk: Annotated[Whole, Field(ge=0, le=100_000)] = 0
     recompute: Literal["none", "blocks", "stages"] = "blocks"
-    precision: Literal["fp32", "bf16", "fp16", "auto"] = "fp32"
+    precision: Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"] = "default"
     compile: bool = False
     freeze_bn: bool = False
     load_weights: OptionalText = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from config.keys import merge_sections
-from config.load import BASELINE, load_config, nest_overrides, parse_stored_config, to_dict
+from config.load import BASELINE, load_config, nest_overrides, parse_stored_config, read_stored_config, to_dict
 from config.mistakes import describe_mistakes
 from config.older_keys import drop_ignored_keys, rename_keys
 from config.published import adopt_told_network, list_given_settings
@@ -59,9 +59,9 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
     """
     named = overrides.get("load_weights") or overrides.get("load_checkpoints")
     if path is None and named:
-        stored = load_checkpoint(named).get("config")
-        if stored is not None:
-            return _load_whole_config(stored, named, overrides)
+        held = load_checkpoint(named)
+        if held.get("config") is not None:
+            return _load_whole_config(held, named, overrides)
     config, notes = load_config(path or BASELINE, overrides)
     weights = config.load_weights or find_checkpoint_to_resume(config)
     if weights is None:
@@ -70,7 +70,7 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
     if content.get("config") is None:
         told = adopt_told_network(config, content, weights, list_given_settings(path, typed, config))
         return told, [*notes, _describe_told_network(content, weights)]
-    config, more = adopt_network(config, parse_stored_config(content["config"], weights), weights, typed)
+    config, more = adopt_network(config, read_stored_config(content, weights), weights, typed)
     return config, notes + more
 
 
@@ -83,9 +83,11 @@ def _describe_told_network(content: Mapping[str, Any], weights: str) -> str:
     return f"the network is as the weights of {weights} tell: {describe_system(architecture)}: {settings}"
 
 
-def _load_whole_config(stored: Any, weights: str, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
+def _load_whole_config(
+    content: Mapping[str, Any], weights: str, overrides: Mapping[str, Any]
+) -> tuple[Config, list[str]]:  # fmt: skip
     """The configuration in a checkpoint, changed by the command line alone."""
-    trained = parse_stored_config(stored, weights)
+    trained = read_stored_config(content, weights)
     folder = name_output_folder(weights, str(overrides["phase"]))
     of_checkpoint = {key: value for key, value in to_dict(trained).items() if key not in OF_TRAINING}
     typed, notes = _read_words(overrides)

@@ -36,6 +36,7 @@ from utils.files import atomic_path, check_can_be_written, real_path
 from utils.hub import find_checkpoint, parse_repository
 from utils.model_folder import CARD, WEIGHTS, is_model_folder
 from utils.output import run_command
+from utils.precision import without_tf32
 from utils.table import format_table
 
 FOLDER = "safetensors"  # the format that is a folder, which this project reads again
@@ -60,7 +61,7 @@ class Parity:
     relative: float
 
 
-def write_and_read_back(recogniser: Recogniser, name: str, path: Path) -> Network:
+def write_and_read_back(recogniser: Recogniser[TorchNetwork], name: str, path: Path) -> Network:
     """Write a network to a file, and read the file back.
 
     Args:
@@ -107,7 +108,7 @@ def make_random_clip(frames: int, size: int) -> np.ndarray:
     return np.ascontiguousarray(patches[:, :, place][:, :, :, place])
 
 
-def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
+def export(recogniser: Recogniser[TorchNetwork], name: str, out: Path) -> list[Parity]:
     """Write a network; the file appears only if it gives what PyTorch gives.
 
     Args:
@@ -125,8 +126,9 @@ def export(recogniser: Recogniser, name: str, out: Path) -> list[Parity]:
         raise InputError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
     with atomic_path(out) as temporary:
         exported = write_and_read_back(recogniser, name, temporary)
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32's rounding would hide mistakes
-            found = compare_networks(recogniser.network, exported, recogniser.config.feeder_args.input_size)
+        reference = TorchNetwork(recogniser.network.model, "fp32")  # what was written, whatever it was trained in
+        with without_tf32(reference.model.device):
+            found = compare_networks(reference, exported, recogniser.config.feeder_args.input_size)
         print(format_parity(found))
         wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
         if wrong:

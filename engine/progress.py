@@ -38,17 +38,17 @@ def describe_sizes(
     return lines
 
 
-def describe_resuming(config: Config, state: TrainState, steps: int, changed: Sequence[str]) -> list[str]:
+def describe_resuming(config: Config, state: TrainState, steps: int, said: Sequence[str]) -> list[str]:
     """Where a training goes on; nothing of one that begins.
 
     Args:
         config: the run's configuration.
         state: how far the training has come.
         steps: the number of the optimiser's steps in an epoch.
-        changed: a line for each thing that differs from then.
+        said: lines about what is different from then.
     """
     lines = [f"resuming {config.load_checkpoints} {state.describe(steps)}"] if config.load_checkpoints else []
-    lines += [f"warning: changed since then, as --allow-changes allows: {change}" for change in changed]
+    lines += said
     if state.epoch >= config.num_epoch:
         lines.append(f"{plural(config.num_epoch, 'epoch')} done, which is all; raise num_epoch to train on")
     return lines

@@ -13,18 +13,25 @@ from typing import Any
 
 import torch
 
+from config.load import to_dict
+from config.schema import Config
 from utils.files import set_aside, write_json
 from utils.plain_json import read_json
+from utils.precision import resolve_precision
 from utils.ranks import world_size
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "numba")
 
 
-def collect_provenance(device: torch.device) -> dict[str, Any]:
+def collect_provenance(device: torch.device, precision: str) -> dict[str, Any]:
     """Command, time, commit of this repository, versions and hardware, as plain values.
 
     `commit` is None outside a git clone; `changed` lists the files that differ from it.
+
+    Args:
+        device: the device to compute on.
+        precision: what is computed in, as `resolve_precision` says it.
     """
     commit = _git("rev-parse", "HEAD")
     return {
@@ -36,9 +43,27 @@ def collect_provenance(device: torch.device) -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "precision": precision,
         "threads": torch.get_num_threads(),
         "processes": world_size(),
     }
+
+
+def describe_device(device: torch.device) -> str:
+    """The device as a person knows it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
+def describe_settings(config: Config, device: torch.device) -> dict[str, Any]:
+    """What a checkpoint holds of a run's settings: its configuration, and the precision that it computed in."""
+    return {"config": to_dict(config), "precision": resolve_precision(config.precision, device)}
+
+
+def record_settings(config: Config, device: torch.device) -> dict[str, Any]:
+    """A run's configuration for its report, as plain nested containers: `precision` is the one that it computed in."""
+    return to_dict(config) | {"precision": resolve_precision(config.precision, device)}
 
 
 def add_start(path: Path, start: Mapping[str, Any]) -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 
-from config.load import parse_stored_config, to_dict
+from config.load import read_stored_config, to_dict
 from config.schema import Config
 from dataset.frame_rate import choose_frame_rate
 from dataset.manifest import Manifest
 from dataset.rendered import is_rendered
 from engine.checkpoints import LAST
 from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state
+from engine.resumed_precision import compare_precisions
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import TrainingStep
 from slr_network import SLRModel
@@ -67,14 +68,15 @@ def resume_training(
         steps_per_epoch: the optimiser's steps in an epoch.
 
     Returns:
-        how far the training had come, and a line for each thing that differs now, as `allow_changes` allows.
+        how far the training had come, and lines for the log: one for each thing that differs now, as `allow_changes`
+        allows, and one where the precision has another name now.
 
     Raises:
         CheckpointError: the checkpoint cannot be resumed, or settings or clips have changed without being allowed to.
     """
     path = str(config.load_checkpoints)
     content = load_resumable(path, glosses)
-    changed = check_changes(content, path, config, clips, ranks.world_size())
+    changed = check_changes(content, path, config, clips, ranks.world_size(), step.device)
     load_weights(model, content, name=path)
     state = TrainState.from_dict(content["train_state"])
     if changed:
@@ -90,7 +92,8 @@ def resume_training(
         restore_optimizer_state(step.optimizer, step.scheduler, content["optimizer_state_dict"], state.step, path)
     restore_scaler(step.scaler, content, path)
     restore_generators(content, step.device, path)
-    return state, changed
+    said = [f"warning: changed since then, as --allow-changes allows: {change}" for change in changed]
+    return state, said + compare_precisions(content, path, config, step.device)[2]
 
 
 def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]:
@@ -117,7 +120,12 @@ def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]
 
 
 def check_changes(
-    content: Mapping[str, Any], path: str | Path, config: Config, clips: Manifest, processes: int
+    content: Mapping[str, Any],
+    path: str | Path,
+    config: Config,
+    clips: Manifest,
+    processes: int,
+    device: torch.device,
 ) -> list[str]:
     """The decisive settings, and the clips, in which a run differs from the one in a checkpoint that it resumes.
 
@@ -127,12 +135,14 @@ def check_changes(
         config: the configuration of this run.
         clips: the clips to train on.
         processes: the number of processes that train together.
+        device: the device to train on.
 
     Raises:
         CheckpointError: something differs, and `allow_changes` is off; lists it.
     """
-    before, after = to_dict(parse_stored_config(content["config"], path)), to_dict(config)
-    changed = list_changed_settings(before, after)
+    then, now, _ = compare_precisions(content, path, config, device)
+    before, after = to_dict(read_stored_config(content, path)), to_dict(config)
+    changed = list_changed_settings(before | {"precision": then}, after | {"precision": now})
     trained_by = content.get("processes", 1)
     if trained_by != processes:
         changed.append(f"processes: {trained_by} -> {processes}")

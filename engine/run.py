@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from config.load import ConfigError, to_dict
+from config.load import ConfigError
 from config.schema import Config
 from dataset.manifest import available_splits, load_manifest
 from dataset.rendered import is_rendered, name_corpus
@@ -21,7 +22,7 @@ from engine.checkpoints import BEST, locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
 from engine.interruption import Interruption
-from engine.provenance import add_start, collect_provenance
+from engine.provenance import add_start, collect_provenance, describe_device, record_settings
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import check_run_folder, open_run_folder
 from engine.run_lock import RunLock
@@ -41,6 +42,7 @@ from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.device import move_to_device
 from utils.log import LOGGER, start_log
+from utils.precision import describe_choice, resolve_precision, use_precision
 from utils.text import plural
 from utils.workers import choose_workers
 
@@ -73,7 +75,8 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
         config = replace(config, load_checkpoints=find_checkpoint_to_resume(config))
         torch.use_deterministic_algorithms(config.deterministic)
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS refuses to be deterministic
-        return PHASES[config.phase](config, notes, device, lock)
+        use_precision(config.precision, device)
+        return PHASES[config.phase](config, [*notes, *describe_choice(config.precision, device)], device, lock)
 
 
 @contextmanager
@@ -104,7 +107,8 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     evaluations = evaluate_checkpoint(config, weights, folder, device, measures)
     if weights == folder / BEST:  # of a run that was resumed from elsewhere it may be another's
         calibrate_checkpoint(evaluations[0], measures, weights, lock)
-    report_results(config, evaluations, trainer.state.history, weights, folder, notes)
+    settings = record_settings(config, device)
+    report_results(settings, evaluations, trainer.state.history, weights, folder, notes)
     return evaluations
 
 
@@ -115,7 +119,7 @@ def test(config: Config, notes: Sequence[str], device: torch.device, lock: RunLo
     prepare_decoder(config)
     evaluations = evaluate_checkpoint(config, weights, folder, device)
     history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
-    report_results(config, evaluations, history, weights, folder, notes)
+    report_results(record_settings(config, device), evaluations, history, weights, folder, notes)
     return evaluations
 
 
@@ -159,12 +163,13 @@ def require_weights(config: Config) -> str:
 
 def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> Path:
     """Open the run's folder, begin the log in it, and write down what the run is made with."""
+    precision = resolve_precision(config.precision, device)
     ranks.all_gather(None)  # every process has looked at the folder before the first one changes it
     folder = Path(config.work_dir)
     if lock:
         folder = open_run_folder(config, lock)
         name = "run.json" if config.phase == "train" else f"run-{config.phase}.json"
-        add_start(folder / name, collect_provenance(device))
+        add_start(folder / name, collect_provenance(device, precision))
     ranks.all_gather(None)  # the folder is there for all
     start_log(folder / "log.txt" if ranks.rank() == 0 else None, quiet=ranks.rank() > 0)
     for note in [*notes, lock.note] if lock and lock.note else notes:
@@ -176,7 +181,8 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
         line = "frames are read by %s, not by num_worker's %d: this process may use no more cores"
         LOGGER.info(line, plural(workers, "worker"), config.num_worker)
     corpus = name_corpus(config.dataset, is_rendered(config.prepared))
-    LOGGER.info("%s on %s (%s), writing to %s", config.phase, corpus, describe_device(device), folder)
+    line = "%s on %s (%s, %s), writing to %s"
+    LOGGER.info(line, config.phase, corpus, describe_device(device), precision, folder)
     return folder
 
 
@@ -216,17 +222,20 @@ def evaluate_checkpoint(
 
 
 def report_results(
-    config: Config,
+    settings: Mapping[str, Any],
     evaluations: Sequence[EvaluationResult],
     history: Sequence[EpochRecord],
     weights: str | Path,
     folder: Path,
     notes: Sequence[str],
 ) -> None:
-    """Log the table of the evaluations and write the report; of several processes the first does."""
+    """Log the table of the evaluations and write the report; of several processes the first does.
+
+    `settings` are what `record_settings` gives.
+    """
     LOGGER.info("\n%s", format_results_table(evaluations))
     if ranks.rank() == 0:
-        page = write_report(folder, evaluations, to_dict(config), history, str(weights), notes)
+        page = write_report(folder, evaluations, settings, history, str(weights), notes)
         LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
 
 
@@ -234,10 +243,3 @@ def load_history(weights: str | Path) -> Sequence[EpochRecord]:
     """The learning curve in a checkpoint; empty if it is not this project's."""
     state = load_checkpoint(weights).get("train_state")
     return TrainState.from_dict(state).history if isinstance(state, dict) and "history" in state else ()
-
-
-def describe_device(device: torch.device) -> str:
-    """The device as a person knows it."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from config.load import to_dict
 from config.schema import Config
 from dataset.batch import Batch
 from dataset.loader import build_loader, drop_short_clips
@@ -23,6 +22,7 @@ from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
 from engine.progress import describe_resuming, describe_sizes
+from engine.provenance import describe_settings, record_settings
 from engine.resume import describe_clips, resume_training
 from engine.run_folder import write_history
 from engine.run_lock import RunLock
@@ -97,9 +97,9 @@ class Trainer:
         # A second time: dropout is to differ among the processes, and not to depend on what was drawn until here.
         seed_everything(config.random_seed + ranks.rank())
         self.state = TrainState()
-        self.changed: list[str] = []
+        self.said: list[str] = []
         if config.load_checkpoints:  # after the seeds, whose random states it replaces
-            self.state, self.changed = resume_training(
+            self.state, self.said = resume_training(
                 config, self.model, self.step, self.clips, self.vocabulary.glosses, self.steps
             )
         check_features(feeder, self.model, self.clips.frame_size)
@@ -133,7 +133,7 @@ class Trainer:
     def _log_start(self) -> None:
         weights = sum(p.numel() for p in self.model.parameters())
         numbers = len(self.clips.clips), self.left_out, len(self.vocabulary), weights, self.steps
-        resuming = describe_resuming(self.config, self.state, self.steps, self.changed)
+        resuming = describe_resuming(self.config, self.state, self.steps, self.said)
         for line in describe_sizes(self.config, *numbers) + resuming:
             LOGGER.info(line)
 
@@ -222,8 +222,8 @@ class Trainer:
             self.curves.add_evaluation(self.state.step, result, self.model, self.dev, self.vocabulary)
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
             if ranks.rank() == 0:
-                weights = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
-                write_report(self.folder, [result], to_dict(self.config), self.state.history, weights)
+                file = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
+                write_report(self.folder, [result], record_settings(self.config, self.device), self.state.history, file)
 
     def _save(self, *names: str) -> None:
         """Write a checkpoint under these names; to be called by all processes."""
@@ -240,7 +240,7 @@ class Trainer:
                 "random_states": states[0],
                 "random_states_of_others": states[1:],
                 "processes": ranks.world_size(),
-                "config": to_dict(self.config),
+                **describe_settings(self.config, self.device),
                 "glosses": list(self.vocabulary.stored),
                 **describe_clips(self.clips, self.config.frame_rate),
             }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, InstanceOf, TypeAdapter, ValidationError
@@ -122,6 +122,7 @@ class CheckpointEntry(TypedDict, total=False):
     random_states_of_others: tuple[RandomEntry, ...]
     processes: Positive
     config: dict[Text, Any]
+    precision: Literal["tf32", "fp32", "bf16", "fp16"]
     glosses: Annotated[tuple[Text, ...], Field(min_length=1)]
     frame_size: Annotated[int, Field(strict=True, ge=1, le=LARGEST_SIDE)]
     frame_rate: Annotated[float, Field(strict=True, gt=0, le=1000, allow_inf_nan=False)]

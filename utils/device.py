@@ -15,7 +15,13 @@ from utils.text import plural
 
 Network = TypeVar("Network", bound=nn.Module)
 
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DTYPES = {
+    "default": torch.float32,
+    "tf32": torch.float32,
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+}
 
 
 def select_device(name: str) -> torch.device:
@@ -62,7 +68,7 @@ def select_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The number format that the maps of frames are computed in.
 
     Args:
-        precision: "fp32", "bf16", "fp16", or "auto": bf16 where the device has arithmetic for it, else fp32.
+        precision: a value of the configuration's key, or what `utils.precision.resolve_precision` gives for it.
         device: the device to compute on; if it only emulates the format that was asked for, the log says so.
     """
     if precision == "auto":

@@ -31,7 +31,7 @@ FORMAT = 1
 """To be raised when a key of `recognition.json` changes its meaning."""
 DIGEST = "sha256"
 """The key of `recognition.json` for what `compute_digest` gives: a file of safetensors has no checksum."""
-CARRIED = ("frame_size", "frame_rate", "rendered", "calibration", "train_state")
+CARRIED = ("frame_size", "frame_rate", "rendered", "calibration", "train_state", "precision")
 """The entries of a checkpoint that `recognition.json` may hold."""
 
 MOST_HEADER = 4 * 2**20

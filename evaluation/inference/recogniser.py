@@ -33,6 +33,7 @@ from evaluation.inference.recognition import Alternative, Recognition
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import move_to_device, select_device, select_dtype
+from utils.precision import use_precision
 from utils.temporal import TemporalSpec
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -77,6 +78,8 @@ class Recogniser(Generic[AnyNetwork]):
     ) -> Recogniser[TorchNetwork]:
         """Load the network in a checkpoint, with all it needs.
 
+        On CUDA this switches TF32 on or off for the whole process, as the configuration's `precision` says.
+
         Args:
             path: a checkpoint of this project, which holds configuration and glosses, or a published one.
             device: the device's name, as for `select_device`.
@@ -93,6 +96,7 @@ class Recogniser(Generic[AnyNetwork]):
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
         model = move_to_device(model, select_device(device)).eval()
+        use_precision(config.precision, model.device)
         size = content.get("frame_size", PUBLISHED_FRAME_SIZE)
         rate = choose_frame_rate(config.frame_rate, content.get("frame_rate"))
         known, rendered = read_calibration(content), content.get("rendered", False)
@@ -195,7 +199,7 @@ class TorchNetwork:
     """
 
     model: SLRModel
-    precision: str = "fp32"
+    precision: str = "default"
 
     # Kept beside `model`, which stays as it is: heat maps need its gradients, and the export its state.
     @cached_property

@@ -30,6 +30,8 @@ from tests.helpers.config import tiny_config, tiny_words
 from tests.helpers.training import assert_same_training, epochs
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
+CPU = torch.device("cpu")
+
 
 @pytest.fixture(scope="module")
 def whole(prepared, once) -> Path:
@@ -167,7 +169,7 @@ def test_a_checkpoint_from_before_there_were_systems_is_resumed_as_mstfnets(whol
     content = load_checkpoint(whole / "last.pt")
     content = content | {"config": without_switches(content["config"])}
     clips = Manifest.load(prepared / "train.json")
-    assert check_changes(content, "old.pt", tiny_config(prepared, tmp_path, system="mstfnet"), clips, 1) == []
+    assert check_changes(content, "old.pt", tiny_config(prepared, tmp_path, system="mstfnet"), clips, 1, CPU) == []
     changes = {
         "model_args.fusion": ("none", "stf -> none"),
         "model_args.fusion_after": ([2], "[2, 3, 4] -> [2]"),
@@ -177,20 +179,20 @@ def test_a_checkpoint_from_before_there_were_systems_is_resumed_as_mstfnets(whol
     }
     for key, (value, said) in changes.items():
         with pytest.raises(CheckpointError) as refusal:
-            check_changes(content, "old.pt", tiny_config(prepared, tmp_path, **{key: value}), clips, 1)
+            check_changes(content, "old.pt", tiny_config(prepared, tmp_path, **{key: value}), clips, 1, CPU)
         assert f"another experiment: {key}: {said}. " in str(refusal.value)
     other = tiny_config(prepared, tmp_path, **{"model_args.hfam": False, "loss_weights.AuxCTC": 0})
     with pytest.raises(CheckpointError, match=r"model_args\.hfam: True -> False"):
-        check_changes(content, "old.pt", other, clips, 1)
+        check_changes(content, "old.pt", other, clips, 1, CPU)
 
 
 def test_the_name_of_a_system_decides_nothing(whole, prepared, tmp_path):
     """What its keys say does."""
     content, clips = load_checkpoint(whole / "last.pt"), Manifest.load(prepared / "train.json")
     config = tiny_config(prepared, tmp_path)
-    assert check_changes(content, "last.pt", replace(config, system="corrnet"), clips, 1) == []
+    assert check_changes(content, "last.pt", replace(config, system="corrnet"), clips, 1, CPU) == []
     with pytest.raises(CheckpointError, match=r"model_args\.pooling: lift -> max"):
-        check_changes(content, "last.pt", tiny_config(prepared, tmp_path, system="smkd"), clips, 1)
+        check_changes(content, "last.pt", tiny_config(prepared, tmp_path, system="smkd"), clips, 1, CPU)
 
 
 def test_every_start_is_written_down_and_no_configuration_is_lost(whole, prepared, tmp_path):
@@ -237,11 +239,11 @@ def test_other_clips_are_noticed(whole, prepared, tmp_path):
         run(tiny_config(tmp_path / "prepared", tmp_path / "run", **resumed))
     content, config = load_checkpoint(whole / "last.pt"), tiny_config(prepared, tmp_path / "run")
     fewer, same = replace(manifest, clips=tuple(others)), replace(manifest, clips=(moved, *others))
-    assert check_changes(content, "last.pt", config, same, processes=1) == []
-    (change,) = check_changes(content, "last.pt", replace(config, allow_changes=True), fewer, processes=1)
+    assert check_changes(content, "last.pt", config, same, processes=1, device=CPU) == []
+    (change,) = check_changes(content, "last.pt", replace(config, allow_changes=True), fewer, processes=1, device=CPU)
     assert change.endswith("8 clips then, 7 now")
     del content["trained_on"]  # as an older version saved it
-    assert check_changes(content, "last.pt", config, fewer, processes=1) == []
+    assert check_changes(content, "last.pt", config, fewer, processes=1, device=CPU) == []
 
 
 def test_only_the_newest_extra_checkpoints_are_kept(prepared, tmp_path):

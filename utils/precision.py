@@ -1,0 +1,99 @@
+"""What the configuration's `precision` stands for on a device, and PyTorch's switches for it.
+
+TF32 is float32 whose factors are rounded to 10 bits before GPUs from Ampere on multiply them; older ones compute in
+float32 whatever is switched. If nobody says otherwise PyTorch computes convolutions and the LSTM so on CUDA, and so did
+the published code. Matrix products, of which the networks have few, are switched together with them.
+
+Of PyTorch's two ways to switch TF32 this is the older one, `allow_tf32`: every version from 2.6 on has it, and it keeps
+the newer one (`fp32_precision`, from 2.9 on) in step. After the newer one alone, the older getters raise errors, which
+`torch.compile` and `torch.backends.cudnn.flags` still read.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from utils.device import computes_bfloat16
+
+
+def resolve_precision(precision: str, device: torch.device) -> str:
+    """What a precision stands for on a device.
+
+    Args:
+        precision: "default" (tf32 on CUDA, else fp32), "tf32", "fp32", "bf16", "fp16", or "auto": bf16 where the device
+            has arithmetic for it, else what "default" is there.
+        device: the device to compute on.
+
+    Returns:
+        "tf32", "fp32", "bf16" or "fp16". Only CUDA has TF32: elsewhere "tf32" is fp32.
+    """
+    if precision == "auto" and computes_bfloat16(device):
+        return "bf16"
+    if precision in {"default", "tf32", "auto"}:
+        return "tf32" if device.type == "cuda" else "fp32"
+    return precision
+
+
+def use_precision(precision: str, device: torch.device) -> str:
+    """Let this process compute as a precision says from now on, if it computes on CUDA.
+
+    What stays float32 beside maps of frames in bf16 or fp16 is computed in TF32, as in the published code: it has more
+    digits than bf16, and as many as fp16.
+
+    Args:
+        precision: as for `resolve_precision`.
+        device: the device to compute on.
+
+    Returns:
+        what the precision stands for.
+    """
+    resolved = resolve_precision(precision, device)
+    if device.type == "cuda":
+        _switch_tf32(resolved != "fp32", resolved != "fp32")
+    return resolved
+
+
+@contextmanager
+def without_tf32(device: torch.device | str) -> Iterator[None]:
+    """Compute float32 with all its digits while this is entered: for comparisons, in which TF32 would hide mistakes."""
+    if torch.device(device).type != "cuda":
+        yield
+        return
+    with _quiet():
+        before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    _switch_tf32(False, False)
+    try:
+        yield
+    finally:
+        _switch_tf32(*before)
+
+
+def describe_choice(precision: str, device: torch.device) -> list[str]:
+    """A line for the log where a precision does something else than its name lets one expect; else none."""
+    if precision == "tf32" and device.type != "cuda":
+        return [f"precision: tf32 is fp32 on {device.type}: only CUDA has TF32"]
+    if precision == "fp32" and device.type == "cuda":
+        return [
+            "precision: fp32 switches TF32 off, which earlier versions and the published code left on: this is slower "
+            "on GPUs from Ampere on; tf32, the default, is what they computed"
+        ]
+    return []
+
+
+def _switch_tf32(in_cudnn: bool, in_matrix_products: bool) -> None:
+    """Switch TF32 on or off for cuDNN's convolutions and recurrent layers, and for matrix products."""
+    with _quiet():
+        torch.backends.cudnn.allow_tf32 = in_cudnn
+        torch.backends.cuda.matmul.allow_tf32 = in_matrix_products
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide PyTorch's advice to take the newer way."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Please use the new API settings to control TF32")
+        yield
