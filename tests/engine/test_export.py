@@ -18,15 +18,7 @@ from dataset.frames import FrameError
 from dataset.vocabulary import Vocabulary
 from engine import export_formats
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
-from engine.export import (
-    LENGTHS,
-    compare_networks,
-    export,
-    main,
-    make_random_clip,
-    parse_args,
-    write_and_read_back,
-)
+from engine.export import LENGTHS, compare_networks, export, main, make_random_clip, parse_args, write_and_read_back
 from engine.export_formats import FORMATS, OLDEST
 from evaluation.calibration import Calibration
 from evaluation.inference.onnx_network import load_onnx
