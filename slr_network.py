@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from config.schema import ModelArgs
 from modules.alignment import FeatureAlignment
 from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
@@ -26,6 +25,9 @@ from utils.device import select_dtype
 from utils.errors import explain_out_of_memory
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
+
+if TYPE_CHECKING:  # the network itself needs no pydantic
+    from config.schema import ModelArgs
 
 
 class SLRModel(nn.Module):

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dataset.manifest import ManifestError
 from utils.errors import InputError, ParseError
 from utils.files import read_text, write_text
 from utils.plain_json import read_json
@@ -144,6 +143,8 @@ def load_vocabulary(prepared: str | Path, dataset: str, dataset_root: str | Path
         ManifestError: there is no prepared corpus; says what to link and what to run.
         VocabularyError: the dictionary cannot be read.
     """
+    from dataset.manifest import ManifestError  # noqa: PLC0415  a vocabulary in memory needs no pydantic
+
     if not Path(prepared).is_dir():
         link = ""
         if not Path(dataset_root).is_dir():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
-from config.schema import LossWeights, OptimizerArgs
 from slr_network import SLRModel
+
+if TYPE_CHECKING:
+    from config.schema import LossWeights, OptimizerArgs
 
 
 def freeze_unused(model: SLRModel, weights: LossWeights, on_features: bool, freeze_bn: bool) -> None:

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from itertools import islice
 from math import isfinite
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR
 
-from config.schema import Config, LossWeights, OptimizerArgs
 from dataset.batch import Batch
 from engine.distributed import wrap_ddp
 from engine.learning_rate import build_scheduler
@@ -26,6 +26,9 @@ from utils.device import select_dtype
 from utils.errors import InputError, explain_out_of_memory
 from utils.log import LOGGER
 from utils.text import plural
+
+if TYPE_CHECKING:
+    from config.schema import Config, LossWeights, OptimizerArgs
 
 
 class NonFiniteLossError(InputError, RuntimeError):

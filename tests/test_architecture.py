@@ -37,6 +37,7 @@ ONLY = {
 """All that the first may import of the second."""
 ROOMS = {
     "benchmarks",
+    "benchmarks/gpu",
     "config",
     "dataset",
     "dataset/synthetic",

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from utils.architecture import are_equal, detect_foreign_system
-from utils.checkpoint_content import check_content
 from utils.checkpoint_file import CheckpointError, read_checkpoint_file
 from utils.files import atomic_path
 from utils.hub import find_checkpoint
@@ -47,6 +46,9 @@ def load_checkpoint(path: str | Path) -> dict[Any, Any]:
         CheckpointError: no such file, truncated, not a checkpoint, it holds more than tensors and plain values, or an
             entry is not what this project writes under its name. Or the repository cannot be fetched.
     """
+    # Here, because what writes checkpoints, or takes weights from memory, needs no pydantic.
+    from utils.checkpoint_content import check_content  # noqa: PLC0415
+
     local = find_checkpoint(path)
     if is_model_folder(local):
         return read_model_folder(local, name=path)

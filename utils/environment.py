@@ -15,6 +15,8 @@ MODULES = (
     "tqdm", "scipy", "matplotlib", "jinja2", "onnx", "onnxruntime", "safetensors",
 )  # fmt: skip
 """What requirements.txt installs for the commands, by the names that are imported."""
+SPARED = ("lmdb", "av", "pympi", "pydantic")
+"""What `python -m benchmarks.gpu` starts without: a machine with a GPU may have PyTorch and little beside it."""
 ROOT = Path(__file__).resolve().parents[1]
 NAMED = 3  # packages that the message names
 
@@ -28,13 +30,20 @@ def check_environment() -> None:
     if sys.version_info < OLDEST:
         problem = "Python {}.{} or newer is needed".format(*OLDEST)
     else:
-        missing = [name for name in MODULES if name not in sys.modules and importlib.util.find_spec(name) is None]
+        needed = [name for name in MODULES if name not in SPARED] if _checks_gpu() else MODULES
+        missing = [name for name in needed if name not in sys.modules and importlib.util.find_spec(name) is None]
         if not missing:
             return
         rest = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
         problem = f"packages are missing ({', '.join(missing[:NAMED])}{rest})"
     version = ".".join(str(part) for part in sys.version_info[:3])
     sys.exit(f"error: {problem}; this is Python {version}, {sys.executable}\n{_give_remedy()}")
+
+
+def _checks_gpu() -> bool:
+    """Whether this is `python -m benchmarks.gpu`, or a process that it started."""
+    # Python sets sys.argv when it has imported the packages around a module, and multiprocessing in its processes.
+    return "benchmarks.gpu" in sys.orig_argv or Path(sys.argv[0]).parts[-3:] == ("benchmarks", "gpu", "__main__.py")
 
 
 def _give_remedy() -> str:

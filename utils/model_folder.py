@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from safetensors import safe_open
 from torch import Tensor
 
-from utils.checkpoint_content import check_entries
 from utils.checkpoint_file import CheckpointError, check_regular_file
 from utils.errors import ParseError
 from utils.files import plain_path, read_text
@@ -77,6 +76,8 @@ def read_model_folder(folder: str | Path, name: str | Path) -> dict[Any, Any]:
     entries = {key: held[key] for key in CARRIED if key in held}
     entries |= {"config": config, "glosses": text.removesuffix("\n").split("\n")}
     weights = read_weights(folder / WEIGHTS, name)
+    from utils.checkpoint_content import check_entries  # noqa: PLC0415  as in `utils.checkpoint`
+
     check_entries({"model_state_dict": weights} | entries, name)
     if held.get(DIGEST) != compute_digest(folder / WEIGHTS, entries["glosses"]):
         raise CheckpointError(

@@ -19,7 +19,7 @@ IMPORT_NAMES = {"opencv-python-headless": "cv2", "pillow": "PIL", "pympi-ling": 
 
 def list_commands() -> list[list[str]]:
     """The words after `python` for everything that can be run."""
-    commands = [["dataset.synthetic"]]
+    commands = [["dataset.synthetic"], ["benchmarks.gpu"]]
     for package in PACKAGES:
         for path in sorted((REPOSITORY / package).rglob("*.py")):
             if "\nif __name__ ==" in path.read_text(encoding="utf-8") and path.name != "__main__.py":

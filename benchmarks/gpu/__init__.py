@@ -1,0 +1,1 @@
+import utils  # noqa: F401  it checks the environment, before anything else is imported
