@@ -60,7 +60,9 @@ class CorrelationFusion(nn.Module):
         clips = [(i * total, i * total + length) for i, length in enumerate(lengths)]
         return InWindows.apply(self, clips, x, *self.parameters())
 
-    def forward_part(self, around: Tensor, before: int, frames: int) -> Tensor:
+    def forward_part(
+        self, around: Tensor, before: int, frames: int, outside: tuple[int, int] = (0, 0)
+    ) -> Tensor:  # fmt: skip
         """Compute what `forward` gives for some frames of one clip.
 
         Args:
@@ -68,6 +70,8 @@ class CorrelationFusion(nn.Module):
                 where the clip begins or ends.
             before: the number of neighbours before the frames.
             frames: the number of frames, T.
+            outside: how many frames at the beginning and at the end of `around` are none of the clip, but zeros in
+                place of neighbours that it does not have; none with gradients.
 
         Returns:
             (T, C, H, W).
@@ -77,14 +81,17 @@ class CorrelationFusion(nn.Module):
         size = around.shape[2:]
         with torch.autocast(around.device.type, enabled=False):
             rows = frames_to_rows(around).to(choose_dtype(around))
-            return rows_to_frames(self.compute_part(rows, size, before, len(rows) - before - frames), size)
+            after = len(rows) - before - frames
+            return rows_to_frames(self.compute_part(rows, size, before, after, outside), size)
 
     @property
     def reach(self) -> int:
         """The number of frames on either side that a frame's result depends on."""
         return REACH
 
-    def compute_part(self, around: Tensor, size: Sequence[int], before: int, after: int) -> Tensor:
+    def compute_part(
+        self, around: Tensor, size: Sequence[int], before: int, after: int, outside: tuple[int, int] = (0, 0)
+    ) -> Tensor:  # fmt: skip
         """Compute some frames of one clip without gradients.
 
         Args:
@@ -93,13 +100,19 @@ class CorrelationFusion(nn.Module):
             size: H and W.
             before: the number of neighbours before the frames.
             after: the number of neighbours after them.
+            outside: as for `forward_part`.
 
         Returns:
             (T, P, C).
         """
         stop = len(around) - after
-        near = around[max(0, before - 1) : stop + 1]
-        f = correlate(around[before:stop], self.compute_neighbours(near, min(before, 1), min(after, 1)), self.weights2)
+        near = self.compute_neighbours(around[max(0, before - 1) : stop + 1], min(before, 1), min(after, 1))
+        end = len(around) - outside[1] - before  # of the clip, counted from the first of the frames
+        if before and outside[0] == before:
+            near[0] = near[1]  # where the clip begins or ends, a frame is its own neighbour
+        if outside[1] and end <= stop - before:
+            near[end + 1] = near[end]
+        f = correlate(around[before:stop], near, self.weights2)
         return f.mul_(self.compute_gate(around, size, before, after))
 
     def compute_neighbours(self, around: Tensor, before: int, after: int) -> Tensor:

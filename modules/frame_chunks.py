@@ -15,14 +15,28 @@ from modules.resnet import ResNet
 
 CPU_VALUES = 2**22
 """Values of the first stage's maps in a chunk by default: few enough for a processor's cache to hold them."""
-GPU_VALUES = 2**26
-"""The same for other devices, which need many at a time to be busy."""
+GPU_FRAMES = 64
+"""Frames in a chunk on other devices: enough at 224 pixels for a GPU to be busy, and few where a clip's last chunk is
+filled up to as many."""
+GPU_VALUES = GPU_FRAMES * 64 * 56**2
+"""Values of the first stage's maps in a chunk there at most, those of 64 frames of 224 pixels in the published width.
+Larger frames come fewer at a time, so that memory does not grow with them."""
 
 
 def choose_chunk(clip: Tensor, width: int) -> int:
     """The number of frames of a clip (T, 3, H, W) to compute at a time."""
-    values = CPU_VALUES if clip.device.type == "cpu" else GPU_VALUES
-    return max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
+    is_cpu = clip.device.type == "cpu"
+    values = CPU_VALUES if is_cpu else GPU_VALUES
+    frames = max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
+    return frames if is_cpu else min(frames, GPU_FRAMES)
+
+
+def fills_chunks(device: torch.device) -> bool:
+    """Whether every chunk is filled up to the same number of frames, so that each layer sees one shape.
+
+    On CUDA a new shape costs a search for a plan of cuDNN, and with `compile` a compilation: more than some frames do.
+    """
+    return device.type == "cuda"
 
 
 def compute_features(
@@ -51,7 +65,7 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
     The maps of a few frames are computed at a time. A fusion that must know the whole clip first needs what it reads of
     all frames; another one needs some frames and their neighbours, so that memory does not grow with the clip. A frame
     that equals the one before it, as padding does, is computed once up to the first fusion, which is the first to see a
-    frame's neighbours.
+    frame's neighbours; but not where chunks are filled up, since to find such frames is to wait for the device.
 
     Args:
         net: the backbone, in evaluation mode.
@@ -63,13 +77,16 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
         (T, C).
     """
     chunk = chunk or choose_chunk(clip, net.conv1.out_channels)
-    first, source = find_distinct_frames(clip)
+    size = chunk if fills_chunks(clip.device) else 0  # the number of frames that every chunk is filled up to
+    first, source = (None, None) if size else find_distinct_frames(clip)
 
     def read_images(start: int, stop: int) -> Tensor:
-        return prepare(clip[first[start:stop]]).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
+        images = clip[start:stop] if first is None else clip[first[start:stop]]
+        images = add_frames(images, 0, max(0, size - len(images)))
+        return prepare(images).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
 
-    read: Callable[[int, int], Tensor] = read_images  # gives the maps of some frames before `layers`
-    total = len(first)
+    read: Callable[[int, int], Tensor] = read_images  # gives the maps of some frames before `layers`, filled up
+    total = len(clip) if first is None else len(first)
     layers: list[Callable[[Tensor], Tensor]] = [net.stem]
     for stage in net.stages:
         layers.append(stage.layer)
@@ -77,7 +94,7 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
             continue
         run = partial(_run_chunk, read, layers)  # gives the maps of distinct or all frames, (n, C, H, W)
         maps: Callable[[int, int], Tensor] = SlidingMaps(run, total, chunk)
-        fuse: Callable[[Tensor, int, int], Tensor]
+        fuse: Callable[..., Tensor]
         if stage.fusion.needs_whole_clip is True:
             x = in_chunks(run, total, chunk)
             maps = partial(_slice, x)
@@ -85,7 +102,7 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
         else:
             fuse = stage.fusion.forward_part
         places = range(len(clip)) if source is None else source.tolist()
-        read = partial(_fuse_chunk, maps, places, fuse, stage.fusion.reach, stage.alpha)
+        read = partial(_fuse_chunk, maps, places, fuse, stage.fusion.reach, stage.alpha, size)
         total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
     x = in_chunks(partial(_run_chunk, read, [*layers, average]), total, chunk)
     return x if source is None else x[source]
@@ -94,8 +111,8 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
 def _run_chunk(
     read: Callable[[int, int], Tensor], layers: Sequence[Callable[[Tensor], Tensor]], start: int, stop: int
 ) -> Tensor:  # fmt: skip
-    """Run layers on the maps that `read` gives for some frames."""
-    return run_layers(read(start, stop), *layers)
+    """Run layers on the maps that `read` gives for some frames; what fills the chunk up is left out of the result."""
+    return run_layers(read(start, stop), *layers)[: stop - start]
 
 
 class SlidingMaps:
@@ -133,17 +150,30 @@ def _summarise(x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, c
 
 
 def _fuse_chunk(
-    maps: Callable[[int, int], Tensor], places: Sequence[int], fuse: Callable[[Tensor, int, int], Tensor], reach: int,
-    alpha: Tensor, start: int, stop: int,
+    maps: Callable[[int, int], Tensor], places: Sequence[int], fuse: Callable[..., Tensor], reach: int, alpha: Tensor,
+    size: int, start: int, stop: int,
 ) -> Tensor:  # fmt: skip
-    """Compute `x + alpha * fusion(x)` of some frames t, whose x is what `maps` gives at places[t]."""
+    """Compute `x + alpha * fusion(x)` of some frames t, whose x is what `maps` gives at places[t].
+
+    With a `size` the result has so many frames, of which those after the first `stop - start` mean nothing.
+    """
     left, right = max(0, start - reach), min(len(places), stop + reach)
     around = maps(places[left], places[right - 1] + 1)  # (distinct frames, C, H, W)
     if len(around) < right - left:
         around = around[[place - places[left] for place in places[left:right]]]
-    out = fuse(around, start - left, stop - start)
-    x = around[start - left : stop - left]
+    before, frames, outside = start - left, stop - start, (0, 0)
+    if size:
+        outside = reach - before, start + size + reach - right
+        around = add_frames(around, *outside)  # (reach + size + reach, C, H, W)
+        before, frames = reach, size
+    out = fuse(around, before, frames, outside=outside)
+    x = around[before : before + frames]
     return torch.addcmul(x, alpha, out).to(x.dtype)  # correlation of float16 is float32
+
+
+def add_frames(x: Tensor, before: int, after: int) -> Tensor:
+    """(T, C, H, W) -> (before + T + after, C, H, W), with frames of zeros at both ends."""
+    return F.pad(x, (0, 0, 0, 0, 0, 0, before, after)) if before or after else x
 
 
 def _slice(x: Tensor, start: int, stop: int) -> Tensor:

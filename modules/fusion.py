@@ -75,7 +75,10 @@ class SpatioTemporalFusion(nn.Module):
         """The weights of the branches, which `forward_part` needs: the mean of the clip's maps (C,) -> (1, 4, 1, 1)."""
         return self.calibration(mean[None, :, None, None])
 
-    def forward_part(self, around: Tensor, before: int, frames: int, weights: Tensor) -> Tensor:
+    def forward_part(
+        self, around: Tensor, before: int, frames: int, weights: Tensor,
+        outside: tuple[int, int] = (0, 0),  # noqa: ARG002  convolutions over time find zeros there anyway
+    ) -> Tensor:  # fmt: skip
         """Compute what `forward` gives for some frames of one clip.
 
         Args:
@@ -84,6 +87,8 @@ class SpatioTemporalFusion(nn.Module):
             before: the number of neighbours before the frames.
             frames: the number of frames, T.
             weights: what `summarise_clip` gives for the whole clip, (1, 4, 1, 1).
+            outside: how many frames at the beginning and at the end of `around` are none of the clip, but zeros in
+                place of neighbours that it does not have.
 
         Returns:
             (T, C, H, W).

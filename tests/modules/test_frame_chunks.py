@@ -112,7 +112,9 @@ def test_of_correlation_only_a_few_frames_have_maps_at_once(monkeypatch):
 def test_larger_frames_make_smaller_chunks():
     assert choose_chunk(torch.empty(1, 3, 224, 224), 64) == 20
     assert choose_chunk(torch.empty(1, 3, 112, 112), 64) == 83
-    assert choose_chunk(torch.empty(1, 3, 224, 224, device="meta"), 64) == 334
+    assert choose_chunk(torch.empty(1, 3, 224, 224, device="meta"), 64) == 64
+    assert choose_chunk(torch.empty(1, 3, 448, 448, device="meta"), 64) == 16
+    assert choose_chunk(torch.empty(1, 3, 64, 64, device="meta"), 16) == 64
     assert choose_chunk(torch.empty(1, 3, 8000, 8000), 64) == 1
 
 
