@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from dataset.batch import Batch
 from dataset.vocabulary import Vocabulary
 from evaluation.calibration import ClipMeasures
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words
 from evaluation.ctm import CtmEntry
 from evaluation.decode import Decoder
+from evaluation.one_behind import OneBehind
 from slr_network import SLRModel
 from utils import ranks
+from utils.cpu_copy import CpuCopy
 from utils.progress import show_progress
+from utils.temporal import TemporalSpec
 
 HEADS = ("sequence", "conv")
 """The two classifiers that are scored: after the BiLSTM, which is the result, and after the temporal convolutions."""
@@ -29,7 +36,7 @@ def recognise_clips(
     label: str = "",
     measures: ClipMeasures | None = None,
 ) -> dict[str, list[CtmEntry]]:
-    """Recognise every clip of a loader.
+    """Recognise every clip of a loader. While the network computes a batch, a thread decodes the one before it.
 
     Args:
         network: the network for recognition, as `for_recognition` gives it.
@@ -47,20 +54,55 @@ def recognise_clips(
         RecognitionError: the network's output is not finite.
     """
     device = network.device
-    entries: dict[str, list[CtmEntry]] = {head: [] for head in HEADS}
-    for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
-        output = network(batch.to(device).video, batch.lengths)
-        if measures:
-            measures.add(batch, output.sequence_logits, output.lengths, network.spec.edge)
-        logits = {"sequence": output.sequence_logits, "conv": output.conv_logits}  # (T', B, V) each
-        lengths, frames = output.lengths.tolist(), batch.lengths.tolist()
-        for head in HEADS:
+    reader = BatchReader(decoder, vocabulary, frame_seconds, network.spec, measures)
+    with OneBehind(reader.read) as behind:
+        for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
+            output = network(batch.to(device).video, batch.lengths)
             # In float32, whatever the network computes in: the decoder refuses steps that do not sum to 1.
-            posteriors = logits[head].float().softmax(-1).transpose(0, 1).cpu().numpy()  # (B, T', V)
+            heads = [logits.float() for logits in (output.sequence_logits, output.conv_logits)]  # (T', B, V) each
+            parts = [logits.softmax(-1) for logits in heads] + (heads[:1] if measures else [])
+            # All in one tensor, so that one wait for the device is enough.
+            behind.give(batch, CpuCopy(torch.stack(parts)), output.lengths)
+    return reader.entries
+
+
+@dataclass(frozen=True)
+class BatchReader:
+    """Reads the glosses from what the network gave for a batch, one batch after the other.
+
+    Attributes:
+        decoder, vocabulary, frame_seconds, measures: as for `recognise_clips`.
+        spec: the network's temporal chain.
+        entries: by head, the entries of the clips until now.
+    """
+
+    decoder: Decoder
+    vocabulary: Vocabulary
+    frame_seconds: float
+    spec: TemporalSpec
+    measures: ClipMeasures | None = None
+    entries: dict[str, list[CtmEntry]] = field(default_factory=lambda: {head: [] for head in HEADS})
+
+    def read(self, batch: Batch, copy: CpuCopy, output_lengths: Tensor) -> None:
+        """Read a batch.
+
+        Args:
+            batch: the batch, on the CPU.
+            copy: the posteriors of both heads, and with `measures` the logits of the first, (2 or 3, T', B, V).
+            output_lengths: the number of output steps of each clip, (B,).
+
+        Raises:
+            RecognitionError: a posterior is not finite.
+        """
+        parts = copy.wait()
+        if self.measures:
+            self.measures.add(batch, parts[2], output_lengths, self.spec.edge)
+        lengths, frames = output_lengths.tolist(), batch.lengths.tolist()
+        for head, of_head in zip(HEADS, parts[:2], strict=True):
+            posteriors = of_head.transpose(0, 1).numpy()  # (B, T', V)
             check_finite(posteriors, ", ".join(batch.ids))
-            hypotheses = decoder(posteriors, output.lengths)
+            hypotheses = self.decoder(posteriors, output_lengths)
             for index, clip_id in enumerate(batch.ids):
                 best, own = hypotheses[index][0], posteriors[index, : lengths[index]]  # own (T', V)
-                words = build_words(best, own, vocabulary, network.spec.stride, frames[index], frame_seconds)
-                entries[head].append(CtmEntry(clip_id, words))
-    return entries
+                words = build_words(best, own, self.vocabulary, self.spec.stride, frames[index], self.frame_seconds)
+                self.entries[head].append(CtmEntry(clip_id, words))
