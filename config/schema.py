@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from config.values import (
+    AutoMultiple,
     AutoWorkers,
     Chain,
     Channels,
@@ -94,6 +95,7 @@ class FeederArgs:
     datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
     features: OptionalText = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
+    pad_to: AutoMultiple = 0  # the padded length of a training batch is a multiple of it; auto: `engine.pad_to`
     frame_interval: Frames = 1  # 2 takes every second frame
     image_scale: Annotated[Real, Field(gt=0, le=LARGEST_SIDE)] = 1.0  # above 1 it is a size in pixels
     input_size: Pixels = 224  # the side of the crop, in pixels
@@ -203,6 +205,7 @@ class Config:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
         if self.phase == "train":
             self._check_losses()
+            self._check_padding()
         starts_anew = not (self.load_weights or self.load_checkpoints or self.resume)
         if self.phase == "train" and self.freeze_bn and self.model_args.pretrained == "none" and starts_anew:
             # Fresh statistics are zeros and ones: a BatchNorm that kept them would normalise nothing.
@@ -216,6 +219,15 @@ class Config:
                 raise ValueError("training on features needs load_weights, the network that they came from")
             if not self.model_args.mask_padding:
                 raise ValueError("features hold a clip alone, so they need model_args.mask_padding: true")
+
+    def _check_padding(self) -> None:
+        """Raise ValueError if batches are made longer and what is added would count as signing."""
+        pad_to = self.feeder_args.pad_to
+        if pad_to != "auto" and pad_to > 1 and not self.model_args.mask_padding:
+            raise ValueError(
+                f"feeder_args.pad_to is {pad_to}, and added frames must be masked: set model_args.mask_padding to "
+                "true, or feeder_args.pad_to to 0"
+            )
 
     def _check_losses(self) -> None:
         """Raise ValueError if a term of the loss has a weight and the network lacks the part that it trains."""

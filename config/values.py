@@ -64,8 +64,13 @@ def _keep_auto(value: Any, check: Callable[[Any], int]) -> int | str:
     return check(value)
 
 
-# Not the union that the type says: pydantic would tell for one mistake what is wrong with each half of it.
-AutoWorkers = Annotated[
-    int | Literal["auto"],
-    GetPydanticSchema(lambda _, make_schema: no_info_wrap_validator_function(_keep_auto, make_schema(Workers))),
-]
+def _or_auto(number: Any) -> GetPydanticSchema:
+    """The check of a number or the word `auto`.
+
+    It is not the union that the type says, of which pydantic would tell for one mistake what is wrong with each half.
+    """
+    return GetPydanticSchema(lambda _, make_schema: no_info_wrap_validator_function(_keep_auto, make_schema(number)))
+
+
+AutoWorkers = Annotated[int | Literal["auto"], _or_auto(Workers)]
+AutoMultiple = Annotated[int | Literal["auto"], _or_auto(Annotated[Whole, Field(ge=0, le=1000)])]

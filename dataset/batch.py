@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from utils.temporal import TemporalSpec
+from utils.temporal import TemporalSpec, round_up
 
 
 @dataclass(frozen=True)
@@ -92,12 +92,15 @@ class Collate:
 
     Args:
         spec: the network's temporal chain, which says how much padding a clip gets.
+        pad_to: the number that the padded length of a batch is a multiple of; 0 for any length.
     """
 
     spec: TemporalSpec
+    pad_to: int = 0
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        total = max(self.spec.padded_length(len(sample.video)) for sample in samples)
+        longest = max(self.spec.padded_length(len(sample.video)) for sample in samples)
+        total = round_up(longest, self.pad_to)
         video = allocate_batch((len(samples), total, *samples[0].video.shape[1:]), torch.uint8)  # (B, T_pad, 3, H, W)
         for row, sample in zip(video.numpy(), samples, strict=True):
             # Clipping changes none of these indices, but without it NumPy writes to a copy of `row` first.

@@ -18,7 +18,7 @@ from dataset.manifest import Manifest
 from utils.errors import ParseError
 from utils.files import atomic_path, write_json
 from utils.plain_json import read_json
-from utils.temporal import TemporalSpec
+from utils.temporal import TemporalSpec, round_up
 from utils.text import shorten_text
 
 
@@ -197,12 +197,12 @@ class FeatureDataset(Dataset[FeatureSample]):
         return FeatureSample(clip.id, features, frames, self.targets[index])
 
 
-def collate_features(samples: Sequence[FeatureSample]) -> Batch:
-    """Join clips of features into a batch, with zeros after each one's own end.
+def collate_features(samples: Sequence[FeatureSample], pad_to: int = 0) -> Batch:
+    """Join clips of features into a batch, with zeros after each one's own end; `pad_to` is that of `Collate`.
 
     Zeros do: a clip's features bring the padding that its output steps can see, and what is behind that is masked.
     """
-    total = max(len(sample.features) for sample in samples)
+    total = round_up(max(len(sample.features) for sample in samples), pad_to)
     video = allocate_batch((len(samples), total, samples[0].features.shape[1]), torch.float32)  # (B, T_pad, C)
     for row, sample in zip(video.numpy(), samples, strict=True):
         row[: len(sample.features)] = sample.features

@@ -97,7 +97,8 @@ def build_loader(
         FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
         VocabularyError: a label holds a gloss that the dictionary lacks.
     """
-    dataset, collate, lengths = _open_clips(manifest, vocabulary, feeder, spec, training, seed, skip_unreadable)
+    pad_to = int(feeder.pad_to) if training else 0
+    dataset, collate, lengths = _open_clips(manifest, vocabulary, feeder, spec, training, seed, skip_unreadable, pad_to)
     order = EpochSampler(len(dataset), training, seed)
     if training and feeder.bucket:
         # The clips of all processes' batches together are of one length, since each step waits for the slowest one.
@@ -105,7 +106,7 @@ def build_loader(
     sampler = DistributedEpochSampler(order, batch_size, rank(), world_size(), training)
     workers, note = choose_workers(num_workers, on_cpu=device.type == "cpu"), ""
     if workers:
-        least, most = measure_batches(dataset, sampler, spec)
+        least, most = measure_batches(dataset, sampler, spec, pad_to)
         if num_workers == "auto":
             workers, note = fit_workers(most, workers)
         note = check_shared_memory(least, most, workers) or note
@@ -129,19 +130,20 @@ def build_loader(
 
 def _open_clips(
     manifest: Manifest, vocabulary: Vocabulary, feeder: FeederArgs, spec: TemporalSpec, training: bool, seed: int,
-    skip_unreadable: bool,
+    skip_unreadable: bool, pad_to: int,
 ) -> tuple[ClipDataset | FeatureDataset, Callable[[Sequence[Any]], Batch], Callable[[int], Sequence[int]]]:  # fmt: skip
     """The clips of a split as frames or features, what joins some of them, and the length of each in an epoch."""
     if feeder.datatype == "features":
         targets = encode_labels(vocabulary, manifest)
         folder = str(feeder.features)  # the configuration has made sure that there is one
         features = FeatureDataset(manifest, targets, folder, spec, feeder.frame_interval)
-        return features, collate_features, _repeat_every_epoch([clip.num_frames for clip in manifest.clips])
+        lengths = _repeat_every_epoch([clip.num_frames for clip in manifest.clips])
+        return features, partial(collate_features, pad_to=pad_to), lengths
     transform = Transform(feeder, manifest.frame_size, training)
     pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
     # Never in evaluation: a result that leaves a clip out, or counts one twice, is no result.
     clips = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable)
-    return clips, Collate(spec), clips.lengths
+    return clips, Collate(spec, pad_to), clips.lengths
 
 
 def share_batch(samples: Sequence[Any], collate: Callable[[Sequence[Any]], Batch]) -> Batch:

@@ -13,7 +13,7 @@ from typing import Any
 
 from config.load import ConfigError
 from dataset.order import DistributedEpochSampler
-from utils.temporal import TemporalSpec
+from utils.temporal import TemporalSpec, round_up
 from utils.text import plural
 from utils.workers import local_world_size
 
@@ -97,7 +97,7 @@ def _add_up(most: Sequence[int], workers: int) -> int:
 
 
 def measure_batches(
-    dataset: Any, sampler: DistributedEpochSampler, spec: TemporalSpec
+    dataset: Any, sampler: DistributedEpochSampler, spec: TemporalSpec, pad_to: int = 0
 ) -> tuple[list[int], list[int]]:  # fmt: skip
     """The bytes that each batch of an epoch takes at least, and at most.
 
@@ -105,17 +105,17 @@ def measure_batches(
         dataset: a `ClipDataset`, or a `FeatureDataset`.
         sampler: its order.
         spec: the network's temporal chain.
+        pad_to: as for `dataset.batch.Collate`.
     """
     indices = [index for _, index in sampler]
     batches = [indices[first : first + sampler.batch_size] for first in range(0, len(indices), sampler.batch_size)]
     ranges = [dataset.length_range(clip.num_frames) for clip in dataset.manifest.clips]
-    least, most = (
-        [
-            len(batch) * spec.padded_length(max(ranges[index][bound] for index in batch)) * dataset.frame_bytes
-            for batch in batches
-        ]
-        for bound in (0, 1)
-    )
+
+    def measure(batch: Sequence[int], bound: int) -> int:
+        padded = spec.padded_length(max(ranges[index][bound] for index in batch))
+        return len(batch) * round_up(padded, pad_to) * dataset.frame_bytes
+
+    least, most = ([measure(batch, bound) for batch in batches] for bound in (0, 1))
     return least, most
 
 

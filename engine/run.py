@@ -22,6 +22,7 @@ from engine.checkpoints import BEST, locate_best_checkpoint
 from engine.distributed import join_process_group, select_local_device
 from engine.features import check_features, extract_features
 from engine.interruption import Interruption
+from engine.pad_to import settle_pad_to
 from engine.provenance import add_start, collect_provenance, describe_device, record_settings
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import check_run_folder, open_run_folder
@@ -91,6 +92,7 @@ def lock_work_dir(config: Config) -> Iterator[RunLock | None]:
 
 def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Train, then evaluate the best epoch on every split and report it."""
+    config = settle_pad_to(config, device)
     check_run_folder(config)
     # The trainer is built before the folder is opened: if it finds something missing or wrong, the run ends before
     # anything has been written or moved aside.

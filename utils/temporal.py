@@ -100,3 +100,8 @@ class TemporalSpec:
     def steps_needed(self, labels: Sequence[int] | Sequence[str]) -> int:
         """The number of output steps that CTC needs for `labels`: one each, and a blank between equal neighbours."""
         return len(labels) + sum(a == b for a, b in pairwise(labels))
+
+
+def round_up(length: int, multiple: int) -> int:
+    """The smallest multiple that is no less than a length; the length itself where `multiple` is 0."""
+    return -(-length // multiple) * multiple if multiple else length

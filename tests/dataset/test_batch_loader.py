@@ -190,17 +190,20 @@ def test_a_missing_dev_shm_is_an_error_with_the_remedy(monkeypatch, tmp_path):
         check_shared_memory([1], [1], 1)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_batches_take_what_was_measured(prepared, training):
-    config = tiny_config(prepared, **{"test_batch_size": 2, "feeder_args.max_frames": 60})
+@pytest.mark.parametrize(("training", "pad_to"), [(True, 0), (True, 7), (False, 0)])
+def test_batches_take_what_was_measured(prepared, training, pad_to):
+    changes = {"test_batch_size": 2, "feeder_args.max_frames": 60, "feeder_args.pad_to": pad_to}
+    config = tiny_config(prepared, **changes)
     manifest = load_manifest(config, "train")
     loader = build_loader(config, manifest, load_vocabulary(config), training)
-    least, most = measure_batches(loader.dataset, loader.sampler, TemporalSpec(config.model_args.conv_type))
+    least, most = measure_batches(loader.dataset, loader.sampler, TemporalSpec(config.model_args.conv_type), pad_to)
     sizes = [batch.video.numel() for batch in loader]
     assert len(least) == len(sizes) == len(most) == 4
     for low, size, high in zip(least, sizes, most, strict=True):
         assert low <= size <= high
         assert (low == high) != training
+        if pad_to:
+            assert low % (pad_to * loader.dataset.frame_bytes) == high % (pad_to * loader.dataset.frame_bytes) == 0
 
 
 def test_a_full_dev_shm_stops_a_run_before_it_starts(prepared, monkeypatch):
