@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +22,9 @@ from utils.text import shorten
 GLANCE = 5.0  # seconds after which a look is taken whether the workers still live
 SILENCE = 60.0  # seconds without a batch after which a line says so
 LESS_MEMORY = "lower num_worker, batch_size or test_batch_size, which takes less memory"
+# What PyTorch says where a worker could not put a batch into shared memory.
+NO_SHARED_MEMORY = re.compile(r"shared memory|Bus error|unable to (write to|resize) file </torch_")
+NO_MORE_FILES = re.compile(r"Too many open files|ancdata|unable to open shared memory object")
 
 
 class BatchLoader(DataLoader[Any]):
@@ -126,7 +130,11 @@ def _explain(error: BaseException, codes: Sequence[int]) -> str:
     status = codes[0] if codes else 0
     reasons = (
         (
-            name == "SIGBUS" or "shared memory" in message,
+            bool(NO_MORE_FILES.search(message)),
+            "too many files are open: raise the limit (ulimit -n 65536), or lower num_worker",
+        ),
+        (
+            name == "SIGBUS" or bool(NO_SHARED_MEMORY.search(message)),
             f"/dev/shm ran full, through which worker processes hand over batches: {REMEDY}",
         ),
         (
@@ -142,10 +150,6 @@ def _explain(error: BaseException, codes: Sequence[int]) -> str:
         (
             is_out_of_memory(error) or "MemoryError" in message,
             f"memory ran out in a process that reads frames: {LESS_MEMORY}",
-        ),
-        (
-            "Too many open files" in message or "ancdata" in message,
-            "too many files are open: raise the limit (ulimit -n 65536), or lower num_worker",
         ),
     )
     return next((reason for holds, reason in reasons if holds), "")

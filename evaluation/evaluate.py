@@ -27,6 +27,7 @@ from evaluation.wer import score_with_tool
 from evaluation.wer_result import WerResult
 from slr_network import SLRModel, for_recognition
 from utils import ranks
+from utils.errors import explain_out_of_memory
 from utils.temporal import TemporalSpec
 from utils.text import plural
 
@@ -153,7 +154,9 @@ def evaluate(
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     label = f"evaluating {data.split}"
-    here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)
+    remedy = "lower test_batch_size or frame_chunk"
+    with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {remedy}"):
+        here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
     # "-conv" is the name by which other systems of the family know the file of the convolutional head.

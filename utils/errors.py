@@ -9,11 +9,18 @@ from contextlib import contextmanager
 from utils.text import show_text
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc_failed|(insufficient|not enough) memory"
+    r"out of memory|alloc\w* (\w+ )?memory|bad[ _]alloc|alloc(ation)?_failed|(insufficient|not enough) memory"
+    r"|failed to cuda calloc|invalid buffer size"  # NCCL's words, and those of Apple's GPUs
     # A tensor so large that its size is no number any more.
     r"|size calculation overflowed|integer multiplication overflow|Overflow when unpacking long|without overflow",
     re.IGNORECASE,
 )
+PROBABLY_OUT_OF_MEMORY = re.compile(
+    r"(cudnn|cublas)_status_not_initialized|cudnn_status_internal_error"
+    r"|unable to find an engine to execute this computation|unable to find a valid cudnn algorithm",
+    re.IGNORECASE,
+)
+"""What cuDNN and cuBLAS say where no memory is left for their own needs, but also where they do not work at all."""
 
 
 class InputError(Exception):
@@ -31,12 +38,28 @@ class ParseError(InputError, ValueError):
     """
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: of numpy, PyTorch (any device), OpenCV or onnxruntime.
+def describe_out_of_memory(error: BaseException) -> str:
+    """What an error says of memory: "memory ran out", "memory probably ran out" with the reason to doubt it, or "".
 
-    Only numpy has a type of its own for it everywhere; the others are told by what they say.
+    Numpy and PyTorch have types of their own for it, but not everywhere; else it is told by the words of numpy,
+    PyTorch, CUDA's libraries, OpenCV or onnxruntime.
     """
-    return isinstance(error, MemoryError) or bool(OUT_OF_MEMORY.search(str(error)))
+    message = str(error)
+    # By its name, since importing PyTorch takes seconds that a message for the command line does not need.
+    is_typed = any(kind.__name__ in {"MemoryError", "OutOfMemoryError"} for kind in type(error).__mro__)
+    if is_typed or OUT_OF_MEMORY.search(message):
+        return "memory ran out"
+    if PROBABLY_OUT_OF_MEMORY.search(message):
+        return (
+            f'memory probably ran out (PyTorch says "{message.strip().splitlines()[0]}"; if that comes on any clip, '
+            "PyTorch does not fit the card or its driver)"
+        )
+    return ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, surely or probably."""
+    return bool(describe_out_of_memory(error))
 
 
 @contextmanager
@@ -49,6 +72,7 @@ def explain_out_of_memory(explain: Callable[[], str]) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError, OverflowError) as error:
-        if not is_out_of_memory(error):
+        said = describe_out_of_memory(error)
+        if not said:
             raise
-        raise InputError(f"memory ran out {explain()}") from error
+        raise InputError(f"{said} {explain()}") from error

@@ -14,7 +14,7 @@ from evaluation.heat.request import ClipChoice, HeatRequest
 from evaluation.heat.windows import draw_windows
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
-from utils.errors import is_out_of_memory
+from utils.errors import describe_out_of_memory
 from utils.files import check_can_be_written, real_path
 from utils.text import shorten, show_name
 from utils.unicode import find_on_disk
@@ -68,10 +68,10 @@ def generate_heat_map(
         clip = load_shown_clip(chosen.recogniser, video, reading, chosen.name, chosen.signed)
         heat_map = compute_heat_map(chosen.recogniser, clip, request)
     except Exception as error:
-        if not is_out_of_memory(error):
+        if not (said := describe_out_of_memory(error)):
             raise
         raise ReadingError(
-            f"memory ran out on {video.num_frames} frames, of which {reading.max_frames} at most are taken, from "
+            f"{said} on {video.num_frames} frames, of which {reading.max_frames} at most are taken, from "
             f"{request.layer} on: take a later layer or fewer frames (--max_frames_num), or another --device"
         ) from error
     recognised = " ".join(heat_map.recognised) or "(nothing)"

@@ -18,7 +18,7 @@ from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
 from evaluation.inference.transcript import Transcript
 from utils.checkpoint import CheckpointError
-from utils.errors import InputError, is_out_of_memory
+from utils.errors import InputError, describe_out_of_memory
 from utils.table import format_table
 from utils.text import plural
 
@@ -129,9 +129,9 @@ def describe_reading_error(error: Exception, reading: Reading) -> str:
     """
     if isinstance(error, (InputError, OSError)):
         return str(error)
-    if is_out_of_memory(error):
+    if said := describe_out_of_memory(error):
         whole = "" if reading.windows else "; without --sample all of it is read nevertheless"
-        return f"memory ran out: lower --max_frames_num, now {reading.max_frames} frames at once{whole}"
+        return f"{said}: lower --max_frames_num, now {reading.max_frames} frames at once{whole}"
     if isinstance(error, cv2.error):
         return f"OpenCV cannot read it: {error}"
     raise error

@@ -104,6 +104,36 @@ def test_what_ended_a_worker_is_said_with_the_remedy_and_the_others_end(said, tr
     wait_until(lambda: not multiprocessing.active_children(), seconds=10)
 
 
+BUS_ERROR = "DataLoader worker (pid 46794) is killed by signal: Bus error. "
+FULL, FILES = "/dev/shm ran full, ", "too many files are open: "
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (BUS_ERROR, FULL),  # pytorch#5040
+        (
+            BUS_ERROR + "It is possible that dataloader's workers are out of shared memory. Please try to raise your",
+            FULL,
+        ),
+        ("unable to write to file </torch_31911_952036340_6686>: No space left on device (28)", FULL),
+        ("unable to resize file </torch_22438_3818345986> to the right size", FULL),  # pytorch#20409
+        ("unable to open shared memory object </torch_1_2_3> in read-write mode: Too many open files (24)", FILES),
+        ("unable to open shared memory object </torch_2276740_2849291446> in read-write mode", FILES),  # pytorch#14768
+        ("received 0 items of ancdata", FILES),  # pytorch#973
+        (
+            "unable to mmap 280 bytes from file </torch_59534_1>: Cannot allocate memory (12)",
+            "memory ran out in a process",
+        ),
+        ("CUDA error: an illegal memory access was encountered", ""),
+        ("unable to write to file out.mp4", ""),
+    ],
+)
+def test_what_pytorch_says_of_workers_is_understood(message, said):
+    explained = batch_loader._explain(RuntimeError(message), [])
+    assert explained.startswith(said) if said else explained == ""
+
+
 def test_an_error_of_the_program_stays_what_it_is(said):
     with pytest.raises(RuntimeError, match="a mistake"):
         list(load("a mistake"))

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 from config.load import load_config
 from dataset.manifest import Clip, Manifest, ManifestError, load_manifest
@@ -17,6 +18,7 @@ from evaluation.recognise import HEADS
 from evaluation.wer import score_hypotheses
 from tests.helpers.config import tiny_config
 from tests.helpers.loading import load_vocabulary
+from utils.errors import InputError
 
 REFERENCES = (
     Reference("one", "Signer01", ("ABEND", "ABEND", "BALD")),
@@ -151,3 +153,12 @@ def test_clips_and_references_must_be_the_same(prepared, tmp_path):
     stm.write_text("".join(lines[:-1]), encoding="utf-8")
     with pytest.raises(ManifestError, match=f"1 clip has no reference .*{lines[-1].split()[0]}"):
         load_evaluation_data(replace(settings, prepared=str(tmp_path)), "test", load_vocabulary(settings))
+
+
+def test_memory_that_runs_out_is_said_with_the_split_and_the_remedy(evaluated, monkeypatch):
+    def run_out(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    monkeypatch.setattr(module, "recognise_clips", run_out)
+    with pytest.raises(InputError, match=r"^memory ran out while dev was evaluated; lower test_batch_size or"):
+        evaluated()
