@@ -44,10 +44,10 @@ def _measure(
     torch.set_num_threads(threads)
     work = maker(*arguments)
     if device != "cpu":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
         work()
-        sender.send((torch.cuda.max_memory_allocated() - before) / 2**20)
+        sender.send((torch.cuda.max_memory_allocated(device) - before) / 2**20)
         return
     before = read_resident_kib("VmRSS")
     work()

@@ -149,7 +149,7 @@ def median_seconds(works: Mapping[str, Callable[[], object]], repeats: int, devi
             start = time.perf_counter()
             work()
             if device != "cpu":
-                torch.cuda.synchronize()
+                torch.cuda.synchronize(device)
             if turn:
                 times[name].append(time.perf_counter() - start)
     return {name: statistics.median(taken) for name, taken in times.items()}

@@ -31,12 +31,14 @@ class Curves:
         folder: the run's folder.
         step: the number of steps that are done; TensorBoard forgets later points, from before an interruption.
         interval: the number of steps between two points.
+        device: the device of the training, whose memory is measured.
     """
 
-    def __init__(self, folder: Path, step: int, interval: int) -> None:
+    def __init__(self, folder: Path, step: int, interval: int, device: torch.device) -> None:
         self.folder = folder
         self.step = step
         self.interval = interval
+        self.device = device
         self.writer: SummaryWriter | None = None
         self._opened = ExitStack()  # TensorBoard opens its file by name for every point
         self._clips, self._seconds = 0, 0.0  # since the last point
@@ -76,7 +78,8 @@ class Curves:
             return
         points = {f"loss/{name}": float(term) for name, term in result.terms.items()}
         points |= {"gradient_norm": result.gradient_norm, "learning_rate": result.learning_rate}
-        points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": measure_peak_memory() / 1e9}
+        memory = measure_peak_memory(self.device) / 1e9
+        points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": memory}
         with self._end_at_disk_errors():
             for name, value in points.items():
                 self.writer.add_scalar(name, value, step)
@@ -118,9 +121,9 @@ class Curves:
             self._hook(args)
 
 
-def measure_peak_memory() -> int:
-    """The most memory that was in use so far, in bytes: the GPU's if there is one, else this process's."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
+def measure_peak_memory(device: torch.device) -> int:
+    """The most memory that was in use so far, in bytes: on a GPU what PyTorch took of it, else this process's."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux KiB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

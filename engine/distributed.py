@@ -43,11 +43,11 @@ def run_in_processes(names: Sequence[str], arguments: Sequence[str]) -> int:
         the exit status: 0 if all processes ended well, else that of the first one that did not, and said why.
 
     Raises:
-        InputError: a device is not there, or is named twice; or a process was killed.
+        InputError: a device is not there, or is named twice, or a process was killed; or srun started several.
     """
-    for name in names:
-        select_device(name)
-    twice = [name for name in names if names.count(name) > 1 and name != "cpu"]
+    refuse_many_tasks()
+    devices = [select_device(name) for name in names]
+    twice = [device for device in devices if devices.count(device) > 1 and device.type != "cpu"]
     if twice:
         raise InputError(f"device {','.join(names)} names {twice[0]} twice: a GPU serves one process")
     # Here because one process needs none of it.
@@ -97,15 +97,33 @@ def select_local_device(names: str) -> torch.device:
         names: the configuration's `device`: of several devices each process takes one, of "auto" and "cuda" a GPU.
 
     Raises:
-        InputError: no such device is here.
+        InputError: no such device is here, or srun started this command several times.
     """
     devices, number = split_device_names(names), local_rank()
     if number is None:
+        refuse_many_tasks()
         return select_device(names)
     if len(devices) > 1:
         return select_device(devices[number % len(devices)])
-    on_gpus = names in {"auto", "cuda"} and torch.cuda.is_available()
-    return select_device(str(number) if on_gpus else names)
+    if names not in {"auto", "cuda"} or not torch.cuda.is_available():
+        return select_device(names)
+    # A scheduler may show each process a GPU of its own and no other; torchrun shows all of them to all.
+    sees_its_own = torch.cuda.device_count() == 1 and not dist.is_torchelastic_launched()
+    return select_device("0" if sees_its_own else str(number))
+
+
+def refuse_many_tasks() -> None:
+    """Raise InputError if SLURM's srun started this command as several tasks that know nothing of each other.
+
+    Each of them would train for itself, and all would write to one folder.
+    """
+    tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # which srun alone sets, not the script of a job
+    if tasks > 1:
+        raise InputError(
+            f"srun started this command {tasks} times, and each would train for itself: let it start torchrun once on "
+            "each machine (--ntasks-per-node=1), or tell each task its rank; docs/long-runs.md shows both. If they are "
+            "runs of their own, each with a work_dir, unset SLURM_STEP_NUM_TASKS"
+        )
 
 
 @contextmanager
@@ -118,8 +136,6 @@ def join_process_group(device: torch.device) -> Iterator[None]:
     if local_rank() is None or dist.is_initialized():
         yield
         return
-    if device.type == "cuda":
-        torch.cuda.set_device(device)  # NCCL sends from the current device
     try:
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         try:

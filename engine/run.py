@@ -41,7 +41,7 @@ from evaluation.sclite import score_with_sclite
 from slr_network import load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
-from utils.device import move_to_device
+from utils.device import move_to_device, set_device
 from utils.log import LOGGER, start_log
 from utils.precision import describe_choice, resolve_precision, use_precision
 from utils.text import plural
@@ -65,6 +65,7 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
         Interrupted: it was asked to stop.
     """
     device = select_local_device(config.device)
+    set_device(device)
     check_tools(config)
     # A signal that comes before or after the training ends the run too, but not without giving its folder free.
     with (

@@ -105,7 +105,7 @@ class Trainer:
         check_features(feeder, self.model, self.clips.frame_size)
         self.folder = Path(config.work_dir)
         self.checkpoints = Checkpoints(self.folder, config.keep, lock)
-        self.curves = Curves(self.folder, self.state.step, config.log_interval)
+        self.curves = Curves(self.folder, self.state.step, config.log_interval, device)
         self.interruption = Interruption()
         self.seconds_saving = 0.0
         self._started = time.monotonic()  # set again when the training begins

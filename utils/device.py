@@ -22,6 +22,7 @@ DTYPES = {
     "bf16": torch.bfloat16,
     "fp16": torch.float16,
 }
+OCCUPIED = "another program may be using it: choose another --device, or the cpu"
 
 
 def select_device(name: str) -> torch.device:
@@ -53,14 +54,26 @@ def select_device(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def set_device(device: torch.device) -> None:
+    """Make a GPU the one that is meant wherever none is named: by threads that pin memory, and by NCCL.
+
+    PyTorch takes the first one otherwise, and opening it takes some hundred MB of a card that others may be using.
+
+    Raises:
+        InputError: the device has too little memory even to be opened.
+    """
+    if device.type == "cuda":
+        with explain_out_of_memory(lambda: f"when {device} was opened; {OCCUPIED}"):
+            torch.cuda.set_device(device)
+
+
 def move_to_device(model: Network, device: torch.device) -> Network:
     """Move a network to a device, and return it.
 
     Raises:
         InputError: the device has too little memory for it.
     """
-    remedy = "another program may be using it: choose another --device, or the cpu"
-    with explain_out_of_memory(lambda: f"while the network was moved to {device}; {remedy}"):
+    with explain_out_of_memory(lambda: f"while the network was moved to {device}; {OCCUPIED}"):
         return model.to(device)
 
 

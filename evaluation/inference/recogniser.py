@@ -32,7 +32,7 @@ from evaluation.decode import Decoder, make_decoder
 from evaluation.inference.recognition import Alternative, Recognition
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
-from utils.device import move_to_device, select_device, select_dtype
+from utils.device import move_to_device, select_device, select_dtype, set_device
 from utils.precision import use_precision
 from utils.temporal import TemporalSpec
 
@@ -95,7 +95,9 @@ class Recogniser(Generic[AnyNetwork]):
         vocabulary = choose_vocabulary(content, path, vocabulary)
         model = load_model(content, config.model_args, vocabulary.glosses, name=path)
         model.frame_chunk = config.frame_chunk
-        model = move_to_device(model, select_device(device)).eval()
+        chosen = select_device(device)
+        set_device(chosen)
+        model = move_to_device(model, chosen).eval()
         use_precision(config.precision, model.device)
         size = content.get("frame_size", PUBLISHED_FRAME_SIZE)
         rate = choose_frame_rate(config.frame_rate, content.get("frame_rate"))

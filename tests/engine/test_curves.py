@@ -14,7 +14,7 @@ from engine.training_step import StepResult
 def test_the_folder_may_have_any_name(tmp_path):
     folder = tmp_path / "run\udce9"
     folder.mkdir()
-    with Curves(folder, 0, 1) as curves:
+    with Curves(folder, 0, 1, torch.device("cpu")) as curves:
         curves.writer.add_scalar("a", 1.0, 1)
         curves.writer.flush()
         curves.writer.add_scalar("a", 2.0, 2)
@@ -27,7 +27,7 @@ def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, mo
     monkeypatch.setattr(curves_module.LOGGER, "info", lambda text, *values: said.append(text % values))
     folder, hook = tmp_path / "run", threading.excepthook
     result = StepResult(1.0, {"total": torch.tensor(1.0)}, 1.0, 1e-3, skipped=False)
-    with Curves(folder, 0, 1) as curves:
+    with Curves(folder, 0, 1, torch.device("cpu")) as curves:
         shutil.rmtree(folder)
         for step in range(1, 4):
             curves.add_step(step, result, 2, 1.0)

@@ -11,7 +11,15 @@ import torch
 import torch.distributed as dist
 
 import main
-from engine.distributed import join_process_group, judge_statuses, select_local_device, split_device_names
+from config.load import load_config
+from engine.distributed import (
+    join_process_group,
+    judge_statuses,
+    run_in_processes,
+    select_local_device,
+    split_device_names,
+)
+from engine.run import run
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctm import CtmEntry, Reference
 from evaluation.evaluate import gather_entries
@@ -112,6 +120,59 @@ def test_the_device_of_each_process(monkeypatch):
     assert select_local_device("cpu,cpu").type == "cpu"
     assert select_local_device("cpu").type == "cpu"
     assert ranks.local_rank() == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "rank", "count", "torchrun", "expected"),
+    [
+        ("auto", "1", 4, True, "cuda:1"),
+        ("cuda", "3", 4, False, "cuda:3"),
+        ("auto", "1", 1, False, "cuda:0"),  # the scheduler shows this process the second of the machine's GPUs alone
+        ("auto", "1", 1, True, "1 CUDA device here"),  # two processes, one GPU
+        ("0,1", "1", 2, True, "cuda:1"),
+    ],
+)
+def test_the_gpu_of_each_process(monkeypatch, names, rank, count, torchrun, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setenv("LOCAL_RANK", rank)
+    if torchrun:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    if expected.startswith("cuda"):
+        assert select_local_device(names) == torch.device(expected)
+    else:
+        with pytest.raises(InputError, match=expected):
+            select_local_device(names)
+
+
+def test_tasks_of_srun_that_know_nothing_of_each_other_are_refused(monkeypatch):
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    for start in (lambda: select_local_device("cpu"), lambda: run_in_processes(["cpu", "cpu"], [])):
+        with pytest.raises(InputError, match=r"srun started this command 4 times, .*torchrun.*SLURM_STEP_NUM_TASKS"):
+            start()
+    monkeypatch.setenv("LOCAL_RANK", "0")  # torchrun, or a script, has told it its place
+    assert select_local_device("cpu").type == "cpu"
+    monkeypatch.delenv("LOCAL_RANK")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert select_local_device("cpu").type == "cpu"
+
+
+def test_one_gpu_by_two_names_is_named_twice(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr("torch.distributed.run.run", lambda *_: pytest.fail("processes were started"))
+    for names in (["0", "cuda:0"], ["cuda", "1", "0"]):
+        with pytest.raises(InputError, match=f"device {','.join(names)} names cuda:0 twice"):
+            run_in_processes(names, [])
+
+
+def test_a_run_means_its_own_gpu_wherever_none_is_named(monkeypatch, tmp_path):
+    chosen: list[torch.device] = []
+    settings = {"device": "1", "prepared": str(tmp_path / "nowhere"), "work_dir": str(tmp_path / "run")}
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    with pytest.raises(InputError, match="nowhere"):
+        run(load_config(None, settings)[0])
+    assert chosen == [torch.device("cuda", 1)]
 
 
 def test_devices_that_cannot_be_used_together(tmp_path, monkeypatch):

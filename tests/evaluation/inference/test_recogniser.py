@@ -49,6 +49,15 @@ def test_the_same_clip_gives_the_same_result_as_the_test_phase(recogniser, evalu
         assert_same(recogniser.recognise(read_frames(original[clip.id])).words, expected)
 
 
+def test_a_gpu_is_the_one_that_is_meant_where_none_is_named(random_checkpoint, monkeypatch):
+    chosen: list[torch.device] = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setattr("evaluation.inference.recogniser.move_to_device", lambda model, device: model)
+    Recogniser.from_checkpoint(random_checkpoint, "1")
+    assert chosen == [torch.device("cuda", 1)]
+
+
 def test_what_a_recognition_holds(recogniser, prepared):
     clip = Manifest.load(prepared / "test.json").clips[0]
     found = recogniser.recognise(prepared / clip.folder)
