@@ -15,8 +15,10 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from config.schema import Config
+from engine.gradient_check import choose_training_device
 from engine.sync_batchnorm import convert_sync_batchnorm
-from utils.device import select_device
+from utils.device import select_device, set_device
 from utils.errors import InputError
 from utils.ranks import local_rank, world_size
 
@@ -110,6 +112,22 @@ def select_local_device(names: str) -> torch.device:
     # A scheduler may show each process a GPU of its own and no other; torchrun shows all of them to all.
     sees_its_own = torch.cuda.device_count() == 1 and not dist.is_torchelastic_launched()
     return select_device("0" if sees_its_own else str(number))
+
+
+def open_local_device(config: Config) -> tuple[torch.device, str]:
+    """Choose the device of this process for a run, and make it the one that is meant where none is named.
+
+    Returns:
+        the device, and a line for the log where it is another one than was to be expected.
+
+    Raises:
+        InputError: it is not there, has no memory left, or computes wrong gradients and is to train.
+    """
+    device, note = select_local_device(config.device), ""
+    if config.phase == "train":
+        device, note = choose_training_device(config, device)
+    set_device(device)
+    return device, note
 
 
 def refuse_many_tasks() -> None:

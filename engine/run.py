@@ -19,7 +19,7 @@ from dataset.vocabulary import load_vocabulary
 from engine.calibrate import calibrate_checkpoint
 from engine.checkpoint_config import warn_of_other_frames
 from engine.checkpoints import BEST, locate_best_checkpoint
-from engine.distributed import join_process_group, select_local_device
+from engine.distributed import join_process_group, open_local_device
 from engine.features import check_features, extract_features
 from engine.interruption import Interruption
 from engine.pad_to import settle_pad_to
@@ -41,7 +41,7 @@ from evaluation.sclite import score_with_sclite
 from slr_network import load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
-from utils.device import move_to_device, set_device
+from utils.device import move_to_device
 from utils.log import LOGGER, start_log
 from utils.precision import describe_choice, resolve_precision, use_precision
 from utils.text import plural
@@ -64,8 +64,8 @@ def run(config: Config, notes: Sequence[str] = ()) -> list[EvaluationResult]:
         InputError: something that the run needs is missing or does not fit; the message says what.
         Interrupted: it was asked to stop.
     """
-    device = select_local_device(config.device)
-    set_device(device)
+    device, note = open_local_device(config)
+    notes = [*notes, note] if note else notes
     check_tools(config)
     # A signal that comes before or after the training ends the run too, but not without giving its folder free.
     with (
