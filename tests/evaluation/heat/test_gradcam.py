@@ -171,6 +171,32 @@ def test_the_network_comes_out_as_it_went_in(model, batch):
     model.conv2d.conv1.weight.grad = None
 
 
+def test_the_lstm_alone_is_computed_without_cudnn(model, batch, monkeypatch):
+    seen: dict[str, bool] = {}
+
+    def watch(name: str, module: nn.Module) -> None:
+        forward = module.forward
+
+        def note_and_forward(*inputs, **options):
+            seen[name] = torch.backends.cudnn.enabled
+            if seen.get("break") and name == "lstm":
+                raise RuntimeError("on purpose")
+            return forward(*inputs, **options)
+
+        monkeypatch.setattr(module, "forward", note_and_forward)
+
+    watch("convolution", model.conv2d.layer4[0].conv1)
+    watch("lstm", model.temporal_model.rnn)
+    watch("classifier", model.classifier)
+    trace_layer(model, batch, "layer4")
+    assert seen == {"convolution": True, "lstm": False, "classifier": True}
+    seen["break"] = True
+    with pytest.raises(RuntimeError, match="on purpose"):
+        trace_layer(model, batch, "layer4")
+    assert torch.backends.cudnn.enabled
+    assert hook_count(model) == 0
+
+
 def test_an_error_on_the_way_leaves_no_hook_and_no_mode(model, batch):
     model.train()
     broken = SimpleNamespace(video=batch.video[:, :, :, :32, :32], lengths=batch.lengths)
