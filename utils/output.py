@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from utils.allocator import let_segments_grow
 from utils.errors import InputError
 from utils.text import escaping_errors
 
@@ -28,6 +29,7 @@ def run_command(main: Callable[[], int | None]) -> None:
     sys.stdout, sys.stderr = make_safe(sys.stdout), make_safe(sys.stderr)
     # For the processes that this one starts: their own output is set up before they could call this.
     os.environ["PYTHONIOENCODING"] = f"{getattr(sys.stdout, 'encoding', None) or 'utf-8'}:backslashreplace"
+    let_segments_grow()
     try:
         status = main()
         sys.stdout.flush()  # here, where a full disk behind it is still an error and not a traceback
