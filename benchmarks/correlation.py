@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.memory import measure_peak_mib
-from benchmarks.network import CLASSES, build_bare_backbone, median_seconds, without_gradients
+from benchmarks.network import CLASSES, build_bare_backbone, median_seconds
+from benchmarks.work import without_gradients
 from modules.correlation import CorrelationFusion
 from slr_network import SLRModel, fuse_for_inference
 from utils.output import run_command

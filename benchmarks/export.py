@@ -17,17 +17,17 @@ import numpy as np
 import onnxruntime
 import torch
 
+from benchmarks.random_network import enliven
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
 from engine.export import compare_networks, make_random_clip, write_and_read_back
 from engine.export_formats import FORMATS
 from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Network, Recogniser, TorchNetwork
-from slr_network import SLRModel, build_model
+from slr_network import build_model
 from utils.output import run_command
 from utils.table import format_table
 
 GLOSSES = 1295  # of the published PHOENIX2014 network
-CALIBRATION = 24  # frames
 
 
 def build_random_recogniser() -> Recogniser:
@@ -38,27 +38,6 @@ def build_random_recogniser() -> Recogniser:
     enliven(model, config.feeder_args.input_size)
     vocabulary = Vocabulary([f"GLOSS{number}" for number in range(GLOSSES)])
     return Recogniser(TorchNetwork(model.eval()), config, vocabulary, PUBLISHED_FRAME_SIZE)
-
-
-@torch.no_grad()
-def enliven(model: SLRModel, size: int) -> None:
-    """Make every part of a fresh network count, as in a trained one.
-
-    Fusion and lift pooling start as identities, so their weights are drawn. Without statistics of a clip in BatchNorm,
-    activations would grow from block to block.
-
-    Args:
-        model: the network; it is changed.
-        size: the side of the frames, in pixels.
-    """
-    for name, parameter in model.named_parameters():
-        if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
-            parameter.uniform_(-0.1, 0.1)
-    for layer in model.modules():
-        if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
-            layer.momentum = None  # the mean of what was seen, here once
-    batch = TorchNetwork(model).make_batch(make_random_clip(CALIBRATION, size))
-    model.train()(batch.video, batch.lengths, with_scales=False)
 
 
 def measure_seconds(network: Network, clip: np.ndarray, repeats: int) -> list[float]:

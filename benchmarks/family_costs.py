@@ -13,7 +13,8 @@ from torch import Tensor
 
 from benchmarks.family_runs import CONFIG, Variant
 from benchmarks.memory import measure_peak_mib
-from benchmarks.network import median_seconds, without_gradients
+from benchmarks.network import median_seconds
+from benchmarks.work import without_gradients
 from config.load import load_config
 from config.schema import Config
 from dataset.batch import Batch

@@ -17,10 +17,10 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from benchmarks.export import enliven
 from benchmarks.memory import measure_peak_mib
+from benchmarks.random_network import enliven
 from benchmarks.reference3d import Reference3d
-from modules.losses import SLRCriterion
+from benchmarks.work import Work, train_bare_backbone, train_network, without_gradients
 from slr_network import SLRModel, fuse_for_inference
 from utils.device import computes_bfloat16
 from utils.output import run_command
@@ -29,10 +29,8 @@ from utils.table import format_table
 from utils.temporal import TemporalSpec
 
 CLASSES = 1296
-LOSSES = {"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0}
 SECTIONS = ("recognition", "training", "length", "batch")
 HEADER = ("", "of the 3-D one", "of the bare backbone", "ms a frame", "peak MiB")
-Work = Callable[[], Tensor]
 
 
 def build_network(args: argparse.Namespace) -> SLRModel:
@@ -78,17 +76,6 @@ def build_recognition(args: argparse.Namespace, way: str, frames: int, batch: in
     return without_gradients(network, video, lengths)
 
 
-def without_gradients(network: nn.Module, *inputs: Tensor | bool | None) -> Work:
-    """Prepare a call of a network without gradients, for its (first) logits."""
-
-    @torch.inference_mode()
-    def work() -> Tensor:
-        output = network(*inputs)
-        return output if isinstance(output, Tensor) else output.sequence_logits
-
-    return work
-
-
 RECOGNITION = {
     "3-D": None, "with HFAM": 1e-3, "fused, all at once": 1e-3, "fused, in chunks": 1e-3, "fused, compiled": 1e-3,
     "fused, bf16": 0.1, "fused, all frames different": None, "bare backbone": None,
@@ -103,30 +90,11 @@ def build_training_step(args: argparse.Namespace, way: str, frames: int, batch: 
     """Prepare a training step without the optimiser, in one of the ways of `TRAINING`."""
     model, (video, lengths) = build_network(args), draw_clips(args, frames, batch)
     if way == "bare backbone":
-        bare, x = build_bare_backbone(args, video)
-
-        def bare_step() -> Tensor:
-            bare.zero_grad(set_to_none=True)
-            loss = bare.train()(x).square().mean()
-            loss.backward()
-            return loss.detach()
-
-        return bare_step
+        return train_bare_backbone(*build_bare_backbone(args, video))
     net = Reference3d(model, args.backbone).to(args.device) if way == "3-D" else model
     model.conv2d.recompute.level = RECOMPUTE.get(way, "blocks")
     model.autocast = torch.bfloat16 if way == "network, bf16" else torch.float32
-    net, criterion = net.train(), SLRCriterion(LOSSES)
-    labels = torch.arange(1, 3, device=args.device).repeat(batch)
-
-    def step() -> Tensor:
-        torch.manual_seed(0)  # the same dropout for all
-        net.zero_grad(set_to_none=True)
-        out = net(video, lengths)
-        loss = criterion(out, labels, torch.full((batch,), 2))["total"]
-        loss.backward()
-        return loss.detach()
-
-    return step
+    return train_network(net, video, lengths)
 
 
 RECOMPUTE = {"network, recompute none": "none", "network, recompute stages": "stages"}

@@ -144,9 +144,14 @@ class Alignment3d(nn.Module):
         """Outputs of layers 2, 3 and 4 -> (T', B, V) for each."""
         maps = self.con2(levels[0]), self.con3(levels[1]), levels[2]
         heads = (self.stse1,) * 3 if self.share_heads else (self.stse1, self.stse2, self.stse3)
-        means = (head(level).mean((3, 4)) for head, level in zip(heads, maps, strict=True))  # (B, C, T)
-        features = (self.fc(mean.transpose(1, 2)).transpose(1, 2) for mean in means)
-        return tuple(classifier(self.tcn_layers(level).permute(2, 0, 1)) for level in features)
+        means = [head(level).mean((3, 4)) for head, level in zip(heads, maps, strict=True)]  # (B, C, T)
+        with torch.autocast(means[0].device.type, enabled=False):  # as in `modules`: it is for the maps of frames
+            return tuple(self._classify(mean.to(self.fc.weight.dtype), classifier) for mean in means)
+
+    def _classify(self, means: Tensor, classifier: nn.Module) -> Tensor:
+        """Features of a level's frames (B, C, T) -> logits (T', B, V)."""
+        features = self.fc(means.transpose(1, 2)).transpose(1, 2)
+        return classifier(self.tcn_layers(features).permute(2, 0, 1))
 
 
 class Reference3d(nn.Module):
@@ -169,13 +174,20 @@ class Reference3d(nn.Module):
         self.classifier = copy.deepcopy(model.classifier)
         self.HFEAM = Alignment3d(model.HFEAM, width)
         self.load_state_dict(model.state_dict())
+        self.autocast = torch.float32  # of the maps of frames, as in `SLRModel`
 
     def forward(self, video: Tensor, lengths: Tensor) -> SLROutput:
         """As `SLRModel.forward`, HFAM always with it; the clips of one length."""
         x = (video.float() / 127.5 - 1).transpose(1, 2)  # (B, 3, T, H, W)
-        features, levels = self.conv2d(x)
-        steps = self.conv1d(features)[0].permute(2, 0, 1)  # (T', B, hidden)
+        with self._autocast():
+            features, levels = self.conv2d(x)  # (B, C, T)
+        steps = self.conv1d(features.to(self.conv2d.conv1.weight.dtype))[0].permute(2, 0, 1)  # (T', B, hidden)
         out_lengths = torch.tensor([self.spec.output_length(n) for n in lengths.tolist()])
         sequence = self.temporal_model(steps, out_lengths)
-        scales = self.HFEAM(levels, self.classifier)
+        with self._autocast():
+            scales = self.HFEAM(levels, self.classifier)
         return SLROutput(self.classifier(sequence), self.classifier(steps), scales, out_lengths)
+
+    def _autocast(self) -> torch.autocast:
+        device = self.conv2d.conv1.weight.device.type
+        return torch.autocast(device, self.autocast, enabled=self.autocast != torch.float32)

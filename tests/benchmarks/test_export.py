@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.export import enliven, measure, measure_seconds
+from benchmarks.export import measure, measure_seconds
+from benchmarks.random_network import enliven
 from dataset.vocabulary import Vocabulary
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import build_model

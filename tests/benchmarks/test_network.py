@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from benchmarks import network
-from benchmarks.export import enliven
 from benchmarks.network import parse_args
+from benchmarks.random_network import enliven
 from benchmarks.reference3d import Reference3d
 from tests.helpers.needs import HAS_COMPILER
 from tests.helpers.network import tiny_network
