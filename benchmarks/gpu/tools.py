@@ -1,0 +1,219 @@
+"""The tools that use a network, on the device against the CPU: recogniser, windows, heat map, features and export."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from benchmarks.gpu.section import Finding, Task, check, check_below, number, skip
+from benchmarks.gpu.timing import time_once
+from benchmarks.random_network import enliven
+from config.load import load_config, to_dict
+from config.schema import Config
+from dataset.crop import crop_and_resize
+from dataset.synthetic.generate import plan_corpus, render_clip
+from dataset.video import open_video
+from dataset.vocabulary import Vocabulary
+from evaluation.heat.heat_map import compute_heat_map
+from evaluation.heat.request import HeatRequest
+from evaluation.heat.shown_clip import ShownClip
+from evaluation.inference.reading import Reading
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.transcribe import transcribe
+from slr_network import SLRModel, build_model, for_recognition
+from utils.device import computes_bfloat16
+from utils.precision import without_tf32
+
+KEYS = {
+    "dataset": "phoenix2014", "precision": "fp32", "model_args.c2d_type": "resnet18", "model_args.pretrained": "none",
+    "model_args.width": 16, "model_args.hidden_size": 32, "model_args.weight_norm": False, "feeder_args.input_size": 64,
+}  # fmt: skip
+"""The configuration of the small network."""
+FRAME_SIZE, RATE = 72, 25.0  # pixels and frames a second
+FRAMES, WINDOW = 60, 48
+GLOSSES = ("EINS", "ZWEI", "DREI", "VIER", "FUENF")
+SHARPNESS = 8.0
+"""What the classifier is multiplied by, so that a network with random weights reads something."""
+SAME, SAME_HEAT = 1e-4, 1e-2
+"""Of values as a share of the largest one; of heat by norms, as a share of all of it: where a value before a
+ReLU is zero but for rounding, a gradient jumps."""
+LAYERS = ("layer1", "stf2")
+FORMATS = ("onnx", "torchscript", "torch_export")  # the small form has the first alone
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The same network on the CPU and on the device, and the clip that both read.
+
+    Attributes:
+        cpu: on the CPU.
+        device: on the device.
+        frames: the clip, (T, S, S, 3) uint8 RGB.
+        small: whether one format of exports is enough.
+    """
+
+    cpu: Recogniser[TorchNetwork]
+    device: Recogniser[TorchNetwork]
+    frames: np.ndarray
+    small: bool
+
+    @cached_property
+    def both(self) -> tuple[Recogniser[TorchNetwork], Recogniser[TorchNetwork]]:
+        """The one on the device, and the one on the CPU."""
+        return self.device, self.cpu
+
+
+def run(task: Task) -> Iterator[Finding]:
+    """Compare each tool."""
+    pair = build_pair(task)
+    with without_tf32(task.device):
+        for compare in (compare_recognition, compare_windows, compare_heat, compare_features, compare_exports):
+            yield from compare(pair)
+    yield check_first_card(task.device)
+
+
+def build_pair(task: Task) -> Pair:
+    """Build a small network with random weights, twice, and render a clip of signing."""
+    config = load_config(None, KEYS)[0]
+    torch.manual_seed(0)
+    model = enliven(build_model(config.model_args, len(GLOSSES) + 1, pretrained=False), config.feeder_args.input_size)
+    with torch.no_grad():
+        model.eval().classifier.weight.mul_(SHARPNESS)
+    frames = np.stack(list(islice(render_frames(), FRAMES)))
+    cpu, device = (build_recogniser(model, config, place) for place in (torch.device("cpu"), task.device))
+    return Pair(cpu, device, frames, task.small)
+
+
+def render_frames() -> Iterator[np.ndarray]:
+    """Render frames of signing one after the other, (S, S, 3) uint8 RGB."""
+    for clip in plan_corpus(12, (8, 0, 0), seed=0):
+        for frame in render_clip(clip, seed=0):
+            yield crop_and_resize(frame, FRAME_SIZE)
+
+
+def build_recogniser(
+    model: SLRModel, config: Config, device: torch.device, precision: str = "fp32"
+) -> Recogniser[TorchNetwork]:  # fmt: skip
+    """Build a recogniser with a copy of a network on a device."""
+    network = TorchNetwork(copy.deepcopy(model).to(device), precision)
+    return Recogniser(network, config, Vocabulary(GLOSSES), FRAME_SIZE, RATE)
+
+
+def compare_recognition(pair: Pair) -> Iterator[Finding]:
+    """Compare logits and glosses of one clip, and measure the time; bf16 is only measured."""
+    found, expected = (recogniser.network(recogniser.crop(pair.frames)) for recogniser in pair.both)  # (T', V)
+    yield check_below("recogniser", share(found, expected), SAME, note="logits; the largest difference of the largest")
+    read, wanted = (recogniser.recognise(pair.frames).glosses for recogniser in pair.both)
+    yield check("recogniser, glosses", read == wanted, " ".join(read) or "none")
+    device = pair.device.network.model.device
+    seconds = time_once(partial(pair.device.recognise, pair.frames), device)
+    yield number("recogniser, time", 1e3 * seconds, "ms", f"a clip of {FRAMES} frames, with cropping and decoding")
+    if device.type == "cuda" and computes_bfloat16(device):
+        rounded = build_recogniser(pair.cpu.network.model, pair.cpu.config, device, "bf16")
+        difference = share(rounded.network(rounded.crop(pair.frames)), expected)
+        yield number("recogniser, bf16", difference, note="logits, from float32 on the CPU")
+    else:
+        yield skip("recogniser, bf16", "no CUDA device with arithmetic for it")
+
+
+def compare_windows(pair: Pair) -> Iterator[Finding]:
+    """Compare what is read in overlapping windows of a folder of images."""
+    with tempfile.TemporaryDirectory() as folder:
+        for position, frame in enumerate(pair.frames):
+            cv2.imwrite(str(Path(folder) / f"{position:05}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+        reading = Reading(max_frames=WINDOW)
+        found, expected = (
+            transcribe(recogniser, open_video(folder, RATE), reading, "clip").words for recogniser in pair.both
+        )
+    read, wanted = ([(word.gloss, word.start, word.duration) for word in words] for words in (found, expected))
+    yield check("windows", read == wanted, f"{len(read)} glosses", note="glosses with their times")
+
+
+def compare_heat(pair: Pair) -> Iterator[Finding]:
+    """Compare heat maps of one gloss, on a stage and on a fusion."""
+    clip = ShownClip("clip", pair.frames, pair.frames, (0, 0, 0, 0), 1.0, None, ())
+    for layer in LAYERS:
+        request = HeatRequest(layer, f"gloss:{GLOSSES[0]}")
+        found, expected = (compute_heat_map(recogniser, clip, request).heat for recogniser in pair.both)
+        difference = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+        note = f"norm of the difference as a share of the heat's, (T, h, w) {found.shape}"
+        yield check_below(f"heat map of {layer}", difference, SAME_HEAT, note=note)
+    seconds = time_once(partial(compute_heat_map, pair.device, clip, request), pair.device.network.model.device)
+    yield number("heat map, time", 1e3 * seconds, "ms", f"{request.layer}, a clip of {FRAMES} frames")
+
+
+@torch.inference_mode()
+def compare_features(pair: Pair) -> Iterator[Finding]:
+    """Compare the features that a training without the backbone reads."""
+    features = []
+    for recogniser in pair.both:
+        network = recogniser.network
+        batch = network.make_batch(recogniser.crop(pair.frames))
+        fused = for_recognition(network.model, "fp32")
+        features.append(fused.frame_features(batch.video, batch.lengths).float().cpu().numpy())  # (1, T_pad, C)
+    yield check_below("features", share(*features), SAME, note="the largest difference of the largest value")
+
+
+def compare_exports(pair: Pair) -> Iterator[Finding]:
+    """Export the network from the device, read it back there, and compare it with PyTorch's on the CPU."""
+    exports: dict[str, Callable[[Pair, Path], float]] = {
+        name: partial(export_to_file, name) for name in (FORMATS[:1] if pair.small else FORMATS)
+    }
+    exports["safetensors"] = export_to_folder
+    for name, export in exports.items():
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                worst = export(pair, Path(folder))
+        except ModuleNotFoundError as error:
+            yield skip(f"export, {name}", f"{error.name} is not installed")
+            continue
+        yield check_below(f"export, {name}", worst, SAME, note="logits; the largest difference of the largest")
+
+
+def export_to_file(name: str, pair: Pair, folder: Path) -> float:
+    """Write one of `engine.export_formats`, and compare what is read back on clips of several lengths."""
+    # Late, as what they need may be missing: onnx, onnxruntime, lmdb.
+    engine, formats = importlib.import_module("engine.export"), importlib.import_module("engine.export_formats")
+    path = folder / f"network{formats.FORMATS[name].suffix}"
+    network = engine.write_and_read_back(pair.device, name, path)
+    size = pair.cpu.config.feeder_args.input_size
+    return max(parity.relative for parity in engine.compare_networks(pair.cpu.network, network, size))
+
+
+def export_to_folder(pair: Pair, folder: Path) -> float:
+    """Write a model folder, and compare the network that is loaded from it onto the device."""
+    engine = importlib.import_module("engine.export_folder")
+    content = {"config": to_dict(pair.device.config), "glosses": list(GLOSSES), "frame_size": FRAME_SIZE}
+    shared = engine.collect_shared(pair.device, content)
+    out = folder / "model"
+    engine.write_model_folder(shared, "A network with random weights.\n", out)
+    device = pair.device.network.model.device
+    loaded = Recogniser.from_pretrained(out, str(device))
+    seen = pair.cpu.crop(pair.frames)
+    return share(loaded.network(seen), pair.cpu.network(seen))
+
+
+def check_first_card(device: torch.device) -> Finding:
+    """Check that this section, which worked on another card, left the first one alone."""
+    name = "nothing on the first card"
+    if device.type != "cuda" or not device.index:
+        return skip(name, "the device is no other card than the first")
+    held = torch.cuda.memory_reserved(0)
+    return check(name, held == 0, held, "bytes", "that PyTorch holds there")
+
+
+def share(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference as a share of the largest value; NaN where the shapes differ."""
+    if found.shape != expected.shape:
+        return float("nan")
+    return float(np.abs(found - expected).max() / np.abs(expected).max())

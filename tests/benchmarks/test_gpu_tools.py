@@ -1,0 +1,84 @@
+"""The sections of the check of GPUs that compare processes and tools, in the small form."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.gpu import processes, tools
+from benchmarks.gpu.section import Task
+
+CPU = torch.device("cpu")
+
+
+def test_the_worst_tensor_by_hand():
+    expected = {"a": torch.tensor([4.0, -2.0]), "b": torch.tensor([[0.5]])}
+    found = {"a": torch.tensor([4.0, -2.4]), "b": torch.tensor([[0.45]])}
+    share, name = processes.find_worst(found, expected)
+    assert (share, name) == (pytest.approx(0.1), "a")  # 0.4 of 4; 0.05 of 0.5
+    share, name = processes.find_worst(found | {"b": torch.tensor([[0.25]])}, expected)
+    assert (share, name) == (pytest.approx(0.5), "b")
+
+
+def test_rounding_of_a_gradient_that_is_zero_is_no_difference():
+    expected = {"a": torch.tensor([1.0]), "b": torch.tensor([1e-18])}
+    assert processes.find_worst(expected | {"b": torch.tensor([-1e-18])}, expected)[0] < 1e-9
+
+
+def test_what_is_not_a_number_or_not_there_is_the_worst():
+    expected = {"a": torch.tensor([1.0]), "b": torch.tensor([1.0])}
+    share, name = processes.find_worst({"a": torch.tensor([3.0]), "b": torch.tensor([math.nan])}, expected)
+    assert (math.isnan(share), name) == (True, "b")
+    share, name = processes.find_worst({"a": torch.tensor([1.0])}, expected)
+    assert (math.isnan(share), name) == (True, "the tensors differ: b")
+
+
+def test_processes_in_the_small_form():
+    found = {finding.name: finding for finding in processes.run(Task(CPU, small=True))}
+    assert [finding.outcome for finding in found.values()] == ["pass", "pass", "pass", "skipped"]
+    assert found["norms left unfolded"].value == 0
+    assert "of 41 over several processes" in found["norms left unfolded"].note
+    assert found["two processes with SyncBatchNorm"].value < 1e-9
+
+
+def test_a_process_that_normalises_alone_is_found_out():
+    """Each process with the statistics of its own clip, as without SyncBatchNorm."""
+    alone = processes.take_step(CPU, lambda model: model, range(2))
+    halves = [processes.take_step(CPU, lambda model: model, range(n, n + 1)) for n in range(2)]
+    sums = {name: halves[0][name] + halves[1][name] for name in alone if not name.endswith("tracked")}
+    assert processes.find_worst(sums, {name: alone[name] for name in sums})[0] > 1e-3
+
+
+@pytest.fixture(scope="module")
+def found():
+    return {finding.name: finding for finding in tools.run(Task(CPU, small=True))}
+
+
+def test_tools_in_the_small_form(found):
+    checks = (
+        "recogniser", "recogniser, glosses", "windows", "heat map of layer1", "heat map of stf2", "features",
+        "export, onnx", "export, safetensors",
+    )  # fmt: skip
+    assert {name: found[name].outcome for name in checks} == dict.fromkeys(checks, "pass")
+    assert not any(finding.outcome == "fail" for finding in found.values())
+    assert found["heat map, time"].value > 0
+
+
+def test_the_network_reads_something(found):
+    assert len(found["recogniser, glosses"].value.split()) >= 2
+    assert int(found["windows"].value.split()[0]) >= 2
+
+
+def test_another_network_is_found_out():
+    pair = tools.build_pair(Task(CPU, small=True))
+    with torch.no_grad():
+        pair.device.network.model.conv2d.conv1.weight.mul_(1.01)
+    comparisons = (tools.compare_recognition, tools.compare_heat, tools.compare_features)
+    outcomes = [finding.outcome for compare in comparisons for finding in compare(pair)]
+    assert outcomes.count("fail") >= 4  # logits, two heat maps, features
+
+
+def test_shares_by_hand():
+    assert tools.share(np.array([1.0, -4.0]), np.array([1.0, -5.0])) == pytest.approx(0.2)
+    assert math.isnan(tools.share(np.zeros(2), np.zeros(3)))
