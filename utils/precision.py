@@ -1,8 +1,9 @@
 """What the configuration's `precision` stands for on a device, and PyTorch's switches for it.
 
 TF32 is float32 whose factors are rounded to 10 bits before GPUs from Ampere on multiply them; older ones compute in
-float32 whatever is switched. If nobody says otherwise PyTorch computes convolutions and the LSTM so on CUDA, and so did
-the published code. Matrix products, of which the networks have few, are switched together with them.
+float32 whatever is switched. If nobody says otherwise PyTorch computes convolutions and the LSTM so on CUDA, and matrix
+products with all digits. So did the published code, and that is what "tf32" means here: the networks have few matrix
+products beside their convolutions.
 
 Of PyTorch's two ways to switch TF32 this is the older one, `allow_tf32`: every version from 2.6 on has it, and it keeps
 the newer one (`fp32_precision`, from 2.9 on) in step. After the newer one alone, the older getters raise errors, which
@@ -53,7 +54,7 @@ def use_precision(precision: str, device: torch.device) -> str:
     """
     resolved = resolve_precision(precision, device)
     if device.type == "cuda":
-        _switch_tf32(resolved != "fp32", resolved != "fp32")
+        _switch_tf32(resolved != "fp32", False)
     return resolved
 
 

@@ -70,11 +70,12 @@ def test_every_name_has_a_number_format(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["default", "tf32", "bf16", "fp16"])
-def test_tf32_is_switched_on_for_every_operation(name):
-    turn_switches(False, False)
+@pytest.mark.parametrize("before", [(True, True), (False, False)])
+def test_tf32_is_what_pytorch_does_by_itself(name, before):
+    turn_switches(*before)
     assert use_precision(name, CUDA) == resolve_precision(name, CUDA)
-    assert read_switches() == (True, True)
-    assert all(map(rounds, OPERATIONS))
+    assert read_switches() == (True, False)
+    assert list(map(rounds, OPERATIONS)) == [True, True, False]
 
 
 def test_fp32_switches_tf32_off_for_every_operation():
@@ -101,8 +102,8 @@ def test_what_pytorch_reads_itself_is_in_step(name):
     use_precision(name, CUDA)
     with torch.backends.cudnn.flags(enabled=False):
         pass
-    assert read_switches() == (name == "tf32", name == "tf32")
-    assert torch.get_float32_matmul_precision() == ("high" if name == "tf32" else "highest")
+    assert read_switches() == (name == "tf32", False)
+    assert torch.get_float32_matmul_precision() == "highest"
 
 
 @pytest.mark.parametrize("before", [(True, False), (True, True), (False, False)])
