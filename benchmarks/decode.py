@@ -1,7 +1,8 @@
 """How long decoding takes: python -m benchmarks.decode
 
 Measures the built-in beam search in milliseconds for a sequence, on one core and on all of them, and compares it with
-the same search in plain Python.
+the same search in plain Python. Then it evaluates clips with a small network, decoding one batch behind, as evaluation
+does, and decoding each batch before the next is computed.
 """
 
 from __future__ import annotations
@@ -11,11 +12,21 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from heapq import nlargest
+from typing import Any, cast
+from unittest import mock
 
 import numpy as np
+import torch
+from torch.utils.data import DataLoader
 
+from dataset.batch import Collate, Sample
+from dataset.vocabulary import Vocabulary
+from evaluation import recognise
 from evaluation.ctc.confidence import compute_confidences
 from evaluation.decode import BeamDecoder
+from evaluation.one_behind import OneBehind
+from slr_network import SLRModel, for_recognition
+from utils.device import select_device
 from utils.output import run_command
 from utils.table import format_table
 from utils.workers import available_cores
@@ -122,6 +133,50 @@ def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
     ]
 
 
+class AtOnce(OneBehind):
+    """Does the work at once, in the caller's thread."""
+
+    def give(self, *item: Any) -> None:
+        """Call `work(*item)`."""
+        self.work(*item)
+
+
+def measure_evaluation(args: argparse.Namespace) -> str:
+    """Measure an evaluation in both ways, which take turns.
+
+    Args:
+        args: the command line. A clip has four times as many frames as a sequence has steps.
+
+    Returns:
+        a line with the times of a batch.
+
+    Raises:
+        RuntimeError: the two ways do not give the same.
+    """
+    torch.manual_seed(0)
+    network = SLRModel(args.classes, backbone="resnet18", hidden_size=256, width=16).to(select_device(args.device))
+    network, rng = for_recognition(network, "fp32"), np.random.default_rng(0)
+    frames = [network.spec.stride * args.steps - number % 8 for number in range(args.clips)]
+    clips = [Sample(f"clip{i}", rng.integers(0, 256, (n, 3, 64, 64), np.uint8), ()) for i, n in enumerate(frames)]
+    batches = [Collate(network.spec)(clips[i : i + args.test_batch]) for i in range(0, len(clips), args.test_batch)]
+    vocabulary = Vocabulary([f"GLOSS{number}" for number in range(1, args.classes)])
+    decoder, found = BeamDecoder(args.beam), {}
+    times: dict[type[OneBehind], list[float]] = {OneBehind: [], AtOnce: []}
+    for turn in range(1 + args.repeats):  # the first one warms up
+        for way in times:
+            with mock.patch.object(recognise, "OneBehind", way):
+                start = time.perf_counter()
+                found[way] = recognise.recognise_clips(network, cast(DataLoader, batches), decoder, vocabulary, 0.04)
+            times[way] += [time.perf_counter() - start] * (turn > 0)
+    if found[OneBehind] != found[AtOnce]:
+        raise RuntimeError("decoding one batch behind gives something else")
+    behind, at_once = (1e3 * float(np.median(taken)) / len(batches) for taken in times.values())
+    return (
+        f"evaluation on {network.device}, {len(batches)} batches of {args.test_batch} clips: {behind:.0f} ms a batch "
+        f"decoded one batch behind, {at_once:.0f} ms decoded at once, ratio {behind / at_once:.2f}"
+    )
+
+
 def main(args: argparse.Namespace) -> None:
     """Print what is measured and the table."""
     first = measure_median_ms(lambda: BeamDecoder(args.beam)(sample_posteriors("peaky", 2, 4, 0), [2]), 1)
@@ -132,6 +187,7 @@ def main(args: argparse.Namespace) -> None:
         f"batch of {args.batch}, {available_cores()} cores; medians of {args.repeats}, plain Python of a fifth of that"
     )
     print(format_table(HEADER, [measure_kind(kind, args) for kind in KINDS]))
+    print(measure_evaluation(args))
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -143,8 +199,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         ("beam", 10, "number of prefixes kept"),
         ("batch", 16, "number of sequences"),
         ("repeats", 25, "number of repeats of each measurement"),
+        ("clips", 16, "number of clips that are evaluated"),
+        ("test-batch", 2, "number of clips in a batch of the evaluation"),
     ):
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
+    parser.add_argument("--device", default="cpu", help="where the network evaluates (default %(default)s)")
     return parser.parse_args(arguments)
 
 

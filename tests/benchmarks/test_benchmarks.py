@@ -1,6 +1,7 @@
 """What the README's figures come from does what it says."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -104,7 +105,9 @@ def test_posteriors_get_less_and_less_sure():
 
 
 def test_decoding_is_timed(capsys):
-    decode.main(decode.parse_args(["--classes=20", "--steps=6", "--batch=3", "--beam=4", "--repeats=1"]))
+    small = ["--classes=20", "--steps=6", "--batch=3", "--beam=4", "--repeats=1", "--clips=3", "--test-batch=2"]
+    decode.main(decode.parse_args(small))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("first call")
-    assert [line.split()[0] for line in lines[-3:]] == list(decode.KINDS)
+    assert [line.split()[0] for line in lines[-4:-1]] == list(decode.KINDS)
+    assert re.match(r"evaluation on cpu, 2 batches of 2 clips: \d+ ms a batch .* ratio \d", lines[-1])
