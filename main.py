@@ -102,8 +102,12 @@ def choose_config(path: str | None, overrides: Mapping[str, str]) -> tuple[Confi
     if path or not trains_nothing:
         config, notes = load_config(path or BASELINE, overrides)
         if config.phase == "train":
-            return config, notes
-    from engine.checkpoint_config import load_evaluation_config  # noqa: PLC0415  it brings PyTorch
+            if not (config.resume or config.load_checkpoints):
+                return config, notes
+            from engine.resumed_config import load_training_config  # noqa: PLC0415  it brings PyTorch
+
+            return load_training_config(path, overrides)
+    from engine.checkpoint_config import load_evaluation_config  # noqa: PLC0415  it too
 
     return load_evaluation_config(path, overrides)
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from config.layers import FOLDER, Layer, read_layer, read_system
-from config.load import load_config, parse_stored_config, read_stored_config, to_dict
+from config.file_keys import list_file_keys
+from config.layers import read_system
+from config.load import parse_stored_config, read_stored_config, to_dict
 from config.mistakes import ConfigError
 from config.schema import Config
 from utils.architecture import as_yaml, tell_model_args
@@ -83,16 +84,9 @@ def list_given_settings(path: str | Path | None, typed: Mapping[str, Any], confi
         typed: sections and keys of the command line.
         config: the configuration that both make.
     """
-    layer = read_layer(path, [], []) if path else Layer({})
-    in_file = {key for part in (layer.keys, layer.systems.get(config.system, {})) for key in part.get("model_args", {})}
-    names_system = "system" in layer.keys
-    if path and Path(path).resolve().parent == FOLDER:
-        # What the files of this project say as they come is no wish of the user.
-        kept = {key: getattr(config, key) for key in ("system", "dataset", "prepared", "normalise")}
-        usual = to_dict(load_config(None, kept)[0].model_args)
-        in_file = {key for key in in_file if getattr(config.model_args, key, None) != usual.get(key)}
-        names_system = names_system and config.system != Config.system
+    in_file = list_file_keys(path, config) if path else set()
     given = {}
-    if names_system or "system" in typed:
+    if "system" in in_file or "system" in typed:
         given = dict.fromkeys(read_system(config.system)["model_args"], f"system {config.system}")
-    return given | dict.fromkeys(in_file, str(path)) | dict.fromkeys(typed.get("model_args", {}), "the command line")
+    of_network = [key.removeprefix("model_args.") for key in in_file if key.startswith("model_args.")]
+    return given | dict.fromkeys(of_network, str(path)) | dict.fromkeys(typed.get("model_args", {}), "the command line")

@@ -43,6 +43,7 @@ Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 Scorer = Literal["python", "sclite"]
 """Who counts errors: `evaluation.wer` or `evaluation.sclite`."""
 System = Literal["vac", "smkd", "tlp", "corrnet", "mstfnet"]
+Precision = Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"]
 """The systems of the family, from the oldest to the newest; each has a file in `config/systems/`."""
 
 
@@ -180,7 +181,7 @@ class Config:
     frame_rate: Rate | None = None  # None: the manifest's
     frame_chunk: Annotated[Whole, Field(ge=0, le=100_000)] = 0
     recompute: Literal["none", "blocks", "stages"] = "blocks"
-    precision: Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"] = "default"
+    precision: Precision = "default"
     compile: bool = False
     freeze_bn: bool = False
     load_weights: OptionalText = None

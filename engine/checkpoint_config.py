@@ -66,7 +66,7 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
     weights = config.load_weights or find_checkpoint_to_resume(config)
     if weights is None:
         return config, notes
-    content, typed = load_checkpoint(weights), _read_words(overrides)[0]
+    content, typed = load_checkpoint(weights), read_words(overrides)[0]
     if content.get("config") is None:
         told = adopt_told_network(config, content, weights, list_given_settings(path, typed, config))
         return told, [*notes, _describe_told_network(content, weights)]
@@ -90,7 +90,7 @@ def _load_whole_config(
     trained = read_stored_config(content, weights)
     folder = name_output_folder(weights, str(overrides["phase"]))
     of_checkpoint = {key: value for key, value in to_dict(trained).items() if key not in OF_TRAINING}
-    typed, notes = _read_words(overrides)
+    typed, notes = read_words(overrides)
     given = merge_sections(of_checkpoint | {"work_dir": folder}, typed)
     source = f"no --config is given: what the command line does not say is as in the training of {weights}"
     config, more = adopt_network(parse_stored_config(given, weights), trained, weights, typed)
@@ -111,7 +111,7 @@ def name_output_folder(weights: str, phase: str) -> str:
     return str(Path(weights).parent / phase)
 
 
-def _read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The command line as sections with today's keys, and a line for each key that is renamed or means nothing."""
     mistakes: list[str] = []
     notes: list[str] = []

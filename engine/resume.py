@@ -43,6 +43,11 @@ DECISIVE = LEARNING | SCORING
 SAME_FRAMES = (("video", "lmdb"), ("lmdb", "video"))  # values of feeder_args.datatype that read the same frames
 
 
+def is_decisive(key: str) -> bool:
+    """Whether a key, dotted, decides what is learnt or which epoch counts as the best."""
+    return "." in key or key in DECISIVE
+
+
 def find_checkpoint_to_resume(config: Config) -> str | None:
     """The checkpoint that a run goes on from; None if it begins anew.
 
@@ -162,7 +167,7 @@ def list_changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], p
     for key, value in after.items():
         if isinstance(value, Mapping):
             found += list_changed_settings(before[key], value, f"{prefix}{key}.")
-        elif (key in DECISIVE or prefix) and before[key] != value and (before[key], value) not in SAME_FRAMES:
+        elif is_decisive(f"{prefix}{key}") and before[key] != value and (before[key], value) not in SAME_FRAMES:
             found.append(f"{prefix}{key}: {before[key]} -> {value}")
     return found
 

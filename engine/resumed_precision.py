@@ -27,6 +27,23 @@ def find_trained_precision(content: Mapping[str, Any], path: str | Path, device:
     return resolve_precision(read_stored_config(content, path).precision, device)
 
 
+def choose_precision(
+    content: Mapping[str, Any], path: str | Path, config: Config, device: torch.device, given: bool
+) -> str:  # fmt: skip
+    """The precision to ask for where a run resumes a checkpoint, so that it goes on in the one that was used.
+
+    Args:
+        content: the checkpoint's content.
+        path: the checkpoint's file, for an error.
+        config: the configuration of the run; what it asks for stays if it stands for the same, or was given.
+        device: the device of the run.
+        given: whether the user has set the key; "default" leaves the choice between tf32 and fp32 nevertheless.
+    """
+    trained = find_trained_precision(content, path, device)
+    chosen = given and not (config.precision == "default" and trained in {"tf32", "fp32"})
+    return config.precision if chosen or resolve_precision(config.precision, device) == trained else trained
+
+
 def compare_precisions(
     content: Mapping[str, Any], path: str | Path, config: Config, device: torch.device
 ) -> tuple[str, str, list[str]]:  # fmt: skip

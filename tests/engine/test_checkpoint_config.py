@@ -206,7 +206,7 @@ def test_an_edited_file_of_this_project_counts_as_the_users_own(tmp_path, monkey
     publish(tiny_network(**SWITCHES["vac"], hidden_size=32), tmp_path / "published.pt")
     words = {"phase": "test", "load_weights": str(tmp_path / "published.pt")}
     (tmp_path / "baseline.yaml").write_text("dataset: phoenix2014\nmodel_args: {width: 64, hidden_size: 512}\n")
-    monkeypatch.setattr("config.published.FOLDER", tmp_path)
+    monkeypatch.setattr("config.file_keys.FOLDER", tmp_path)
     with pytest.raises(ConfigError) as error:
         choose_config(tmp_path / "baseline.yaml", words)
     assert "model_args.hidden_size is 512" in str(error.value)
