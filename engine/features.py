@@ -14,10 +14,12 @@ from dataset.loader import build_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
 from engine.checkpoint_config import warn_of_other_frames
+from evaluation.recognise import LESS_MEMORY
 from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.device import move_to_device
+from utils.errors import explain_out_of_memory
 from utils.log import LOGGER
 from utils.progress import show_progress
 from utils.text import plural
@@ -41,6 +43,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     Raises:
         ManifestError: the corpus is not prepared to the end.
         CheckpointError: unreadable, of another network, or of another dictionary.
+        InputError: memory ran out.
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
     content = load_checkpoint(weights)
@@ -106,8 +109,10 @@ def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -
 def _extract_split(
     model: SLRModel, loader: torch.utils.data.DataLoader, out: Path, split: str, device: torch.device
 ) -> None:
-    for batch in show_progress(loader, len(loader), f"features of {split}", "batch", hidden=ranks.rank() > 0):
-        features = model.frame_features(batch.to(device).video, batch.lengths).float().cpu().numpy()  # (B, T_pad, C)
-        for clip_id, frames, own in zip(batch.ids, batch.lengths.tolist(), features, strict=True):
-            # Cut to the clip's own padding, so that a file does not depend on the batch that the clip was in.
-            write_features(feature_file(out, split, clip_id), own[: model.spec.padded_length(frames)], frames)
+    with explain_out_of_memory(lambda: f"while features of {split} were computed; {LESS_MEMORY}"):
+        for batch in show_progress(loader, len(loader), f"features of {split}", "batch", hidden=ranks.rank() > 0):
+            computed = model.frame_features(batch.to(device).video, batch.lengths)  # (B, T_pad, C)
+            features = computed.float().cpu().numpy()
+            for clip_id, frames, own in zip(batch.ids, batch.lengths.tolist(), features, strict=True):
+                # Cut to the clip's own padding, so that a file does not depend on the batch that the clip was in.
+                write_features(feature_file(out, split, clip_id), own[: model.spec.padded_length(frames)], frames)

@@ -22,7 +22,7 @@ from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.normalise import normalise
-from evaluation.recognise import HEADS, recognise_clips
+from evaluation.recognise import HEADS, LESS_MEMORY, recognise_clips
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import WerResult
 from slr_network import SLRModel, for_recognition
@@ -148,14 +148,13 @@ def evaluate(
     Raises:
         RecognitionError: not every clip was recognised once, or the network's output is not finite.
         FormatError: a gloss that CTM files cannot hold.
-        InputError: sclite was asked for and failed.
+        InputError: sclite was asked for and failed, or memory ran out.
     """
     frame_seconds = config.feeder_args.frame_interval / data.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     label = f"evaluating {data.split}"
-    remedy = "lower test_batch_size or frame_chunk"
-    with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {remedy}"):
+    with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {LESS_MEMORY}"):
         here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}

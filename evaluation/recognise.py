@@ -24,6 +24,8 @@ from utils.temporal import TemporalSpec
 
 HEADS = ("sequence", "conv")
 """The two classifiers that are scored: after the BiLSTM, which is the result, and after the temporal convolutions."""
+LESS_MEMORY = "lower test_batch_size, or set frame_chunk to a few frames"
+"""What helps where memory runs out in recognition."""
 
 
 @torch.inference_mode()

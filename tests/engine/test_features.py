@@ -18,6 +18,7 @@ from dataset.manifest import Manifest
 from engine.run import run
 from tests.helpers.config import tiny_config
 from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.errors import InputError
 from utils.temporal import TemporalSpec
 
 FEATURES = {"num_epoch": 1, "test_batch_size": 2, "loss_weights.AuxCTC": 0}
@@ -148,3 +149,14 @@ def test_an_interrupted_extraction_leaves_nothing_that_looks_complete(setting, t
     with pytest.raises(OSError, match="no space left"):
         run(again)
     assert not (tmp_path / "run" / "features" / "features.json").exists()
+
+
+def test_memory_that_runs_out_is_said_with_the_split_and_the_remedy(setting, tmp_path, monkeypatch):
+    config, _ = setting
+
+    def run_out(*_):
+        raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_INITIALIZED")
+
+    monkeypatch.setattr("slr_network.SLRModel.frame_features", run_out)
+    with pytest.raises(InputError, match=r"probably ran out .* while features of train were computed; lower test_"):
+        run(replace(config, phase="features", work_dir=str(tmp_path / "run")))

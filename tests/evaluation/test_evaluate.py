@@ -160,5 +160,5 @@ def test_memory_that_runs_out_is_said_with_the_split_and_the_remedy(evaluated, m
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     monkeypatch.setattr(module, "recognise_clips", run_out)
-    with pytest.raises(InputError, match=r"^memory ran out while dev was evaluated; lower test_batch_size or"):
+    with pytest.raises(InputError, match=r"^memory ran out while dev was evaluated; lower test_batch_size, or set"):
         evaluated()
