@@ -133,7 +133,7 @@ def open_local_device(config: Config) -> tuple[torch.device, str]:
 def refuse_many_tasks() -> None:
     """Raise InputError if SLURM's srun started this command as several tasks that know nothing of each other.
 
-    Each of them would train for itself, and all would write to one folder.
+    Each of them would train for itself, or end because another one holds the folder.
     """
     tasks = int(os.environ.get("SLURM_STEP_NUM_TASKS", "1"))  # which srun alone sets, not the script of a job
     if tasks > 1:
