@@ -48,7 +48,8 @@ class LayeredLSTM(nn.LSTM):
         for layer in range(self.num_layers):
             if layer:
                 data = F.dropout(data, self.dropout, self.training)
-            weights = [*self.all_weights[2 * layer], *self.all_weights[2 * layer + 1]]  # of both directions
+            forth, back = self.all_weights[2 * layer : 2 * layer + 2]
+            weights: list[Tensor] = [*forth, *back]
             if sizes is None:
                 data, *state = torch.lstm(data, (zeros, zeros), weights, True, 1, 0.0, keep, True, False)
             else:
@@ -70,6 +71,8 @@ class LayeredLSTM(nn.LSTM):
         weights = [getattr(self, name) for name in self._flat_weights_names]
         if not all(cudnn.is_acceptable(weight) for weight in weights) or not torch._use_cudnn_rnn_flatten_weight():
             return  # not on a GPU, or not with cuDNN
+        if len({weight.data_ptr() for weight in weights}) < len(weights):
+            return  # some share their memory, or have none because they are simulated
         with torch.no_grad(), torch.cuda.device_of(weights[0]):
             for layer, size in enumerate([self.input_size] + [2 * self.hidden_size] * (self.num_layers - 1)):
                 torch._cudnn_rnn_flatten_weight(

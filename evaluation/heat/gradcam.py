@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -76,7 +75,7 @@ def trace_layer(model: SLRModel, batch: Batch, layer: str) -> LayerTrace:
     stage, fusion, alpha = getattr(model.conv2d, layer), None, None
     if layer not in STAGES:
         stage, fusion, alpha = next(place for place in model.conv2d.stages if place.fusion is stage)
-    with evaluation_mode(model), torch.enable_grad(), lstm_without_cudnn(model), layer_hooks(stage, fusion) as seen:
+    with evaluation_mode(model), torch.enable_grad(), layer_hooks(stage, fusion) as seen:
         output = model(batch.video, batch.lengths)
     maps, edge = seen["maps"].detach(), model.spec.edge
     if alpha is not None:
@@ -107,32 +106,6 @@ def layer_hooks(stage: nn.Module, fusion: nn.Module | None) -> Iterator[dict[str
         hooks.append(fusion.register_forward_hook(cut_gradient))
     try:
         yield seen
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-@contextmanager
-def lstm_without_cudnn(model: nn.Module) -> Iterator[None]:
-    """Let PyTorch compute the LSTM without cuDNN, and all the rest with it, until the block ends.
-
-    cuDNN's LSTM has gradients in training mode only, in which dropout would make every heat map another one.
-    """
-    cudnn, before = torch.backends.cudnn, torch.backends.cudnn.enabled
-
-    def switch_off(*_: Any) -> None:
-        cudnn.enabled = False
-
-    def switch_back(*_: Any) -> None:
-        cudnn.enabled = before
-
-    hooks: list[Any] = []
-    for module in model.modules():
-        if isinstance(module, nn.LSTM):
-            hooks.append(module.register_forward_pre_hook(switch_off))
-            hooks.append(module.register_forward_hook(switch_back, always_call=True))
-    try:
-        yield
     finally:
         for hook in hooks:
             hook.remove()
