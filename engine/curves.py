@@ -41,7 +41,7 @@ class Curves:
         self.device = device
         self.writer: SummaryWriter | None = None
         self._opened = ExitStack()  # TensorBoard opens its file by name for every point
-        self._clips, self._seconds = 0, 0.0  # since the last point
+        self._clips, self._seconds, self._waited = 0, 0.0, 0.0  # since the last point
         self._hook: Callable[[threading.ExceptHookArgs], object] | None = None  # what it was before
 
     def __enter__(self) -> Curves:
@@ -63,7 +63,7 @@ class Curves:
             threading.excepthook, self._hook = self._hook, None
             self._opened.close()
 
-    def add_step(self, step: int, result: StepResult, clips: int, seconds: float) -> None:
+    def add_step(self, step: int, result: StepResult, clips: int, seconds: float, waited: float) -> None:
         """Note a step; every `interval` steps each curve gets a point.
 
         Args:
@@ -71,19 +71,22 @@ class Curves:
             result: what came out of the step.
             clips: the number of this process's clips in the step.
             seconds: the time that the step took, in seconds.
+            waited: how much of it the step waited for data.
         """
         self._clips += clips * ranks.world_size()
         self._seconds += seconds
+        self._waited += waited
         if self.writer is None or step % self.interval:
             return
         points = {f"loss/{name}": float(term) for name, term in result.terms.items()}
         points |= {"gradient_norm": result.gradient_norm, "learning_rate": result.learning_rate}
         memory = measure_peak_memory(self.device) / 1e9
         points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": memory}
+        points["speed/waiting_for_data"] = self._waited / self._seconds  # a share of the time
         with self._end_at_disk_errors():
             for name, value in points.items():
                 self.writer.add_scalar(name, value, step)
-        self._clips, self._seconds = 0, 0.0
+        self._clips, self._seconds, self._waited = 0, 0.0, 0.0
 
     def add_evaluation(
         self, step: int, result: EvaluationResult, model: SLRModel, data: EvaluationData, vocabulary: Vocabulary

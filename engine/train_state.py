@@ -22,6 +22,7 @@ class EpochProgress:
         learning_rate: the learning rate of the last step.
         skipped: the number of steps skipped because their loss was not finite.
         seconds: the time spent, in seconds.
+        waiting: how much of it steps waited for data, in seconds.
     """
 
     batches: int = 0
@@ -31,14 +32,16 @@ class EpochProgress:
     learning_rate: float = 0.0
     skipped: int = 0
     seconds: float = 0.0
+    waiting: float = 0.0
 
-    def add_step(self, result: StepResult, batches: int, seconds: float) -> EpochProgress:
+    def add_step(self, result: StepResult, batches: int, seconds: float, waited: float = 0.0) -> EpochProgress:
         """The progress after one more step.
 
         Args:
             result: what came out of the step.
             batches: the number of batches that the step learnt from.
             seconds: the time that it took, in seconds.
+            waited: how much of it passed until its batches were there.
         """
         learnt = not result.skipped
         return EpochProgress(
@@ -49,6 +52,7 @@ class EpochProgress:
             learning_rate=result.learning_rate,
             skipped=self.skipped + result.skipped,
             seconds=self.seconds + seconds,
+            waiting=self.waiting + waited,
         )
 
     def to_record(self, epoch: int) -> EpochRecord:
@@ -57,6 +61,7 @@ class EpochProgress:
         return EpochRecord(
             epoch, self.loss / learnt, self.learning_rate, self.seconds,
             gradient_norm=self.gradient_norm / learnt, skipped=self.skipped,
+            waiting=self.waiting / self.seconds if self.seconds else 0.0,
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.optim import freeze_unused
-from engine.progress import describe_resuming, describe_sizes
+from engine.progress import describe_epoch, describe_resuming, describe_sizes, gather_waiting
 from engine.provenance import describe_settings, record_settings
 from engine.resume import describe_clips, resume_training
 from engine.run_folder import write_history
@@ -41,7 +41,6 @@ from utils.errors import InputError
 from utils.log import LOGGER
 from utils.progress import show_progress
 from utils.seed import get_random_states, seed_everything
-from utils.text import plural
 
 
 class Trainer:
@@ -148,30 +147,31 @@ class Trainer:
             self.state.progress.steps, lambda: self.state.describe_progress(config.num_epoch, self.steps),
         )  # fmt: skip
         with closing(shown) as steps:
-            for batches in steps:
+            for batches, waited in steps:
                 result = self.step(batches)
                 now, state = time.monotonic(), self.state
-                progress = state.progress.add_step(result, len(batches), now - clock)
+                progress = state.progress.add_step(result, len(batches), now - clock, waited)
                 # An overflow is no mishap: it is how the scaler finds the scale for float16.
                 skipped = state.skipped + int(result.skipped and not result.overflow)
                 if config.on_bad_clip == "skip":
                     skipped += count_unreadable(batches)
                 self.state = replace(state, step=state.step + 1, skipped=skipped, progress=progress)
-                self.curves.add_step(self.state.step, result, sum(len(batch.ids) for batch in batches), now - clock)
+                clips = sum(len(batch.ids) for batch in batches)
+                self.curves.add_step(self.state.step, result, clips, now - clock, waited)
                 clock = now
                 self._save_or_stop()
         self._save(LAST)  # before the evaluation: one that fails or is interrupted then costs nothing
-        record = self.state.progress.to_record(epoch)
-        rates = f"loss {record.loss:.3f}  gradient {record.gradient_norm:.2g}  learning rate {record.learning_rate:.2e}"
-        left_out = f"  {plural(record.skipped, 'step')} skipped" if record.skipped else ""
-        LOGGER.info("epoch %d  %s  %.0f s%s", epoch, rates, record.seconds, left_out)
+        record = gather_waiting(self.state.progress.to_record(epoch))
+        for line in describe_epoch(record, self.loader.num_workers):
+            LOGGER.info(line)
         return record
 
-    def _wait_for_batches(self) -> Iterator[list[Batch]]:
-        """The batches of each step; an error, or a signal, that comes instead of them finds nothing half done."""
+    def _wait_for_batches(self) -> Iterator[tuple[list[Batch], float]]:
+        """The batches of each step and the seconds waited; an error or a signal instead finds nothing half done."""
         groups = group_batches(self.loader, self.config.accumulate)
         alone = ranks.world_size() == 1  # else the others wait for this process's gradients, and nobody could save
         while True:
+            begun = time.monotonic()
             try:
                 with self.interruption.at_once(saved=True) if alone else nullcontext():
                     batches = next(groups, None)
@@ -181,7 +181,7 @@ class Trainer:
                 raise
             if batches is None:
                 return
-            yield batches
+            yield batches, time.monotonic() - begun
 
     def _save_or_stop(self) -> None:
         """Save or stop between two steps, if it is time to."""

@@ -42,6 +42,7 @@ class EpochEntry(TypedDict):
     gradient_norm: NotRequired[Finite | None]
     skipped: NotRequired[Count]
     dev: NotRequired[Text | None]
+    waiting: NotRequired[Finite | None]
 
 
 class ProgressEntry(TypedDict, total=False):
@@ -54,6 +55,7 @@ class ProgressEntry(TypedDict, total=False):
     learning_rate: Finite
     skipped: Count
     seconds: Finite
+    waiting: Finite
 
 
 class TrainStateEntry(TypedDict, total=False):

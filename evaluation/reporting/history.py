@@ -19,6 +19,7 @@ class EpochRecord:
         gradient_norm: the mean norm over its steps; None from versions that did not measure it.
         skipped: the number of steps left out because their loss was not finite.
         dev: the evaluation in a sentence.
+        waiting: the share of `seconds` in which steps waited for data; None from versions that did not measure it.
     """
 
     epoch: int
@@ -30,3 +31,4 @@ class EpochRecord:
     gradient_norm: float | None = None
     skipped: int = 0
     dev: str | None = None
+    waiting: float | None = None

@@ -30,7 +30,7 @@ def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, mo
     with Curves(folder, 0, 1, torch.device("cpu")) as curves:
         shutil.rmtree(folder)
         for step in range(1, 4):
-            curves.add_step(step, result, 2, 1.0)
+            curves.add_step(step, result, 2, 1.0, 0.5)
             if curves.writer:
                 with contextlib.suppress(OSError):
                     curves.writer.flush()

@@ -46,7 +46,7 @@ def batch(*values: float) -> Batch:
 def epochs(folder: Path) -> list[dict]:
     """What a run wrote of its epochs, but for how long they took."""
     records = [json.loads(line) for line in (folder / "epochs.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in record.items() if key != "seconds"} for record in records]
+    return [{key: value for key, value in record.items() if key not in {"seconds", "waiting"}} for record in records]
 
 
 def assert_same_training(folder: Path, expected: Path) -> None:

@@ -57,7 +57,7 @@ def test_the_report_is_json_and_reads_back(tmp_path):
     assert content["created"] == "2026-03-04T05:06:07+00:00"
     assert content["history"][1] == {
         "epoch": 2, "loss": 12.25, "learning_rate": 1e-4, "seconds": 61.0, "wer": 40.0, "conv_wer": 45.0,
-        "gradient_norm": None, "skipped": 0, "dev": None,
+        "gradient_norm": None, "skipped": 0, "dev": None, "waiting": None,
     }  # fmt: skip
     file = tmp_path / "report.json"
     file.write_text(json.dumps(content), encoding="utf-8")
