@@ -19,7 +19,7 @@ from preprocess.examination.check_result import CheckResult, Verdict, format_res
 from preprocess.examination.frame_checks import ClipStates
 from preprocess.finished_clips import read_marker
 from preprocess.next_command import format_training_command
-from preprocess.options import FRAME_SIZE, get_default_output, get_default_root
+from preprocess.options import FRAME_SIZE, IMAGE_FORMATS, get_default_output, get_default_root
 from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, whole_number
 from utils.output import run_command
 from utils.text import plural, quote_path, show_text
@@ -86,9 +86,11 @@ class CorpusToExamine:
                 options += " --pack lmdb"
         if manifest.frame_size != FRAME_SIZE:
             options += f" --frame-size {manifest.frame_size}"
+        markers = (read_marker(manifest.clip_folder(clip)) for clip in manifest.clips)
+        marker = next(filter(None, markers), {})  # of the first clip whose frames are there
+        if marker.get("image_format") in IMAGE_FORMATS:
+            options += f" --image-format {marker['image_format']}"
         if manifest.frame_rate not in {None, CORPORA[self.dataset].frame_rate}:
-            markers = (read_marker(manifest.clip_folder(clip)) for clip in manifest.clips)
-            marker = next(filter(None, markers), {})  # of the first clip whose frames are there
             if "fps" in marker:
                 options += f" --fps {manifest.frame_rate:g}"
             elif "video" not in marker:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dataset.frames import FrameError, list_frame_files, read_image
 from dataset.video import VIDEO_SUFFIXES, open_video
+from preprocess.corpora.corpus import PreparationError
 from utils.files import write_json
 from utils.plain_json import read_json
 
@@ -30,12 +31,15 @@ class ClipToResize:
         target: the folder to write its resized frames to.
         rate: the frames a second of a folder, whose images do not say it; None if nobody knows.
         fps: the frames a second that are to be written; all frames if None.
+        image_format: the format of the resized frames; if None, images stay what they are, and the frames of videos
+            become JPEG.
     """
 
     source: Path
     target: Path
     rate: float | None = None
     fps: float | None = None
+    image_format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,8 @@ def mark_finished(clip: ClipToResize, folder: Path, outcome: ClipOutcome) -> Non
     known: dict[str, Any] = {"rate": outcome.rate} if is_video(clip.source) else {}
     if outcome.faults:
         known["faults"] = outcome.faults
+    if clip.image_format:
+        known["image_format"] = clip.image_format
     write_json(folder / MARKER, {**_identify_clip(clip), "frames": outcome.num_frames, **known})
 
 
@@ -113,10 +119,11 @@ def find_finished(clip: ClipToResize, size: int) -> ClipOutcome:
     try:
         frames, rate = int(marker.pop("frames")), marker.pop("rate", None)
         faults = tuple(map(str, marker.pop("faults", ())))
+        marker.pop("image_format", None)  # the names of the frames say it
     except (ValueError, TypeError, KeyError):
         return ClipOutcome()
     video = is_video(clip.source)
-    names = [name_frame(index) for index in range(frames)] if video else _name_images(clip, frames)
+    names = name_frames(clip, frames)
     if marker != identity or not _is_complete(clip.target, names, size):
         return ClipOutcome()
     if not video:
@@ -127,12 +134,60 @@ def find_finished(clip: ClipToResize, size: int) -> ClipOutcome:
     return ClipOutcome(frames, rate, faults=faults)
 
 
-def _name_images(clip: ClipToResize, frames: int) -> list[str]:
+def name_frames(clip: ClipToResize, count: int) -> list[str]:
+    """Name the resized frames of a clip, in their order.
+
+    Args:
+        clip: the clip.
+        count: the number of its resized frames, if it is a video, or is resampled.
+
+    Raises:
+        FrameError: there are no images, or two that would get one name.
+    """
+    given = f".{clip.image_format}" if clip.image_format else ""
+    if is_video(clip.source):
+        return [name_frame(index, given or ".jpg") for index in range(count)]
     images = list_frame_files(clip.source)
-    if clip.fps is None:
-        return [image.name for image in images]
-    # Images of several kinds in one folder do not fit this, and are written again each time.
-    return [name_frame(index, images[0].suffix) for index in range(frames)]
+    if clip.fps is not None:
+        # Images of several kinds in one folder are all written as the first one is.
+        return [name_frame(index, given or images[0].suffix) for index in range(count)]
+    names = [image.name if not given or _is_of(image, given) else image.stem + given for image in images]
+    if len(set(names)) < len(names):
+        raise FrameError(
+            f"{clip.source} holds images that differ in their suffix alone: remove those that are no frames"
+        )
+    return names
+
+
+def check_image_format(clips: Sequence[ClipToResize]) -> None:
+    """Check that frames which are there already have the format that is wanted now, by the first clip that has some.
+
+    Raises:
+        PreparationError: they were written of the same images or video in another one.
+    """
+    for clip in clips:
+        marker = read_marker(clip.target)
+        if not marker:
+            continue
+        try:
+            there = list_frame_files(clip.target)[0]
+            wanted = Path(name_frames(clip, 1)[0])
+            same_source = _identify_clip(clip).items() <= marker.items()
+        except FrameError:  # which is said where they are resized
+            return
+        if same_source and not _is_of(there, wanted.suffix):
+            have, want, option = ("PNG", "JPEG", "png") if _is_of(there, ".png") else ("JPEG", "PNG", "jpg")
+            raise PreparationError(
+                f"{clip.target.parent} holds frames that were prepared as {have}, and now they are to be {want}: add "
+                f"--image-format {option} to go on with them, name another folder with --output, or delete these "
+                "frames to write all of them anew"
+            )
+        return
+
+
+def _is_of(image: Path, suffix: str) -> bool:
+    """Whether an image is of the format of a suffix, by its name."""
+    return (image.suffix.lower() == ".png") == (suffix.lower() == ".png")
 
 
 def _is_complete(target: Path, names: Sequence[str], size: int) -> bool:

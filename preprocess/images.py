@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -22,7 +22,7 @@ from preprocess.finished_clips import (
     has_end,
     is_video,
     mark_finished,
-    name_frame,
+    name_frames,
 )
 from utils.progress import show_progress
 from utils.text import list_first
@@ -63,8 +63,8 @@ def count_clip_frames(folders: Sequence[Path], rate: float | None = None) -> lis
 def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) -> ClipOutcome:
     """Write the frames of one clip.
 
-    PNG stays PNG, JPEG and the frames of videos are written as JPEG with quality 95; an image that has the size
-    already is copied. One frame is in memory at a time.
+    If the clip names no format, PNG stays PNG, and JPEG and the frames of videos are written as JPEG, with quality 95.
+    An image that has size and format already is copied. One frame is in memory at a time.
     """
     # Frames go to a folder beside the target, which gets its name when it is complete: a run may be killed at any
     # moment, and the next one takes a folder with the right name for finished.
@@ -80,7 +80,7 @@ def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) ->
         elif clip.fps is not None:
             outcome = _resample_folder(clip, unfinished, size)
         else:
-            outcome = ClipOutcome(_resize_folder(clip.source, unfinished, size), clip.rate, written=True)
+            outcome = ClipOutcome(_resize_folder(clip, unfinished, size), clip.rate, written=True)
         mark_finished(clip, unfinished, outcome)
     except FrameError as error:
         # Told and not raised: the other clips go on, and the user learns of all damaged ones at once.
@@ -92,19 +92,19 @@ def resize_clip(clip: ClipToResize, size: int, allow_truncated: bool = False) ->
     return outcome
 
 
-def _resize_folder(source: Path, target: Path, size: int) -> int:
+def _resize_folder(clip: ClipToResize, target: Path, size: int) -> int:
     """Resize the images of a folder; returns their number."""
-    paths = list_frame_files(source)
+    paths = list_frame_files(clip.source)
     shape: tuple[int, ...] = ()
-    for path in paths:
+    for path, name in zip(paths, name_frames(clip, len(paths)), strict=True):
         image = read_image(path)
         shape = shape or image.shape
         check_same_size(image, shape, path)
         # Writing a JPEG anew would cost a little of its quality; what has bytes behind its end counts as unfinished.
-        if image.shape[:2] == (size, size) and has_end(path):
-            shutil.copyfile(path, target / path.name)
+        if name == path.name and image.shape[:2] == (size, size) and has_end(path):
+            shutil.copyfile(path, target / name)
         else:
-            (target / path.name).write_bytes(encode_frame(image, path.suffix, size))
+            (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
     return len(paths)
 
 
@@ -112,9 +112,7 @@ def _resize_video(clip: ClipToResize, target: Path, size: int, allow_truncated: 
     """Resize the frames of a video, all of them or `clip.fps` a second."""
     video = open_video(clip.source, folder_rate=1, allow_truncated=allow_truncated)
     chosen = range(video.num_frames) if clip.fps is None else sample_at_rate(video.times, clip.fps).indices
-    for index, image in enumerate(video.frames(chosen)):
-        name = name_frame(index)
-        (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
+    _write_frames(clip, target, video.frames(chosen), len(chosen), size)
     return ClipOutcome(len(chosen), clip.fps or video.rate, written=True, faults=video.faults)
 
 
@@ -122,12 +120,14 @@ def _resample_folder(clip: ClipToResize, target: Path, size: int) -> ClipOutcome
     """Resize `clip.fps` images a second of a folder."""
     if clip.rate is None or clip.fps is None:
         raise FrameError(f"{clip.source}: images do not say when they were taken: give their rate with --image-fps")
-    paths = list_frame_files(clip.source)
-    chosen = sample_at_rate(np.arange(len(paths) + 1) / clip.rate, clip.fps).indices
-    for index, image in enumerate(open_video(clip.source, clip.rate).frames(chosen)):
-        suffix = paths[chosen[index]].suffix
-        (target / name_frame(index, suffix)).write_bytes(encode_frame(image, suffix, size))
+    chosen = sample_at_rate(np.arange(len(list_frame_files(clip.source)) + 1) / clip.rate, clip.fps).indices
+    _write_frames(clip, target, open_video(clip.source, clip.rate).frames(chosen), len(chosen), size)
     return ClipOutcome(len(chosen), clip.fps, written=True)
+
+
+def _write_frames(clip: ClipToResize, target: Path, frames: Iterable[np.ndarray], count: int, size: int) -> None:
+    for name, image in zip(name_frames(clip, count), frames, strict=True):
+        (target / name).write_bytes(encode_frame(image, Path(name).suffix, size))
 
 
 def encode_frame(image: np.ndarray, suffix: str, size: int) -> bytes:

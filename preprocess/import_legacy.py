@@ -23,7 +23,7 @@ from preprocess.corpora.phoenix import MULTISIGNER, locate_clip
 from preprocess.corpora.registry import CORPORA
 from preprocess.images import count_clip_frames
 from preprocess.options import FRAME_SIZE, get_default_output
-from preprocess.prepare import remove_earlier_files, write_references
+from preprocess.prepared_files import remove_earlier_files, write_references
 from preprocess.summary import format_corpus_summary
 from utils.arguments import LARGEST_SIDE, named_path, whole_number
 from utils.errors import InputError

@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from dataset.corpus_files import locate_references
-from dataset.manifest import SPLITS, Clip, Manifest
+from dataset.manifest import Clip, Manifest
 from dataset.rendered import copy_mark
 from dataset.vocabulary import DICTIONARY, Vocabulary, VocabularyError
-from evaluation.ctm import FormatError, Reference, write_stm
-from evaluation.normalise import normalise
+from evaluation.ctm import FormatError
 from preprocess.corpora.corpus import Corpus, PreparationError, Recording
-from preprocess.corpora.registry import CORPORA, get_reference_rules, read_corpus
-from preprocess.finished_clips import ClipToResize, is_video
+from preprocess.corpora.registry import CORPORA, read_corpus
+from preprocess.finished_clips import ClipToResize, check_image_format, is_video
 from preprocess.images import ClipOutcome, count_clip_frames, resize_clips
 from preprocess.next_command import format_training_command
 from preprocess.options import FRAME_SIZE, parse_args
 from preprocess.pack import delete_stale_packs, format_packed, pack
+from preprocess.prepared_files import remove_earlier_files, write_references
 from preprocess.rates import Rates
 from preprocess.summary import format_corpus_summary
 from utils.arguments import LARGEST_SIDE
@@ -32,7 +31,7 @@ from utils.files import real_path
 from utils.output import run_command
 from utils.text import plural
 
-Resize = Callable[[Sequence[ClipToResize]], list[ClipOutcome]]  # writes the resized frames of clips
+Resize = Callable[[], list[ClipOutcome]]  # writes the resized frames of all clips
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,7 @@ def prepare(
     allow_truncated: bool = False,
     fps: float | None = None,
     image_fps: float | None = None,
+    image_format: str | None = None,
 ) -> PreparedCorpus:
     """Prepare a corpus for training and evaluation.
 
@@ -88,9 +88,12 @@ def prepare(
         allow_truncated: whether to take what is there of videos that are cut short or damaged.
         fps: the frames a second to write of each clip, with `process_image`; all frames if None.
         image_fps: the frames a second of clips that are images; the corpus's own if None.
+        image_format: the format of the resized frames, "png" or "jpg"; if None, PNG stays PNG, and JPEG and the frames
+            of videos become JPEG.
 
     Raises:
-        PreparationError: the corpus is incomplete, malformed or of unlike frame rates, or a file can't be written.
+        PreparationError: the corpus is incomplete, malformed or of unlike frame rates, frames of another format are
+            there already, or a file can't be written.
     """
     if dataset not in CORPORA:
         raise PreparationError(f"unknown dataset {dataset!r}; choose from {', '.join(CORPORA)}")
@@ -107,9 +110,13 @@ def prepare(
         if not process_image:
             _refuse_videos(corpus)
         rates = Rates(image_fps or CORPORA[dataset].frame_rate, fps)
-        resize = partial(resize_clips, size=frame_size, workers=workers, allow_truncated=allow_truncated)
+        clips = _list_clips(corpus, output, rates, image_format)
+        resize = None
+        if process_image:
+            check_image_format(clips)
+            resize = partial(resize_clips, clips, frame_size, workers, allow_truncated)
         copy_mark(root, output)
-        return _write_corpus(dataset, corpus, output, resize if process_image else None, frame_size, rates)
+        return _write_corpus(dataset, corpus, output, resize, frame_size, rates)
     except (OSError, VocabularyError, FormatError) as error:
         raise PreparationError(f"{dataset} was not prepared: {error}") from error
 
@@ -131,7 +138,7 @@ def _write_corpus(
     vocabulary.save(output / DICTIONARY)
     for split, recordings in corpus.splits.items():
         write_references(output, dataset, split, recordings)
-    outcomes = _prepare_frames(corpus, output, resize, rates)
+    outcomes = _prepare_frames(corpus, resize, rates)
     faulty = [f"{clip}: the video is {' and '.join(o.faults)}" for clip, o in outcomes.items() if o.faults]
     rate, remarks = rates.judge({name: outcome.rate for name, outcome in outcomes.items()})
     manifests = tuple(
@@ -147,41 +154,20 @@ def _write_corpus(
     return PreparedCorpus(dataset, output, vocabulary, manifests, resized, notes)
 
 
-def remove_earlier_files(output: Path, dataset: str) -> None:
-    """Remove what an earlier run left: without manifests nothing can train on what is half rewritten."""
-    references = [locate_references(output, dataset, split) for split in SPLITS]
-    manifests = [output / f"{split}.json" for split in SPLITS]
-    for path in (*manifests, *references):
-        path.unlink(missing_ok=True)
-    # A run that was killed while it wrote one of these has left a hidden file (`utils.files.atomic_path`).
-    for path in (*manifests, output / DICTIONARY, *references):
-        for unfinished in output.glob(f".{path.stem[:100]}.*"):
-            unfinished.unlink()
-
-
-def write_references(output: Path, dataset: str, split: str, recordings: Sequence[Recording]) -> None:
-    """Write the references of a split, normalised by the rules of its corpus, in the order of the recordings.
-
-    Raises:
-        FormatError: an id or gloss can't be written to an STM file.
-    """
-    rules = get_reference_rules(dataset, split)
-    references = [
-        Reference(recording.id, recording.signer, tuple(normalise(recording.glosses, rules)))
-        for recording in recordings
+def _list_clips(corpus: Corpus, output: Path, rates: Rates, image_format: str | None) -> list[ClipToResize]:
+    """List all clips, split by split, with the folders that their resized frames are written to."""
+    return [
+        ClipToResize(recording.source, output / _name_folder(split, recording), *rates, image_format)
+        for split, members in corpus.splits.items()
+        for recording in members
     ]
-    write_stm(locate_references(output, dataset, split), references)
 
 
-def _prepare_frames(corpus: Corpus, output: Path, resize: Resize | None, rates: Rates) -> dict[str, ClipOutcome]:
+def _prepare_frames(corpus: Corpus, resize: Resize | None, rates: Rates) -> dict[str, ClipOutcome]:
     """Resize or count the frames; returns what became of each recording, by its id."""
-    recordings = [(split, recording) for split, members in corpus.splits.items() for recording in members]
-    if resize:
-        clips = [ClipToResize(entry.source, output / _name_folder(split, entry), *rates) for split, entry in recordings]
-        outcomes = resize(clips)
-    else:
-        outcomes = count_clip_frames([entry.source for _, entry in recordings], rates.images)
-    return {entry.id: outcome for (_, entry), outcome in zip(recordings, outcomes, strict=True)}
+    recordings = [recording for members in corpus.splits.values() for recording in members]
+    outcomes = resize() if resize else count_clip_frames([entry.source for entry in recordings], rates.images)
+    return {entry.id: outcome for entry, outcome in zip(recordings, outcomes, strict=True)}
 
 
 def _name_folder(split: str, recording: Recording) -> str:
@@ -225,6 +211,7 @@ def main(args: argparse.Namespace) -> int:
             allow_truncated=args.allow_truncated,
             fps=args.fps,
             image_fps=args.image_fps,
+            image_format=args.image_format,
         )  # fmt: skip
         packed = pack(args.output) if args.pack else []
     except PreparationError as error:
