@@ -99,12 +99,30 @@ class Collate:
     pad_to: int = 0
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        longest = max(self.spec.padded_length(len(sample.video)) for sample in samples)
-        total = round_up(longest, self.pad_to)
-        video = allocate_batch((len(samples), total, *samples[0].video.shape[1:]), torch.uint8)  # (B, T_pad, 3, H, W)
+        video = self.allocate([len(sample.video) for sample in samples], samples[0].video.shape[1:])
         for row, sample in zip(video.numpy(), samples, strict=True):
-            # Clipping changes none of these indices, but without it NumPy writes to a copy of `row` first.
-            np.take(sample.video, self.spec.pad(len(sample.video), total), axis=0, out=row, mode="clip")
+            self.place(row, len(sample.video))[...] = sample.video
+        return self.finish(video, samples)
+
+    def allocate(self, lengths: Sequence[int], shape: Sequence[int]) -> Tensor:
+        """An empty uint8 (B, T_pad, *shape) with room for clips of these numbers of frames (B,)."""
+        total = round_up(max(map(self.spec.padded_length, lengths)), self.pad_to)
+        return allocate_batch((len(lengths), total, *shape), torch.uint8)
+
+    def place(self, row: np.ndarray, frames: int) -> np.ndarray:
+        """The part (T, 3, H, W) of a clip's row (T_pad, 3, H, W) that its real frames are written to."""
+        return row[self.spec.edge : self.spec.edge + frames]
+
+    def finish(self, video: Tensor, samples: Sequence[Sample]) -> Batch:
+        """Fill the padding around the clips' frames as `TemporalSpec.pad` says, and make the batch.
+
+        Args:
+            video: uint8 (B, T_pad, 3, H, W), from `allocate`, with the frames of each clip in their place.
+            samples: the clips.
+        """
+        for row, sample in zip(video.numpy(), samples, strict=True):
+            first, end = self.spec.edge, self.spec.edge + len(sample.video)
+            row[:first], row[end:] = row[first], row[end - 1]
         return Batch(
             ids=tuple(sample.id for sample in samples),
             video=video,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from dataset.batch import Sample
+from dataset.batch import Batch, Collate, Sample
 from dataset.frames import FrameError, FrameFolder, FrameSource, read_frames
 from dataset.manifest import Clip, Manifest
 from dataset.packed import Pack
@@ -28,6 +29,10 @@ class ClipDataset(Dataset[Sample]):
         seed: the seed of the augmentation.
         pack: the frames of the split; without it they lie in the folders that the manifest names.
         replace_unreadable: whether the next clip takes the place of one whose frames cannot be read, and says so.
+        pad_to: the number that the padded length of a batch is a multiple of; 0 for any length.
+
+    Attributes:
+        collate: joins clips of this dataset.
 
     Raises:
         VocabularyError: a label holds a gloss that the dictionary lacks; names the clip.
@@ -36,13 +41,14 @@ class ClipDataset(Dataset[Sample]):
 
     def __init__(
         self, manifest: Manifest, vocabulary: Vocabulary, transform: Transform, spec: TemporalSpec, seed: int,
-        pack: Pack | None = None, replace_unreadable: bool = False,
+        pack: Pack | None = None, replace_unreadable: bool = False, pad_to: int = 0,
     ) -> None:  # fmt: skip
         self.manifest = manifest
         self.replace_unreadable = replace_unreadable
         self.pack = pack
         self.transform = transform
         self.spec = spec
+        self.collate = Collate(spec, pad_to)
         self.seed = seed
         self.targets = encode_labels(vocabulary, manifest)
         if pack:
@@ -56,7 +62,7 @@ class ClipDataset(Dataset[Sample]):
         unreadable: list[str] = []
         while True:
             try:
-                return replace(self._read(epoch, index), unreadable=tuple(unreadable))
+                return replace(self._read(index, self.plan(epoch, index)), unreadable=tuple(unreadable))
             except FrameError as error:
                 unreadable.append(str(error))
                 # Once every clip of the split was tried there is none left to take the place.
@@ -64,12 +70,28 @@ class ClipDataset(Dataset[Sample]):
                     raise
                 index = (index + 1) % len(self)
 
-    def _read(self, epoch: int, index: int) -> Sample:
-        clip = self.manifest.clips[index]
-        plan = self.plan(epoch, index)
+    def __getitems__(self, keys: Sequence[tuple[int, int]]) -> Batch:
+        """Read the clips of a batch, each frame straight to its place in it; PyTorch's loader calls this."""
+        plans = [self.plan(*key) for key in keys]
+        side = self.transform.feeder.input_size
+        video = self.collate.allocate([len(plan.indices) for plan in plans], (3, side, side))
         try:
-            # Only the crop of a frame is kept: (T, 3, input_size, input_size).
-            frames = read_frames(self._source(clip), plan.indices, plan.size, partial(self.transform.view, plan=plan))
+            samples = [
+                self._read(index, plan, self.collate.place(row, len(plan.indices)))
+                for (_, index), plan, row in zip(keys, plans, video.numpy(), strict=True)
+            ]
+        except FrameError:
+            if not self.replace_unreadable:
+                raise
+            return self.collate([self[key] for key in keys])  # the clip that takes the place has another length
+        return self.collate.finish(video, samples)
+
+    def _read(self, index: int, plan: Plan, out: np.ndarray | None = None) -> Sample:
+        """Read clip `index` by its plan; `out` is that of `read_frames`."""
+        clip = self.manifest.clips[index]
+        view = partial(self.transform.view, plan=plan)  # only the crop of a frame is kept
+        try:
+            frames = read_frames(self._source(clip), plan.indices, plan.size, view, out)  # (T, 3, side, side)
         except FrameError as error:
             raise FrameError(f"clip {clip.id}: {error}") from error
         return Sample(clip.id, frames, self.targets[index])

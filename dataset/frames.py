@@ -91,6 +91,7 @@ def read_frames(
     indices: Sequence[int] | None = None,
     size: int | None = None,
     view: Callable[[np.ndarray], np.ndarray] | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Read the frames of a clip, each one that is wanted once.
 
@@ -101,6 +102,7 @@ def read_frames(
             leaves them as they are.
         view: the function that takes what to keep of each frame (H, W, 3), e.g. a crop; the rest is never in memory
             for more than one frame.
+        out: the array that the frames are written to, and that is returned; a new one if None.
 
     Returns:
         uint8 (T, H, W, 3) RGB, with H = W = size if that is given; (T, *shape of a view) with `view`.
@@ -113,7 +115,7 @@ def read_frames(
         source = FrameFolder(source)
     wanted = list(range(len(source))) if indices is None else [int(index) for index in indices]
     _check_indices(wanted, len(source), source)
-    frames = np.empty(0, np.uint8)  # until the first frame has shown the shape of all
+    frames = np.empty(0, np.uint8) if out is None else out  # empty until the first frame has shown the shape of all
     source_shape: tuple[int, ...] = ()
     first_use: dict[int, int] = {}  # longer clips are made by repeating frames: decoding is what costs time
     for position, index in enumerate(wanted):
@@ -129,7 +131,7 @@ def read_frames(
             image = resize_frame(image, size)
         if view is not None:
             image = view(image)
-        if position == 0:
+        if position == 0 and out is None:
             frames = np.empty((len(wanted), *image.shape), np.uint8)  # (T, H, W, 3)
         frames[position] = image
     return frames

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import get_worker_info
 
 from config.schema import FeederArgs
-from dataset.batch import Batch, Collate
+from dataset.batch import Batch
 from dataset.batch_loader import BatchLoader
 from dataset.clip_dataset import ClipDataset, encode_labels
 from dataset.features import FeatureDataset, collate_features
@@ -142,13 +142,13 @@ def _open_clips(
     transform = Transform(feeder, manifest.frame_size, training)
     pack = Pack(pack_path(manifest.home, manifest.split)) if feeder.datatype == "lmdb" else None
     # Never in evaluation: a result that leaves a clip out, or counts one twice, is no result.
-    clips = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable)
-    return clips, Collate(spec, pad_to), clips.lengths
+    clips = ClipDataset(manifest, vocabulary, transform, spec, seed, pack, training and skip_unreadable, pad_to)
+    return clips, clips.collate, clips.lengths
 
 
-def share_batch(samples: Sequence[Any], collate: Callable[[Sequence[Any]], Batch]) -> Batch:
-    """Join samples by `collate`; in a worker process, in memory that it shares with the main one."""
-    batch = collate(samples)
+def share_batch(samples: Batch | Sequence[Any], collate: Callable[[Sequence[Any]], Batch]) -> Batch:
+    """Join samples by `collate`, unless they are joined already; in a worker process, in memory that it shares."""
+    batch = samples if isinstance(samples, Batch) else collate(samples)
     return batch.share_memory() if get_worker_info() else batch
 
 

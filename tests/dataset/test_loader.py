@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
 from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,7 @@ import torch
 import utils.workers
 from config.load import load_config
 from dataset import shared_memory
-from dataset.batch import Collate, Sample
+from dataset.batch import Batch, Collate, Sample
 from dataset.frames import FrameError, read_frames
 from dataset.loader import drop_short_clips
 from dataset.manifest import Clip, Manifest, ManifestError
@@ -202,6 +202,22 @@ def test_workers_persist_and_memory_is_pinned_for_cuda_alone(prepared, monkeypat
         loader = build_loader(config, manifest, vocabulary, training, torch.device(name))
         assert (loader.pin_memory, loader.persistent_workers) == (name == "cuda", True)
         assert build_loader(alone, manifest, vocabulary, training, torch.device(name)).pin_memory == (name == "cuda")
+
+
+@pytest.mark.parametrize(("training", "pad_to"), [(True, 0), (False, 0), (True, 32)])
+def test_a_batch_read_into_its_place_is_the_clips_joined(prepared, training, pad_to):
+    config = configure(prepared, **{"feeder_args.pad_to": pad_to, "feeder_args.max_frames": 60})
+    data = build_loader(config, load_manifest(config, "train"), load_vocabulary(config), training).dataset
+    keys = [(2, 4), (2, 0), (2, 3)]
+    samples = [data[key] for key in keys]
+    batch, joined = data.__getitems__(keys), data.collate(samples)
+    assert len({len(sample.video) for sample in samples}) > 1
+    assert not pad_to or batch.video.shape[1] % pad_to == 0
+    for field in fields(Batch):
+        one, other = getattr(batch, field.name), getattr(joined, field.name)
+        assert torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+    for sample, row in zip(samples, batch.video.numpy(), strict=True):
+        assert np.array_equal(row, sample.video[data.spec.pad(len(sample.video), len(row))])
 
 
 def test_the_same_workers_read_the_next_evaluation(prepared):
