@@ -43,8 +43,9 @@ Rules = Literal["phoenix2014", "phoenix2014-sentence", "phoenix2014-T", "none"]
 Scorer = Literal["python", "sclite"]
 """Who counts errors: `evaluation.wer` or `evaluation.sclite`."""
 System = Literal["vac", "smkd", "tlp", "corrnet", "mstfnet"]
-Precision = Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"]
 """The systems of the family, from the oldest to the newest; each has a file in `config/systems/`."""
+Precision = Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"]
+"""In what numbers are computed; `utils.precision` says what each stands for."""
 
 
 @dataclass(frozen=True)
