@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.alignment import FeatureAlignment
 from modules.convolution import SpatialConv, TimeConv, frames_to_clips
 from slr_network import SLRModel
 
@@ -77,7 +78,7 @@ def find_grouped_convolutions(network: Mapping[str, Any], size: int, frames: int
             module.register_forward_pre_hook(partial(note, name))
         images = torch.empty(frames, 3, size, size).contiguous(memory_format=torch.channels_last)
         _, levels = model.conv2d(images, 2)
-        hfam = model.HFEAM
+        hfam = cast(FeatureAlignment, model.HFEAM)
         maps = hfam.con2(levels[0]), hfam.con3(levels[1]), levels[2]
         for level, head in zip(maps, (hfam.stse1, hfam.stse2, hfam.stse3), strict=True):
             head(frames_to_clips(level, 2), None)  # what comes after has no groups

@@ -1,4 +1,4 @@
-"""Speed and memory of a training step and of recognition, in all ways, and of the loader that feeds them."""
+"""Speed and memory of a training step and of recognition in all ways, and of the loader and decoder beside them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from functools import partial
 
 import torch
 
-from benchmarks.gpu.loading import measure_loaders
 from benchmarks.gpu.measure import free_memory, median_seconds
 from benchmarks.gpu.memory_limit import find_largest, fits_in_memory
+from benchmarks.gpu.processor import measure_processor
 from benchmarks.gpu.roofline import Bound, find_bound, measure_peaks
 from benchmarks.gpu.section import Finding, Task, number, skip
 from benchmarks.gpu.timing import benchmark_mode
@@ -71,7 +71,7 @@ def run(task: Task) -> Iterator[Finding]:
     precision = choose_precisions(task.device)[0]
     use_precision(precision, task.device)
     yield measure_launches(workload, precision, task)
-    yield from measure_loaders(task)
+    yield from measure_processor(task)
     yield from measure_longest(workload, precision, task)
     for kind in WAYS:
         yield from measure_compiled(workload, kind, precision, task, first.get((kind, precision)), end)

@@ -9,8 +9,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu import summary, table
-from benchmarks.gpu.loading import measure_rate, repeat_clips
 from benchmarks.gpu.memory_limit import find_largest, fits_in_memory
+from benchmarks.gpu.processor import measure_rate, repeat_clips
 from benchmarks.gpu.roofline import NEEDS, Bound, Peaks, find_bandwidth, find_bound
 from benchmarks.gpu.section import Finding, Task, number
 from benchmarks.gpu.summary import Step, find_limit
@@ -169,7 +169,7 @@ def test_ways_in_half_precision(workload):
 
 def test_the_rate_of_a_loader_leaves_out_the_first_batches(monkeypatch):
     now = iter([10.0, 12.0])
-    monkeypatch.setattr("benchmarks.gpu.loading.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("benchmarks.gpu.processor.time.perf_counter", lambda: next(now))
     assert measure_rate([(None, [1000]), (None, [3, 4]), (None, [5])], warm=1) == pytest.approx(12 / 2)
 
 
@@ -203,6 +203,7 @@ def test_the_small_form_of_table_and_summary():
         assert all(names[f"{kind}, fp32, {way.name}"].value > 0 for way in ways)
         assert names[f"{kind}, fp32, ours, compiled"].note == "no CUDA device"
     assert names["loader, PNG"].value > 10
+    assert names["decoding"].value > 0.01
     assert names["longest batch, fp32, recompute stages"].outcome == "skipped"
     said = {finding.name: finding for finding in summary.run(Task(CPU, True, {"table": found}))}
     lines = said["training in Markdown"].note.splitlines()
