@@ -9,12 +9,12 @@ import torch
 from benchmarks.gpu.measure import free_memory, synchronise
 from utils.errors import is_out_of_memory
 
-PRECISION = 0.04  # of the size: how near the answer is
+NEAR = 0.04  # as a share of the size: how far below the largest the answer may be
 GROWTH = 1.5
 
 
 def find_largest(fits: Callable[[int], bool], guess: int, most: int) -> int:
-    """Find the largest size that fits, within `PRECISION` below.
+    """Find the largest size that fits, within `NEAR` below.
 
     Args:
         fits: whether a size fits; whatever is smaller than one that fits does so too.
@@ -25,7 +25,7 @@ def find_largest(fits: Callable[[int], bool], guess: int, most: int) -> int:
         a size that fits; 0 if none was found.
     """
     low, high, size = 0, most + 1, max(1, min(guess, most))
-    while high - low > max(1, int(PRECISION * low)):
+    while high - low > max(1, int(NEAR * low)):
         if fits(size):
             low = size
         else:
