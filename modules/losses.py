@@ -12,31 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modules.ctc import ctc
 from modules.output import SLROutput
+from utils.transfer import send
 
 TERMS = ("SeqCTC", "ConvCTC", "AuxCTC", "Dist", "Cu", "Cp")
 TEMPERATURE = 8.0
 """It softens both distributions. That divides the gradients by its square, so the loss is multiplied by the square."""
-
-
-def ctc(logits: Tensor, targets: Tensor, lengths: Tensor, target_lengths: Tensor) -> Tensor:
-    """The mean over clips of -log p(labels | clip), in float32 or better.
-
-    A clip too short for its labels gives an infinite loss: `zero_infinity` would hide that nothing is learnt from it.
-
-    Args:
-        logits: (T', B, V), blank 0.
-        targets: the labels of all clips, one clip's after the other's, (sum of target_lengths,).
-        lengths: output steps of each clip, (B,).
-        target_lengths: the number of labels of each clip, (B,).
-    """
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    repeatable = logits.device.type == "cpu" or not torch.are_deterministic_algorithms_enabled()
-    if logits.device.type == "mps" or not repeatable:  # PyTorch has no CTC there, or none that gives the same twice
-        logits = logits.cpu()
-    log_probs = F.log_softmax(logits, dim=-1, dtype=dtype)
-    targets = targets.to(logits.device)
-    return F.ctc_loss(log_probs, targets, lengths, target_lengths, blank=0, reduction="none").mean()
 
 
 def distillation(student: Tensor, teacher: Tensor, lengths: Tensor | None) -> Tensor:
@@ -54,7 +36,7 @@ def distillation(student: Tensor, teacher: Tensor, lengths: Tensor | None) -> Te
     if lengths is None:
         return divergence.mean() * TEMPERATURE**2
     steps = torch.arange(divergence.shape[0], device=divergence.device)[:, None]
-    inside = steps < lengths.to(divergence.device)  # (T', B)
+    inside = steps < send(lengths, divergence.device)  # (T', B)
     return divergence.masked_fill(~inside, 0.0).sum() / inside.sum() * TEMPERATURE**2
 
 
@@ -98,17 +80,17 @@ class SLRCriterion(nn.Module):
             raise ValueError("Cu or Cp has a weight, but the network has no lift pooling: set both to 0")
         heads = {"SeqCTC": output.sequence_logits, "ConvCTC": output.conv_logits}
         heads |= {f"AuxCTC{i}": logits for i, logits in enumerate(output.scale_logits or (), start=1)}
+        heads = {name: logits for name, logits in heads.items() if self.weights[name.rstrip("123")]}
         terms: dict[str, Tensor] = {}
-        for name, logits in heads.items():
-            if self.weights[name.rstrip("123")]:
-                terms[name] = ctc(logits, targets, output.lengths, target_lengths)
+        if heads:
+            losses = ctc(list(heads.values()), targets, output.lengths, target_lengths)
+            terms = dict(zip(heads, losses, strict=True))
         if self.weights["Dist"]:
             lengths = output.lengths if self.mask_padding else None
             terms["Dist"] = distillation(output.conv_logits, output.sequence_logits, lengths)
         if output.lift_norms is not None:
             norms = {"Cu": output.lift_norms.update, "Cp": output.lift_norms.prediction}
             terms |= {name: norm for name, norm in norms.items() if self.weights[name]}
-        device = output.sequence_logits.device  # CTC may have been computed on the CPU
-        weighted = [self.weights[name.rstrip("123")] * term.to(device) for name, term in terms.items()]
-        terms["total"] = sum(weighted, start=torch.zeros((), device=device))
+        weighted = [self.weights[name.rstrip("123")] * term for name, term in terms.items()]
+        terms["total"] = sum(weighted, start=torch.zeros((), device=output.sequence_logits.device))
         return terms

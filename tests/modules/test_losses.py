@@ -4,7 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from modules.losses import SLRCriterion, ctc, distillation
+from modules.ctc import ctc
+from modules.losses import SLRCriterion, distillation
 from modules.output import LiftNorms, SLROutput
 
 
@@ -16,19 +17,19 @@ def logits_of(probabilities: list[list[float]]) -> torch.Tensor:
 def test_ctc_by_hand():
     """Two steps, label A: paths A A, A blank, blank A."""
     logits = logits_of([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3]])
-    loss = ctc(logits, torch.tensor([1]), torch.tensor([2]), torch.tensor([1]))
+    loss = ctc([logits], torch.tensor([1]), torch.tensor([2]), torch.tensor([1]))
     assert loss.item() == pytest.approx(-math.log(0.3 * 0.6 + 0.3 * 0.1 + 0.5 * 0.6))
 
 
 def test_ctc_is_the_mean_of_clips_and_not_of_their_labels():
     one = logits_of([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3]])
     both = torch.cat([one, one], dim=1)
-    loss = ctc(both, torch.tensor([1, 1, 2]), torch.tensor([2, 2]), torch.tensor([1, 2]))
+    loss = ctc([both], torch.tensor([1, 1, 2]), torch.tensor([2, 2]), torch.tensor([1, 2]))
     assert loss.item() == pytest.approx((-math.log(0.51) - math.log(0.3 * 0.3)) / 2)
 
 
 def test_ctc_of_a_clip_too_short_is_infinite():
-    loss = ctc(torch.zeros(2, 1, 3), torch.tensor([1, 1]), torch.tensor([2]), torch.tensor([2]))
+    loss = ctc([torch.zeros(2, 1, 3)], torch.tensor([1, 1]), torch.tensor([2]), torch.tensor([2]))
     assert loss.item() == math.inf
 
 
@@ -60,10 +61,10 @@ def test_distillation_leaves_padding_out_only_if_told():
 
 def test_half_precision_is_summed_in_float32():
     logits = torch.randn(6, 1, 3, generator=torch.Generator().manual_seed(0)).bfloat16()
-    loss = ctc(logits, torch.tensor([1]), torch.tensor([6]), torch.tensor([1]))
+    loss = ctc([logits], torch.tensor([1]), torch.tensor([6]), torch.tensor([1]))
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(
-        ctc(logits.double(), torch.tensor([1]), torch.tensor([6]), torch.tensor([1])).item(), rel=1e-5
+        ctc([logits.double()], torch.tensor([1]), torch.tensor([6]), torch.tensor([1])).item(), rel=1e-5
     )
 
 
