@@ -158,7 +158,7 @@ class SLRModel(nn.Module):
             own = padded if self.mask_padding else None
             return compute_features(self.conv2d, video, own, self.normalise, self.frame_chunk), []
         x = self.normalise(video.flatten(0, 1)).contiguous(memory_format=torch.channels_last)  # (B*T, 3, H, W)
-        features, levels = self.conv2d(x, video.shape[0], mask)
+        features, levels = self.conv2d(x, video.shape[0], mask, padded)
         return features, levels if with_levels else []
 
     def normalise(self, video: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from utils.temporal import TemporalSpec, round_up
+from utils.transfer import send
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,12 @@ class Batch:
     unreadable: tuple[str, ...] = ()
 
     def to(self, device: torch.device) -> Batch:
-        """Copy the video to `device`; lengths and labels stay on the CPU, where they are asked for."""
-        return replace(self, video=self.video.to(device, non_blocking=device.type == "cuda"))
+        """Copy video and labels to `device`; their lengths stay on the CPU, where they are asked for.
+
+        From page-locked memory a GPU copies the video while the program goes on.
+        """
+        video = self.video.to(device, non_blocking=device.type == "cuda")
+        return replace(self, video=video, targets=send(self.targets, device))
 
     def share_memory(self) -> Batch:
         """Copy what is not there yet into memory that a worker process shares with the main one.

@@ -78,7 +78,7 @@ class Curves:
         self._waited += waited
         if self.writer is None or step % self.interval:
             return
-        points = {f"loss/{name}": float(term) for name, term in result.terms.items()}
+        points = {f"loss/{name}": term for name, term in result.terms.items()}
         points |= {"gradient_norm": result.gradient_norm, "learning_rate": result.learning_rate}
         memory = measure_peak_memory(self.device) / 1e9
         points |= {"speed/clips_per_second": self._clips / self._seconds, "memory/peak_gb": memory}

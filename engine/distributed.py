@@ -155,7 +155,8 @@ def join_process_group(device: torch.device) -> Iterator[None]:
         yield
         return
     try:
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        # Numbers and messages go from CPU to CPU also where gradients go from GPU to GPU: no GPU is waited for.
+        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
         try:
             yield
         finally:

@@ -185,15 +185,14 @@ class Trainer:
 
     def _save_or_stop(self) -> None:
         """Save or stop between two steps, if it is time to."""
-        config = self.config
-        check_skips(self.state.skipped, config.max_skips)
+        check_skips(self.state.skipped, self.config.max_skips)
         self._stop_if_asked()
-        if config.save_every_steps and self.state.step % config.save_every_steps == 0:
+        if self.config.save_every_steps and self.state.step % self.config.save_every_steps == 0:
             self._save(LAST)
 
     def _stop_if_asked(self) -> None:
         # The processes agree on it after every step: a signal may reach only some of them, or some of them later.
-        if any(ranks.all_reduce_mean([self.interruption.requested], self.device)):
+        if any(ranks.all_reduce_mean([self.interruption.requested])):
             self._save(LAST)
             raise Interrupted(self.interruption.requested or signal.SIGTERM, saved=True)
 

@@ -41,7 +41,7 @@ class StepResult:
 
     Attributes:
         loss: the mean loss over the clips of all processes.
-        terms: the terms of the loss, by name, of this process's clips, detached.
+        terms: the terms of the loss, by name, of this process's clips.
         gradient_norm: the gradient's L2 norm, before clipping.
         learning_rate: the learning rate of the step.
         skipped: whether nothing was learnt, because the loss or its gradient is not finite.
@@ -50,7 +50,7 @@ class StepResult:
     """
 
     loss: float
-    terms: Mapping[str, Tensor]
+    terms: Mapping[str, float]
     gradient_norm: float
     learning_rate: float
     skipped: bool
@@ -92,12 +92,14 @@ class TrainingStep:
         statistics = [buffer.clone() for buffer in self.network.buffers()] if self.skip else []
         rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.zero_grad(set_to_none=True)
-        terms = self._backward(batches)
+        losses = self._backward(batches)
         self.scaler.unscale_(self.optimizer)
-        result = torch.stack([terms["total"], self._gradient_norm()])
-        here, norm = result.tolist()  # nothing before this waits for the GPU
+        # The one time that a step waits for the GPU, before the weights change. What the log needs is read with it.
+        *values, norm = torch.stack([*losses.values(), self._gradient_norm()]).tolist()
+        terms = dict(zip(losses, values, strict=True))
         # All processes decide alike: one that stepped alone would have other weights from then on.
-        loss, wrong = ranks.all_reduce_mean([here, float(not (isfinite(here) and isfinite(norm)))], self.device)
+        finite = isfinite(terms["total"]) and isfinite(norm)
+        loss, wrong = ranks.all_reduce_mean([terms["total"], float(not finite)])
         overflow = bool(wrong) and isfinite(loss) and self.scaler.is_enabled() and self.scaler.get_scale() > 1
         if not wrong:
             with explain_out_of_memory(partial(describe_memory_use, batches)):
@@ -210,12 +212,12 @@ def group_batches(batches: Iterable[Batch], size: int) -> Iterator[list[Batch]]:
         yield group
 
 
-def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, Tensor], norm: float) -> str:
+def describe_nonfinite_loss(batches: Sequence[Batch], terms: Mapping[str, float], norm: float) -> str:
     """What is not finite, and on which clips; to be called by all processes, with what each had in the step.
 
     The gradient is that of all of them: those whose own loss is not finite are named, or all if only the gradient is.
     """
-    named = ", ".join(f"{name} {float(term):.4g}" for name, term in terms.items())
+    named = ", ".join(f"{name} {term:.4g}" for name, term in terms.items())
     own = f"{named} on {', '.join(map(describe_batch, batches))}"
     of_all = ranks.all_gather((isfinite(terms["total"]), own))
     guilty = [said for finite, said in of_all if not finite] or [said for _, said in of_all]

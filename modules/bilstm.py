@@ -7,6 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from utils.transfer import send
+
 State = tuple[Tensor, Tensor]
 
 
@@ -96,7 +98,10 @@ class BiLSTM(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """(T', B, C), `lengths` (B,) on the CPU -> (T', B, hidden_size), zeros past each clip's end."""
-        # Packed, so that the backward direction of a shorter clip starts at its own last step.
-        packed = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        # Packed, so that the backward direction of a shorter clip starts at its own last step. The longest clip must
+        # come first. PyTorch would sort them too, but wait for a GPU, to bring it the order and to read it again.
+        in_order, order = lengths.sort(descending=True)
+        places = send(torch.stack([order, order.argsort()]), x.device)
+        packed = pack_padded_sequence(x.index_select(1, places[0]), in_order)
         out, _ = self.rnn(packed)
-        return pad_packed_sequence(out, total_length=x.shape[0])[0]
+        return pad_packed_sequence(out, total_length=x.shape[0])[0].index_select(1, places[1])

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from utils.transfer import send
+
 
 def frames_to_clips(x: Tensor, batch: int) -> Tensor:
     """(B*T, C, H, W) -> (B, C, T, H*W), both channels-last: a view."""
@@ -29,7 +31,7 @@ def clips_to_frames(x: Tensor, height: int, width: int) -> Tensor:
 def time_mask(lengths: Tensor, total: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Make a mask of lengths: (B,) -> (B, total), one where t < length and zero after it."""
     steps = torch.arange(total, device=device)
-    return (steps < lengths.to(device)[:, None]).to(dtype)
+    return (steps < send(lengths, device)[:, None]).to(dtype)
 
 
 class SpatialConv(nn.Conv3d):

@@ -46,8 +46,8 @@ class CorrelationFusion(nn.Module):
         self.conv_back = SpatialConv(reduced, channels, 1)
         self.register_buffer("places", torch.stack([place_taps(i) for i in DILATIONS]), persistent=False)  # (3, 9, 49)
 
-    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
-        """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early.
+    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None, lengths: Tensor | None = None) -> Tensor:
+        """(B*T, C, H, W) -> the same; the arguments are those of `SpatioTemporalFusion.forward`.
 
         Past a clip's end the result is zero, and what x holds there does not matter. Of float16 the result is float32:
         it grows with the third power of x, which float16 does not hold.
@@ -56,8 +56,10 @@ class CorrelationFusion(nn.Module):
         if torch.jit.is_tracing() or (torch.compiler.is_compiling() and not torch.is_grad_enabled()):
             return self._compute_at_once(x, batch, mask)
         total = len(x) // batch
-        lengths = [total] * batch if mask is None else mask.sum(1).long().tolist()
-        clips = [(i * total, i * total + length) for i, length in enumerate(lengths)]
+        ends = [total] * batch
+        if mask is not None:
+            ends = (mask.sum(1).long() if lengths is None else lengths).tolist()  # who asks a GPU waits for it
+        clips = [(i * total, i * total + end) for i, end in enumerate(ends)]
         return InWindows.apply(self, clips, x, *self.parameters())
 
     def forward_part(

@@ -59,8 +59,21 @@ class SpatioTemporalFusion(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> Tensor:
-        """(B*T, C, H, W) -> the same; `mask` (B, T) is zero past each clip's end, None if no clip ends early."""
+    def forward(
+        self, x: Tensor, batch: int, mask: Tensor | None = None, lengths: Tensor | None = None  # noqa: ARG002
+    ) -> Tensor:  # fmt: skip
+        """Compute the fusion of a batch.
+
+        Args:
+            x: maps of frames, (B*T, C, H, W).
+            batch: B.
+            mask: (B, T), zero past each clip's end; None if no clip ends early.
+            lengths: the number of frames of each clip, (B,), on the CPU: what `mask` says, for a fusion that needs it
+                in numbers. This one does not.
+
+        Returns:
+            (B*T, C, H, W).
+        """
         clips = frames_to_clips(x, batch)  # (B, C, T, H*W)
         # Convolutions over time must find zeros past a clip's end, as if it were alone; those over space look at one
         # frame each.

@@ -149,13 +149,16 @@ class ResNet(nn.Module):
         # The maximum before ReLU gives the same as after it, and leaves ReLU a quarter of the values.
         return self.recompute.layers(x, self.bn1, self.maxpool, self.relu)
 
-    def forward(self, x: Tensor, batch: int, mask: Tensor | None = None) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, x: Tensor, batch: int, mask: Tensor | None = None, lengths: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:  # fmt: skip
         """Features of every frame.
 
         Args:
             x: frames (B*T, 3, H, W), channels-last.
             batch: B.
             mask: (B, T), zero past each clip's end; None if no clip ends early.
+            lengths: the number of frames of each clip, (B,), on the CPU: what `mask` says.
 
         Returns:
             features (B, 8*width, T), and the outputs of layers 2, 3 and 4 before their fusion, (B*T, C, H, W) each.
@@ -166,7 +169,7 @@ class ResNet(nn.Module):
             x = self.recompute.stage(stage.layer, x)
             levels.append(x)
             if stage.fusion is not None:
-                x = self.recompute.call(add_fusion, x, stage.alpha, stage.fusion, batch, mask)
+                x = self.recompute.call(add_fusion, x, stage.alpha, stage.fusion, batch, mask, lengths)
         features = x.mean((2, 3))  # (B*T, 8*width)
         return features.view(batch, -1, self.out_channels).transpose(1, 2), levels[1:]
 
@@ -209,7 +212,7 @@ class ResNet(nn.Module):
 
 
 def add_fusion(
-    x: Tensor, alpha: Tensor, fusion: SpatioTemporalFusion, batch: int, mask: Tensor | None
+    x: Tensor, alpha: Tensor, fusion: SpatioTemporalFusion, batch: int, mask: Tensor | None, lengths: Tensor | None
 ) -> Tensor:  # fmt: skip
     """`x + alpha * fusion(x)`: (B*T, C, H, W) -> the same, in the number format of x."""
-    return (x + alpha * fusion(x, batch, mask)).to(x.dtype)  # correlation of float16 is float32
+    return (x + alpha * fusion(x, batch, mask, lengths)).to(x.dtype)  # correlation of float16 is float32

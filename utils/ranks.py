@@ -41,15 +41,14 @@ def all_gather(value: Any) -> list[Any]:
     return out
 
 
-def all_reduce_mean(values: Sequence[float], device: torch.device) -> list[float]:
-    """The mean over the processes of each of these numbers.
+def all_reduce_mean(values: Sequence[float]) -> list[float]:
+    """The mean over the processes of each of these numbers, computed on the CPU: no GPU is waited for.
 
     Args:
         values: the numbers of this process; as many in each process.
-        device: this process's device, on which they are summed.
     """
     if world_size() == 1:
         return list(values)
-    total = torch.tensor(values, dtype=torch.float32, device=device)
+    total = torch.tensor(values, dtype=torch.float32)
     dist.all_reduce(total)
     return (total / world_size()).tolist()

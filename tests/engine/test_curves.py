@@ -26,7 +26,7 @@ def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, mo
     said: list[str] = []
     monkeypatch.setattr(curves_module.LOGGER, "info", lambda text, *values: said.append(text % values))
     folder, hook = tmp_path / "run", threading.excepthook
-    result = StepResult(1.0, {"total": torch.tensor(1.0)}, 1.0, 1e-3, skipped=False)
+    result = StepResult(1.0, {"total": 1.0}, 1.0, 1e-3, skipped=False)
     with Curves(folder, 0, 1, torch.device("cpu")) as curves:
         shutil.rmtree(folder)
         for step in range(1, 4):

@@ -75,7 +75,7 @@ def learn_in_group(rank: int) -> dict:
         "folded": fold_in_group(exchanges),
     }
     dist.all_reduce = reduce
-    told = torch.tensor(ranks.all_reduce_mean([float(rank), 3.0], torch.device("cpu")))
+    told = torch.tensor(ranks.all_reduce_mean([float(rank), 3.0]))
     return found | {"told": told, "gathered": ranks.all_gather({"rank": rank})}
 
 
