@@ -17,6 +17,7 @@ from dataset.loader import build_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
 from engine.checkpoints import BEST, LAST, Checkpoints, is_best
+from engine.copy_ahead import copy_ahead
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
@@ -168,7 +169,7 @@ class Trainer:
 
     def _wait_for_batches(self) -> Iterator[tuple[list[Batch], float]]:
         """The batches of each step and the seconds waited; an error or a signal instead finds nothing half done."""
-        groups = group_batches(self.loader, self.config.accumulate)
+        groups = group_batches(copy_ahead(self.loader, self.device), self.config.accumulate)
         alone = ranks.world_size() == 1  # else the others wait for this process's gradients, and nobody could save
         while True:
             begun = time.monotonic()
