@@ -9,18 +9,21 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from config.schema import Config
 from engine.gradient_check import choose_training_device
 from engine.sync_batchnorm import convert_sync_batchnorm
 from utils.device import select_device, set_device
 from utils.errors import InputError
 from utils.ranks import local_rank, world_size
+
+if TYPE_CHECKING:
+    from config.schema import Config
 
 # How long processes wait for one that scores an evaluation or writes a checkpoint; PyTorch's ten minutes for GPUs would
 # end a run whose evaluation takes longer.

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from config.schema import Config
 from modules.losses import SLRCriterion
 from slr_network import SLRModel, build_model
 from utils.errors import InputError
 from utils.temporal import TemporalSpec
+
+if TYPE_CHECKING:
+    from config.schema import Config
 
 CPU = torch.device("cpu")
 ALLOWED = 0.1

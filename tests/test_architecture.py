@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from utils.environment import SPARED
+
 ROOT = Path(__file__).parents[1]
 BELOW_EVALUATION = {"slr_network", "dataset", "config", "utils"}
 BELOW_COMMANDS = {"engine", "preprocess", "evaluation", "modules", *BELOW_EVALUATION}
@@ -137,6 +139,17 @@ def test_what_is_loaded_before_pytorch_does_not_load_it(name):
         name = left.pop()
         seen.add(name)
         assert name.split(".")[0] not in {"torch", "torchvision"}, f"loaded: {sorted(seen & MODULES.keys())}"
+        if name in MODULES:
+            left |= imports(MODULES[name], at_load=True) - seen
+
+
+@pytest.mark.parametrize("section", ["machine", "parity", "waits", "training", "repeatable", "compiled"])
+def test_these_sections_of_the_check_for_gpus_need_no_package_that_may_be_missing(section):
+    seen, left = set(), {f"benchmarks.gpu.{section}"}
+    while left:
+        name = left.pop()
+        seen.add(name)
+        assert name.split(".")[0] not in SPARED, f"loaded: {sorted(seen & MODULES.keys())}"
         if name in MODULES:
             left |= imports(MODULES[name], at_load=True) - seen
 

@@ -11,6 +11,8 @@ from tests.helpers.paths import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 WITHOUT_OPTIONS = {"pip", "pytest", "ruff", "mypy", "venv"}
+PACKAGES = {"dataset.synthetic": "dataset.synthetic.generate", "benchmarks.gpu": "benchmarks.gpu.__main__"}
+"""Each package that can be run -> the module that reads its options."""
 
 
 def list_commands() -> list[tuple[str, str]]:
@@ -32,7 +34,7 @@ def test_a_command_is_understood(page, command, monkeypatch):
         name, words = words[0].removesuffix(".py"), words[1:]
     if name in WITHOUT_OPTIONS or name.startswith("dataset_preprocess"):
         return
-    module = importlib.import_module("dataset.synthetic.generate" if name == "dataset.synthetic" else name)
+    module = importlib.import_module(PACKAGES.get(name, name))
     parse = getattr(module, "parse_args", None) or importlib.import_module("preprocess.options").parse_args
     monkeypatch.chdir(REPOSITORY)
     args = parse(words)  # exits where it does not know an option

@@ -17,6 +17,8 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
+import torch
+
 from benchmarks.gpu.isolation import run_section
 from benchmarks.gpu.section import SECTIONS, Finding, Task, format_finding
 from utils.arguments import named_path, whole_number
@@ -30,7 +32,7 @@ MOST_FAILURES = 125  # as an exit status: shells give the ones above a meaning o
 
 def main(args: argparse.Namespace) -> int:
     """Run the sections one after the other, and return the number of failures."""
-    device = select_device(args.device)
+    device = choose_device(args.device)
     task = Task(device, args.small or device.type != "cuda")
     print(f"{device}, {'small form' if task.small else 'full form'}, at most {args.limit} s", flush=True)
     found: dict[str, list[Finding]] = {}
@@ -52,6 +54,13 @@ def main(args: argparse.Namespace) -> int:
     print(f"{plural(failures, 'failure')}, {outcomes.count('pass')} passed, {outcomes.count('skipped')} skipped, "
           f"{time.monotonic() - start:.0f} s; all of it is in {args.out}")  # fmt: skip
     return min(failures, MOST_FAILURES)
+
+
+def choose_device(name: str) -> torch.device:
+    """Choose the device of this name; of "auto" a GPU of NVIDIA, or the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return select_device(name)
 
 
 def write_findings(path: Path, task: Task, found: dict[str, list[Finding]], taken: dict[str, float]) -> None:

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -21,7 +21,7 @@ PATIENCE = 10
 """Seconds in which a process that has said all closes CUDA and ends."""
 
 
-def run_section(section: str, task: Task, package: str = "benchmarks.gpu") -> Iterator[Finding]:
+def run_section(section: str, task: Task, package: str = "benchmarks.gpu") -> Generator[Finding, None, None]:
     """Run a section and give its findings as they come; the last one says so if it did not come to its end.
 
     Args:

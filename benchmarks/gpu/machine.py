@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import torch
@@ -96,7 +97,7 @@ def measure_copies(device: torch.device, small: bool) -> Iterator[Finding]:
     plain = torch.randint(0, 256, (size // 4,), dtype=torch.uint8)
     for name, memory in (("pinned", plain.pin_memory()), ("pageable", plain)):
         part = target[: size // 4]
-        seconds = median_seconds(lambda part=part, memory=memory: part.copy_(memory, non_blocking=True), device)
+        seconds = median_seconds(partial(part.copy_, memory, non_blocking=True), device)
         yield number(f"copy of {name} memory to the device", size / 4 / seconds / 1e9, "GB/s")
 
 

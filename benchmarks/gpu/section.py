@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "machine": 2,
+    "parity": 8,
+    "waits": 3,
+    "training": 8,
+    "repeatable": 6,
+    "compiled": 18,
+    "processes": 6,
+    "tools": 6,
+    "kernels": 8,
+    "table": 20,
+    "summary": 1,
 }
 """Each section -> its share of the time, in the order in which they run. What one leaves over is for those after it."""
 
@@ -116,11 +126,11 @@ def describe_error(name: str, error: Exception) -> Finding:
 
 def format_finding(section: str, finding: Finding) -> str:
     """The line of a finding, such as "PASS parity float32 mstfnet 3.1e-06 (< 0.0001)"."""
-    labels = {"pass": "PASS", "fail": "FAIL", "number": "    ", "skipped": "skip"}
+    labels = {"pass": "PASS", "fail": "FAIL", "number": "    ", "skipped": "    "}
     words = [labels[finding.outcome], section, finding.name, format_value(finding.value), finding.unit]
     line = " ".join(word for word in words if word)
     if finding.outcome == "skipped":
-        return f"{line}: {finding.note}"
+        return f"{line} skipped: {finding.note}"
     if "\n" in finding.note:
         return f"{line}\n{finding.note}"
     return f"{line} ({finding.note})" if finding.note else line

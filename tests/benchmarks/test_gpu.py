@@ -93,7 +93,7 @@ def test_a_package_that_may_be_missing_skips_the_section_and_another_one_does_no
 
 def test_the_command_goes_on_after_failures_and_its_status_counts_them(trials, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "SECTIONS", dict.fromkeys(["raises", "inexact", "good"], 1))
-    monkeypatch.setattr(command, "select_device", lambda _: DEVICE)
+    monkeypatch.setattr(command, "choose_device", lambda _: DEVICE)
     args = command.parse_args(["--device=cpu", "--only=good,raises,inexact", f"--out={tmp_path / 'new/gpu.json'}"])
     args.package = "gpu_trials"
     assert command.main(args) == 2
@@ -151,7 +151,7 @@ def test_sections_know_what_earlier_ones_found(trials, tmp_path, monkeypatch):
         (check("equal", True), "PASS parity equal"),
         (number("copy", 3012.4, "GB/s", "read and written"), "     parity copy 3012 GB/s (read and written)"),
         (number("table", None, note="a  b\n1  2"), "     parity table\na  b\n1  2"),
-        (skip("driver"), "skip parity driver: no CUDA device"),
+        (skip("driver"), "     parity driver skipped: no CUDA device"),
     ],
 )  # fmt: skip
 def test_a_line_says_section_name_value_and_why(finding, line):
