@@ -19,7 +19,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,27 +28,30 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from config.load import load_config
+from benchmarks.batches import BATCHES, FORMATS, measure_batches, read_some_frames, tabulate_formats
+from benchmarks.loader_corpus import (
+    CLIPS,
+    EPOCHS,
+    FRAME_SIZE,
+    build_training_loader,
+    configure,
+    draw_lengths,
+    draw_manifest,
+    write_corpora,
+)
 from config.schema import Config
 from dataset.batch import Sample
 from dataset.batch_loader import BatchLoader
 from dataset.clip_dataset import ClipDataset
-from dataset.frames import list_frame_files, resize_frame
-from dataset.loader import build_loader
-from dataset.manifest import Clip, Manifest
-from dataset.synthetic.generate import plan_corpus, render_clip
-from dataset.vocabulary import Vocabulary
-from preprocess.images import JPEG_QUALITY
-from preprocess.pack import pack
+from dataset.frames import list_frame_files
+from dataset.manifest import Manifest
+from utils.arguments import named_path
 from utils.output import run_command
 from utils.table import format_table
 from utils.temporal import TemporalSpec
+from utils.text import plural
+from utils.workers import available_cores
 
-SHORTEST, LONGEST, MEAN, CLIPS = 27, 299, 141, 5671  # frames, and clips of PHOENIX2014's training split
-CONCENTRATION = 6.0  # a + b of the beta distribution: a standard deviation of 51 frames
-FRAME_SIZE = 256
-VOCABULARY = Vocabulary(["GLOSS"])
-EPOCHS = (1, 2, 3)
 SPEED = ("frames a second", "frames/s", "clips/s", "of naive", "of naive float", "of folder")
 PADDING = ("padding", "all", "edges", "for the longest", "all, of unsorted", "for the longest, of unsorted")
 
@@ -76,51 +79,6 @@ def collate_naively(samples: Sequence[Sample]) -> tuple[torch.Tensor, list[int]]
     spec, lengths = TemporalSpec(), [len(sample.video) for sample in samples]
     total = max(map(spec.padded_length, lengths))
     return torch.from_numpy(np.stack([sample.video[spec.pad(len(sample.video), total)] for sample in samples])), lengths
-
-
-def draw_lengths(count: int, seed: int = 0) -> list[int]:
-    """Draw the numbers of frames of `count` clips, spread over PHOENIX2014's range with its mean."""
-    share = (MEAN - SHORTEST) / (LONGEST - SHORTEST)
-    drawn = np.random.default_rng(seed).beta(CONCENTRATION * share, CONCENTRATION * (1 - share), count)
-    return np.rint(SHORTEST + drawn * (LONGEST - SHORTEST)).astype(int).tolist()
-
-
-def draw_manifest(count: int, home: Path) -> Manifest:
-    """Draw a training split of `count` clips with such lengths, which lie in `home`."""
-    clips = (Clip(f"clip{i}", f"clip{i}", "s", ("GLOSS",), n) for i, n in enumerate(draw_lengths(count)))
-    return Manifest("phoenix2014", "train", FRAME_SIZE, tuple(clips), home)
-
-
-def write_corpora(count: int, home: Path) -> dict[str, Manifest]:
-    """Write the same rendered clips as folders of PNG and of JPEG, and packed; gives the manifests by suffix."""
-    rendered = chain.from_iterable(render_clip(clip, seed=0) for clip in plan_corpus(12, (40 * count, 0, 0), seed=0))
-    manifests = {suffix: draw_manifest(count, home / suffix) for suffix in ("png", "jpg")}
-    for clip in manifests["png"].clips:
-        for manifest in manifests.values():
-            manifest.clip_folder(clip).mkdir(parents=True)
-        for number, frame in enumerate(islice(rendered, clip.num_frames)):
-            image = cv2.cvtColor(resize_frame(frame, FRAME_SIZE), cv2.COLOR_RGB2BGR)
-            for suffix, manifest in manifests.items():
-                options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if suffix == "jpg" else []
-                cv2.imwrite(str(manifest.clip_folder(clip) / f"images{number:04d}.{suffix}"), image, options)
-    for suffix, manifest in manifests.items():
-        manifest.save(home / suffix / "train.json")
-        pack(home / suffix)
-    return manifests
-
-
-def configure(**changes: object) -> Config:
-    """Give the baseline with these changes, read in this process."""
-    return load_config(None, {"num_worker": 0, **changes})[0]
-
-
-def build_training_loader(config: Config, manifest: Manifest) -> BatchLoader:
-    """Build the loader of a training with this configuration."""
-    spec = TemporalSpec(config.model_args.conv_type)
-    return build_loader(
-        manifest, VOCABULARY, config.feeder_args, spec, batch_size=config.batch_size, training=True,
-        seed=config.random_seed, num_workers=config.num_worker,
-    )  # fmt: skip
 
 
 def build_readers(manifest: Manifest) -> dict[str, BatchLoader]:
@@ -228,7 +186,15 @@ def main(args: argparse.Namespace) -> None:
             f"{cv2.__version__}; medians of {args.repeats} passes' batches"
         )
         rows = [tabulate_speed(manifest, suffix.upper(), args.repeats) for suffix, manifest in manifests.items()]
-    print(format_table(SPEED, list(chain.from_iterable(rows))))
+        print(format_table(SPEED, list(chain.from_iterable(rows))))
+        workers = available_cores()
+        batches = measure_batches(manifests, Path(folder), workers, args.repeats)
+        clip = manifests["png"].clip_folder(manifests["png"].clips[0])
+        formats = tabulate_formats(read_some_frames(args.frames or clip), args.repeats)
+    print(f"\nbatches of {configure().batch_size} from {plural(workers, 'worker')}, through shared memory")
+    print(format_table(BATCHES, batches))
+    print(f"\nformats, on frames of {args.frames or 'the rendered clips'}; difference of pixels in grey levels of 255")
+    print(format_table(FORMATS, formats))
     drawn = draw_lengths(args.lengths)
     spread = f"{min(drawn)} to {max(drawn)} frames, mean {np.mean(drawn):.0f}"
     print(f"\n{args.lengths} clips of {spread}; means of {len(EPOCHS)} epochs")
@@ -243,6 +209,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         ("lengths", CLIPS, "clips whose padding is counted"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
+    parser.add_argument("--frames", type=named_path, metavar="DIR", help="a folder of images to compare formats on")
     return parser.parse_args(arguments)
 
 

@@ -88,7 +88,7 @@ def allocate_batch(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
     size = math.prod(shape)
     # As PyTorch's own collate function allocates what it joins.
     storage = torch.UntypedStorage._new_shared(size * dtype.itemsize)
-    return torch.empty(0, dtype=dtype).set_(storage, 0, (size,), (1,)).view(*shape)  # type: ignore[call-overload]
+    return torch.empty(0, dtype=dtype).set_(storage, 0, (size,), (1,)).view(*shape)
 
 
 @dataclass(frozen=True)

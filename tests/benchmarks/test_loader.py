@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import batches
 from benchmarks import loader as benchmark
 from dataset.manifest import Clip, Manifest
 
@@ -52,10 +53,41 @@ def test_buckets_leave_a_third_of_the_padding_for_the_longest_or_less():
         assert float(bucket[5].rstrip("x")) <= 1 / 3
 
 
-def test_what_it_prints(capsys):
+def test_all_ways_to_hand_over_batches_give_the_same_ones(corpora):
+    plain, jpeg = (benchmark.build_training_loader(benchmark.configure(), corpora[kind]) for kind in ("png", "jpg"))
+    ways = batches.build_ways({"PNG": plain.dataset, "JPG": jpeg.dataset}, batch_size=2, passes=2, workers=1)
+    assert list(ways) == ["PNG, copied", "PNG", "JPG"]
+    batches.check_same(ways)
+    samples = [plain.dataset[1, 0], plain.dataset[1, 1]]
+    assert torch.equal(batches.collate_by_copying(samples), plain.dataset.collate(samples).video)
+    wrong = {"PNG": ways["PNG"], "PNG, of JPEG": ways["JPG"]}
+    with pytest.raises(RuntimeError, match="other pixels than PNG: PNG, of JPEG"):
+        batches.check_same(wrong)
+
+
+def test_formats_by_hand(monkeypatch):
+    image = np.full((64, 64, 3), 100, np.uint8)
+    brighter = np.full((64, 64, 3), 102, np.uint8)
+    brighter[0, 0] = 110
+    decode = batches.decode_image
+    monkeypatch.setattr(batches, "decode_image", lambda data, name: brighter if "JPEG" in name else decode(data, name))
+    rows = {row[0]: row[1:] for row in batches.tabulate_formats([image], 1)}
+    assert list(rows) == list(batches.ENCODINGS)
+    assert [row[3:] for name, row in rows.items() if "PNG" in name] == [["0.00", "0", ""]] * 4
+    # mean (4095 * 2 + 10) / 4096 = 2.002; of squares (4095 * 4 + 100) / 4096 = 4.0234: 10 log10(65025 / 4.0234)
+    assert rows["JPEG of quality 95"][3:] == ["2.00", "10", "42.1 dB"]
+    assert float(rows["PNG, not compressed"][2]) == pytest.approx(64 * 64 * 3 / 1000, rel=0.05)
+
+
+def test_what_it_prints(capsys, monkeypatch):
+    monkeypatch.setattr(benchmark, "available_cores", lambda: 1)
     benchmark.main(benchmark.parse_args(["--clips=1", "--repeats=1", "--lengths=50"]))
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].split()[:4] == ["frames", "a", "second", "frames/s"]
     assert [line.split(",")[0] for line in lines[2:10]] == ["folder", "LMDB", "naive", "naive float"] * 2
-    assert lines[11].startswith("50 clips of ")
-    assert len(lines) == 17
+    assert lines[11] == "batches of 2 from 1 worker, through shared memory"
+    names = ["PNG, copied", "PNG", "PNG, LMDB", "JPG", "JPG, LMDB", "PNG, not compressed"]
+    assert [line.split("  ")[0] for line in lines[13:19]] == names
+    assert [line.split("  ")[0] for line in lines[22:27]] == list(batches.ENCODINGS)
+    assert lines[28].startswith("50 clips of ")
+    assert len(lines) == 34
