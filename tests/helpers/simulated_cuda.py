@@ -169,8 +169,12 @@ class SimulatedCuda(TorchFunctionMode):
                 self.note("a tensor made of numbers")
             return CudaTensor(func(*args, **{**kwargs, "device": "cpu"}))
         # The LSTM of oneDNN keeps for the gradients what no tensor here can hold.
-        with torch.backends.mkldnn.flags(enabled=name != "lstm"):
+        enabled = torch._C._get_mkldnn_enabled()
+        torch._C._set_mkldnn_enabled(enabled and name != "lstm")
+        try:
             return func(*args, **kwargs)
+        finally:
+            torch._C._set_mkldnn_enabled(enabled)
 
     def _compute_gradients(
         self, name: str, outputs: Any, inputs: Any = None, grad_outputs: Any = None, gradient: Any = None,
