@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import Any, cast
 
 from torch.utils.data import DataLoader
 
@@ -17,7 +17,7 @@ from dataset.order import DistributedEpochSampler
 from dataset.shared_memory import REMEDY
 from utils.errors import InputError, is_out_of_memory
 from utils.log import LOGGER
-from utils.text import shorten
+from utils.text import plural, shorten
 
 GLANCE = 5.0  # seconds after which a look is taken whether the workers still live
 SILENCE = 60.0  # seconds without a batch after which a line says so
@@ -59,13 +59,32 @@ class BatchLoader(DataLoader[Any]):
         if self.note:
             LOGGER.info(self.note)
             self.note = ""
-        batches = super().__iter__()
+        self._look_after_idle_workers()
+        batches: Any = super().__iter__()
+        if self.num_workers:
+            batches._timeout = self.timeout
         for number in range(len(self) + 1):  # one more: PyTorch's iterator has to come to its end
             try:
                 batch = self._wait(batches, number) if self.num_workers else next(batches)
             except StopIteration:
                 return
             yield batch
+
+    def _look_after_idle_workers(self) -> None:
+        """Get ready for workers that have had nothing to do since the last epoch, perhaps for hours.
+
+        If one was killed meanwhile, new ones start. Else PyTorch first waits until all have answered, which takes a
+        while where they were moved out of memory: it must not give up after `timeout`.
+        """
+        idle = cast(Any, self._iterator)
+        if idle is None:
+            return
+        codes = [worker.exitcode for worker in idle._workers if worker.exitcode is not None]
+        if codes:  # most often the system has killed them because memory ran out
+            LOGGER.info(f"{plural(len(codes), 'worker')} ended with nothing to do, status {codes[0]}: new ones start")
+            self._iterator = None
+        else:
+            idle._timeout = 0
 
     def _wait(self, batches: Iterator[Batch], number: int) -> Batch:
         """The batch with this number in what is left of the epoch."""

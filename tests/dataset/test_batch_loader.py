@@ -6,9 +6,11 @@ import multiprocessing
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ from utils.workers import begin_loader_worker, make_loader_context
 
 
 class Troubled(Dataset):
-    """Clips `good0`, `bad`, `good2`; reading `bad` does something to the process that reads it."""
+    """Clips `good0`, `bad`, `good2`; reading `bad` does something to the process that reads it, or nothing ("")."""
 
     def __init__(self, trouble: str) -> None:
         self.trouble = trouble
@@ -55,7 +57,7 @@ def do(trouble: str) -> None:
         time.sleep(60)
     elif trouble == "pause":
         time.sleep(1.5)
-    else:
+    elif trouble:
         raise RuntimeError(trouble)
 
 
@@ -63,8 +65,9 @@ def take_first(samples: Sequence[Batch]) -> Batch:
     return samples[0]
 
 
-def load(trouble: str, patience: float = 0) -> BatchLoader:
+def load(trouble: str, patience: float = 0, **options: Any) -> BatchLoader:
     return BatchLoader(
+        **options,
         patience=patience,
         note="",
         dataset=Troubled(trouble),
@@ -137,6 +140,30 @@ def test_what_pytorch_says_of_workers_is_understood(message, said):
 def test_an_error_of_the_program_stays_what_it_is(said):
     with pytest.raises(RuntimeError, match="a mistake"):
         list(load("a mistake"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_a_worker_that_is_killed_between_two_epochs_is_replaced(said):
+    loader = load("", persistent_workers=True)
+    assert len(list(loader)) == 3
+    (worker,) = multiprocessing.active_children()
+    worker.kill()
+    worker.join()
+    assert said == []
+    assert [batch.ids for batch in loader] == [("clip0",), ("clip1",), ("clip2",)]
+    assert said == ["1 worker ended with nothing to do, status -9: new ones start"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of Unix")
+def test_a_worker_that_takes_its_time_to_wake_up_between_two_epochs_is_waited_for(said):
+    loader = load("", persistent_workers=True)  # with a glance every 0.2 seconds
+    assert len(list(loader)) == 3
+    (worker,) = multiprocessing.active_children()
+    os.kill(worker.pid, signal.SIGSTOP)
+    waking = threading.Timer(1.0, os.kill, (worker.pid, signal.SIGCONT))
+    waking.start()
+    assert len(list(loader)) == 3
+    waking.join()
 
 
 def test_a_batch_that_does_not_come_is_said_once_and_ends_the_run_after_loader_timeout(said):
