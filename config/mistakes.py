@@ -38,10 +38,12 @@ def describe_validation_error(detail: Mapping[str, Any]) -> str:
     dotted = ".".join(path)
     given = quote_value(detail["input"])
     if detail["type"] == "unexpected_keyword_argument":
-        # First a key of the same section that is spelt alike, then one of any section.
+        # First a key of this name in another section, then one of the same section that is spelt alike, then any.
         keys, section = [key for key, _ in list_keys()], ".".join(path[:-1])
+        elsewhere = [key for key in keys if key.rsplit(".", 1)[-1] == path[-1]]
         siblings = [key for key in keys if key.rsplit(".", 1)[:-1] == [section]] if section else keys
-        near = did_you_mean(dotted, siblings) or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
+        near = did_you_mean(dotted, elsewhere, cutoff=0.0) or did_you_mean(dotted, siblings)
+        near = near or did_you_mean(path[-1], [key.rsplit(".", 1)[-1] for key in keys])
         return f"{dotted}: unknown key{near}"
     if detail["type"] in ("dataclass_type", "dataclass_exact_type"):
         return f"{dotted}: {given} is one value, a section with keys of its own is needed"
@@ -51,5 +53,7 @@ def describe_validation_error(detail: Mapping[str, Any]) -> str:
         return f"{dotted}: {given} is not allowed: a list in brackets is needed"
     near = ""
     if detail["type"] == "literal_error" and isinstance(detail["input"], str):
-        near = did_you_mean(detail["input"][:80].lower(), re.findall("'([^']+)'", detail["ctx"]["expected"]))
+        choices = re.findall("'([^']+)'", detail["ctx"]["expected"])
+        # Less alike would be misleading: float32 is no nearer to fp32 than to tf32.
+        near = did_you_mean(detail["input"][:80].lower(), choices, cutoff=0.6)
     return f"{dotted}: {given} is not allowed: {detail['msg'].lower()}{near}"

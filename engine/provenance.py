@@ -19,6 +19,7 @@ from utils.files import set_aside, write_json
 from utils.plain_json import read_json
 from utils.precision import resolve_precision
 from utils.ranks import world_size
+from utils.text import plural
 
 REPOSITORY = Path(__file__).parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "opencv-python-headless", "numba")
@@ -53,7 +54,7 @@ def describe_device(device: torch.device) -> str:
     """The device as a person knows it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type}, {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+    return f"{device.type}, {plural(torch.get_num_threads(), 'thread')}" if device.type == "cpu" else device.type
 
 
 def describe_settings(config: Config, device: torch.device) -> dict[str, Any]:

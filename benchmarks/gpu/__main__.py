@@ -86,7 +86,10 @@ def section_names(text: str) -> list[str]:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog="python -m benchmarks.gpu",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--device", default="auto", help='"auto" (a GPU if there is one), "cpu", "cuda:1", ...')
     parser.add_argument("--only", type=section_names, default=list(SECTIONS), metavar="NAME,NAME",

@@ -107,6 +107,25 @@ def test_all_mistakes_at_once_with_suggestions(tmp_path):
     assert "loss_weights: 3 is one value" in text
 
 
+def test_a_key_in_the_wrong_section_is_named_with_the_right_one():
+    """Not `loader_timeout`, which has as many letters of it."""
+    with pytest.raises(ConfigError, match=r"\n  pad_to: unknown key; did you mean feeder_args\.pad_to\?$"):
+        load_config(None, {"pad_to": "32"})
+    with pytest.raises(ConfigError, match=r"\n  feeder_args\.num_worker: unknown key; did you mean num_worker\?$"):
+        load_config(None, {"feeder_args.num_worker": "auto"})
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [("TF32", "; did you mean tf32?"), ("bfloat16", "; did you mean bf16?"), ("float32", ""), ("half", "")],
+)
+def test_a_wrong_precision_is_told_all_choices_and_the_nearest_where_one_is_near(word, hint):
+    with pytest.raises(ConfigError) as error:
+        load_config(None, {"precision": word})
+    choices = "'default', 'tf32', 'fp32', 'bf16', 'fp16' or 'auto'"
+    assert str(error.value).endswith(f"  precision: '{word}' is not allowed: input should be {choices}{hint}")
+
+
 def test_a_key_on_the_command_line_hides_no_mistake_of_the_file(tmp_path):
     file = tmp_path / "wrong.yaml"
     file.write_text("model_args: 64\n")

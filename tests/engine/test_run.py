@@ -1,11 +1,13 @@
 from dataclasses import asdict, replace
 
 import pytest
+import torch
 
 import engine.run
 import utils.workers
 from config.load import load_config, to_yaml
 from engine.checkpoints import is_best, locate_best_checkpoint
+from engine.provenance import describe_device
 from engine.resume import list_changed_settings
 from engine.run_folder import check_run_folder, holds_other_settings
 from engine.train_state import TrainState
@@ -94,3 +96,9 @@ def test_the_log_says_the_number_of_workers_that_was_chosen(prepared, tmp_path, 
     with pytest.raises(SystemExit, match="stopped"):
         call_main(prepared, tmp_path / "run", "--num_worker", "auto")
     assert "frames are read by 1 worker (num_worker: auto)\n" in (tmp_path / "run/log.txt").read_text()
+
+
+@pytest.mark.parametrize(("threads", "line"), [(1, "cpu, 1 thread"), (2, "cpu, 2 threads")])
+def test_the_device_of_the_log_counts_its_threads_in_grammatical_numbers(monkeypatch, threads, line):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert describe_device(torch.device("cpu")) == line
