@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 import torch
 
 from dataset.batch import Batch
+from engine.training_step import describe_memory_use
+from utils.errors import explain_out_of_memory
 
 
 def copy_ahead(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
@@ -18,6 +21,9 @@ def copy_ahead(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch
     Args:
         batches: batches on the CPU, for a GPU in page-locked memory.
         device: the device; for another one than a GPU the batches stay where they are.
+
+    Raises:
+        InputError: memory ran out; names the clips and what helps.
     """
     if device.type != "cuda":
         yield from batches
@@ -25,7 +31,7 @@ def copy_ahead(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch
     copying = torch.cuda.Stream(device)
     ahead: tuple[Batch, torch.cuda.Event] | None = None
     for batch in batches:
-        with torch.cuda.stream(copying):
+        with torch.cuda.stream(copying), explain_out_of_memory(partial(describe_memory_use, [batch])):
             following = batch.to(device), copying.record_event()
         if ahead:
             yield hand_over(*ahead)

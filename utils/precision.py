@@ -61,12 +61,25 @@ def use_precision(precision: str, device: torch.device) -> str:
 @contextmanager
 def without_tf32(device: torch.device | str) -> Iterator[None]:
     """Compute float32 with all its digits while this is entered: for comparisons, in which TF32 would hide mistakes."""
+    with _switched_tf32(device, False):
+        yield
+
+
+@contextmanager
+def with_tf32(device: torch.device | str) -> Iterator[None]:
+    """Compute float32 in TF32 while this is entered, matrix products too: to measure what a GPU does at most in it."""
+    with _switched_tf32(device, True):
+        yield
+
+
+@contextmanager
+def _switched_tf32(device: torch.device | str, on: bool) -> Iterator[None]:
     if torch.device(device).type != "cuda":
         yield
         return
     with _quiet():
         before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    _switch_tf32(False, False)
+    _switch_tf32(on, on)
     try:
         yield
     finally:

@@ -11,9 +11,10 @@ from typing import Any, cast
 import torch
 from torch._dynamo.utils import counters
 
+from benchmarks.gpu.machine import NO_COMPILER, has_compiler
 from benchmarks.gpu.measure import free_memory, median_seconds, synchronise
 from benchmarks.gpu.recipe import Recipe
-from benchmarks.gpu.section import Finding, Task, attempt, check_below, number
+from benchmarks.gpu.section import Finding, Task, attempt, check_below, number, skip
 from benchmarks.gpu.subjects import build_network, build_training_step, draw_batch
 from dataset.batch import Batch
 from slr_network import SLRModel, for_recognition
@@ -28,6 +29,10 @@ FULL: dict[str, Any] = {"width": 64, "hidden_size": 512}
 
 def run(task: Task) -> Iterator[Finding]:
     """Compile recognition, then training, and compare with the plain network."""
+    if task.device.type == "cuda" and not has_compiler():
+        yield skip("recognition", NO_COMPILER)
+        yield skip("training", NO_COMPILER)
+        return
     lengths, size = (SHORT_LENGTHS, 64) if task.small else (LENGTHS, 112)
     batches = [draw_batch((length, length), size) for length in lengths]
     precision = use_precision("default", task.device)

@@ -24,6 +24,8 @@ VARIABLES = (
 """What of the environment changes results or times."""
 PACKAGES = ("torchvision", "triton", "numpy", "numba", "opencv-python-headless", "av", "lmdb", "pydantic", "pympi-ling")
 
+NO_COMPILER = "no C compiler, which Triton needs: install gcc, or set CC"
+
 
 def run(task: Task) -> Iterator[Finding]:
     """Describe the machine, and measure it."""
@@ -66,6 +68,11 @@ def describe_card(device: torch.device) -> Iterator[Finding]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
     }
     yield number("switches", ", ".join(f"{name} {on}" for name, on in switches.items()), note="as PyTorch has them")
+
+
+def has_compiler() -> bool:
+    """Whether there is a C compiler, which Triton asks for where a network is compiled for a GPU; images lack it."""
+    return bool(os.environ.get("CC")) or any(shutil.which(name) for name in ("gcc", "clang"))
 
 
 def read_driver() -> str:

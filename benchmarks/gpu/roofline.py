@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from benchmarks.gpu.machine import measure_copies, measure_product
 from benchmarks.gpu.section import Task
 from utils.device import DTYPES
+from utils.precision import with_tf32
 
 
 @dataclass(frozen=True)
@@ -80,5 +82,7 @@ def find_bandwidth(task: Task) -> float:
 
 def measure_peaks(task: Task, precision: str) -> Peaks:
     """Find what the device does at most in a number format, whose switches are set already."""
-    product = measure_product(task.device, task.small, DTYPES[precision])
+    # A training in TF32 leaves its few matrix products in float32; here the product stands for the convolutions.
+    with with_tf32(task.device) if precision == "tf32" else nullcontext():
+        product = measure_product(task.device, task.small, DTYPES[precision])
     return Peaks(find_bandwidth(task), 1e12 * float(product.value or 0))

@@ -10,6 +10,7 @@ from functools import partial
 
 import torch
 
+from benchmarks.gpu.machine import NO_COMPILER, has_compiler
 from benchmarks.gpu.measure import free_memory, median_seconds
 from benchmarks.gpu.memory_limit import find_largest, fits_in_memory
 from benchmarks.gpu.processor import measure_processor
@@ -190,6 +191,8 @@ def measure_compiled(
     left = end - time.monotonic()
     if task.device.type != "cuda":
         yield skip(name)
+    elif not has_compiler():
+        yield skip(name, NO_COMPILER)
     elif left < COMPILING:
         yield skip(name, f"{left:.0f} s are left, and compiling may take {COMPILING:.0f}; give a longer --limit")
     elif (cost := measure_way(workload, kind, COMPILED, precision, task)) is None:

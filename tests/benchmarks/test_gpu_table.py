@@ -1,5 +1,6 @@
 """What the check of GPUs reckons for its table and its summary, and both sections in the small form."""
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.gpu import summary, table
+from benchmarks.gpu import compiled, machine, roofline, summary, table
 from benchmarks.gpu.memory_limit import find_largest, fits_in_memory
 from benchmarks.gpu.processor import measure_rate, repeat_clips
 from benchmarks.gpu.roofline import NEEDS, Bound, Peaks, find_bandwidth, find_bound
@@ -42,6 +43,33 @@ def test_the_least_time_by_hand(kind, precision, arithmetic, memory):
     assert bound.arithmetic == pytest.approx(arithmetic)
     assert bound.memory == pytest.approx(memory)
     assert bound.total == pytest.approx(arithmetic + memory)
+
+
+@pytest.mark.parametrize(("precision", "in_products"), [("tf32", True), ("fp32", False), ("bf16", False)])
+def test_the_roofline_of_tf32_is_that_of_a_product_in_tf32(precision, in_products, monkeypatch):
+    """A training in TF32 leaves products in float32, by whose speed convolutions would pass the roofline."""
+    seen = []
+
+    def measure_product(device: torch.device, small: bool, dtype: torch.dtype) -> Finding:
+        seen.append(torch.backends.cuda.matmul.allow_tf32)
+        return number("matrix product", 100.0, "TFLOP/s")
+
+    monkeypatch.setattr(roofline, "measure_product", measure_product)
+    earlier = {"machine": [number("copy within the device", 1000.0, "GB/s")]}
+    peaks = roofline.measure_peaks(Task(torch.device("cuda", 0), True, earlier), precision)
+    assert peaks == PEAKS
+    assert seen == [in_products]
+    assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_without_a_c_compiler_nothing_is_compiled_for_a_gpu(workload, monkeypatch):
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    task = Task(torch.device("cuda", 0), True)
+    found = [*compiled.run(task), *table.measure_compiled(workload, "training", "bf16", task, None, math.inf)]
+    assert [(finding.outcome, finding.note) for finding in found] == 3 * [("skipped", machine.NO_COMPILER)]
+    monkeypatch.setenv("CC", "cc")
+    assert machine.has_compiler()
 
 
 class MovedBytes(TorchDispatchMode):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from dataset.batch import Batch
 from engine.copy_ahead import copy_ahead
 from tests.helpers.simulated_cuda import CUDA, CudaTensor, SimulatedCuda
+from utils.errors import InputError
 
 
 def batch(number: int) -> Batch:
@@ -66,3 +68,16 @@ def test_each_batch_is_copied_before_the_one_before_it_is_given_and_waited_for_b
         expected += [f"computing waits for event after {copied[number]}", "kept for computing", "kept for computing"]
         expected.append(f"clip{number} given")
     assert done == expected
+
+
+def test_memory_that_runs_out_while_a_batch_is_copied_is_told_with_its_clips(monkeypatch):
+    def copy(self, device):
+        if self.ids == ("clip1",):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 50.00 MiB.")
+        return self
+
+    monkeypatch.setattr(Batch, "to", copy)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: MagicMock())
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    with pytest.raises(InputError, match=r"^memory ran out on clip1 .*lower batch_size"):
+        list(copy_ahead(map(batch, range(3)), CUDA))

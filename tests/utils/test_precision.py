@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from utils import device, precision
-from utils.precision import describe_choice, resolve_precision, use_precision, without_tf32
+from utils.precision import describe_choice, resolve_precision, use_precision, with_tf32, without_tf32
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda", 1), torch.device("mps")
 OPERATIONS = ("conv", "rnn", "matmul")
@@ -113,6 +113,14 @@ def test_comparisons_are_without_tf32_and_leave_no_trace(before):
         assert not any(map(rounds, OPERATIONS))
         raise ZeroDivisionError
     assert read_switches() == before
+
+
+def test_what_a_gpu_does_at_most_is_measured_in_tf32_throughout():
+    with with_tf32(CPU):
+        assert read_switches() == (True, False)
+    with with_tf32(CUDA):
+        assert all(map(rounds, OPERATIONS))
+    assert read_switches() == (True, False)
 
 
 def test_switching_warns_of_nothing():
