@@ -33,7 +33,9 @@ def run(task: Task) -> Iterator[Finding]:
     yield number("system", f"{platform.platform()}, {available_cores()} cores, Python {platform.python_version()}")
     yield number("packages", f"torch {torch.__version__}", note=", ".join(map(name_version, PACKAGES)))
     yield from describe_card(device)
-    yield number("environment", ", ".join(f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ))
+    yield number(
+        "environment", ", ".join(f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ) or "as usual"
+    )
     yield from measure_copies(device, task.small)
     free_memory(device)
     yield measure_product(device, task.small)

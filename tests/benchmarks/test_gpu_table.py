@@ -238,7 +238,7 @@ def test_the_small_form_of_table_and_summary():
     assert len(lines) == 2 + len(WAYS["training"])
     assert lines[2].startswith("| published 3-D form | fp32 | 1.00 | ")
     assert len({line.count("|") for line in lines}) == 1
-    assert said["what limits training on PNG frames"].value in {"loader", "launches", "unknown"}
+    assert said["what limits training on PNG frames"].outcome == "skipped"  # its step has hardly any frames
 
 
 def test_the_summary_by_hand():
