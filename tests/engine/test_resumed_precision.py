@@ -17,6 +17,7 @@ from engine.resumed_precision import compare_precisions, find_trained_precision
 from engine.run import run
 from tests.helpers.config import tiny_config
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from utils.text import plural
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 CALLS_FP32 = "precision: what last.pt calls fp32 was tf32 on CUDA, and goes on "
@@ -40,7 +41,8 @@ def test_what_was_used_is_written_everywhere(trained):
     assert load_checkpoint(trained / "best.pt")["precision"] == "fp32"
     assert json.loads((trained / "run.json").read_text())["starts"][0]["precision"] == "fp32"
     assert json.loads((trained / "report.json").read_text())["config"]["precision"] == "fp32"
-    assert f"(cpu, {torch.get_num_threads()} threads, fp32), writing to" in (trained / "log.txt").read_text()
+    threads = plural(torch.get_num_threads(), "thread")
+    assert f"(cpu, {threads}, fp32), writing to" in (trained / "log.txt").read_text()
     assert "precision: default\n" in (trained / "config.yaml").read_text()  # to be used on any device
 
 

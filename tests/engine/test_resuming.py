@@ -311,12 +311,12 @@ def test_signals_outside_the_block_and_a_second_one():
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_a_batch_is_waited_for_saves_and_ends_at_once(whole, prepared, tmp_path, monkeypatch, number):
-    def read_slowly(self, epoch, index):
+    def read_slowly(self, index, *plan_and_place):
         read.append(index)
         if len(read) == 6:  # the second clip of the third batch of the first epoch
             os.kill(os.getpid(), number)
             time.sleep(60)
-        return original(self, epoch, index)
+        return original(self, index, *plan_and_place)
 
     read, original = [], ClipDataset._read
     monkeypatch.setattr(ClipDataset, "_read", read_slowly)
@@ -330,11 +330,11 @@ def test_a_signal_while_a_batch_is_waited_for_saves_and_ends_at_once(whole, prep
 
 
 def test_a_clip_that_cannot_be_read_costs_no_step_that_was_done(prepared, tmp_path, monkeypatch):
-    def fail(self, epoch, index):
+    def fail(self, index, *plan_and_place):
         read.append(index)
         if len(read) == 6:
             raise FrameError("gone")
-        return original(self, epoch, index)
+        return original(self, index, *plan_and_place)
 
     read, original = [], ClipDataset._read
     monkeypatch.setattr(ClipDataset, "_read", fail)
