@@ -21,8 +21,8 @@ from modules.resnet import ResNet
 from modules.stages import FUSION_AFTER
 from modules.temporal_conv import TemporalConv
 from utils.checkpoint import check_glosses, load_checkpoint, select_weights
-from utils.device import select_dtype
 from utils.errors import explain_out_of_memory
+from utils.precision import select_dtype
 from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
 

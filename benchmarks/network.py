@@ -22,9 +22,8 @@ from benchmarks.random_network import enliven
 from benchmarks.reference3d import Reference3d
 from benchmarks.work import Work, train_bare_backbone, train_network, without_gradients
 from slr_network import SLRModel, fuse_for_inference
-from utils.device import computes_bfloat16
 from utils.output import run_command
-from utils.precision import use_precision, without_tf32
+from utils.precision import computes_bfloat16, use_precision, without_tf32
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 

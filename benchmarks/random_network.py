@@ -8,6 +8,8 @@ from slr_network import SLRModel
 
 CALIBRATION = 24  # frames
 PATCHES = 8  # on each side of a frame
+IDENTITIES = ("predictor", "updater", "weight1", "weight2")
+"""Parts of the names of weights that start as zeros, beside the fusions' `alpha`."""
 
 
 @torch.no_grad()
@@ -24,15 +26,21 @@ def enliven(model: SLRModel, size: int) -> SLRModel:
     Returns:
         `model`.
     """
-    for name, parameter in model.named_parameters():
-        if name.endswith("alpha") or any(part in name for part in ("predictor", "updater", "weight1", "weight2")):
-            parameter.uniform_(-0.1, 0.1)
+    draw_identities(model, 0.1)
     for layer in model.modules():
         if isinstance(layer, (torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)):
             layer.momentum = None  # the mean of what was seen, here once
     video = draw_patches(CALIBRATION, size)[model.spec.pad(CALIBRATION)]  # (T_pad, 3, S, S)
     model.train()(video[None], torch.tensor([CALIBRATION]), with_scales=False)
     return model
+
+
+@torch.no_grad()
+def draw_identities(model: SLRModel, limit: float) -> None:
+    """Draw the weights that start as zeros, by which fusion and lift pooling change nothing, from -limit to limit."""
+    for name, parameter in model.named_parameters():
+        if name.endswith("alpha") or any(part in name for part in IDENTITIES):
+            parameter.uniform_(-limit, limit)
 
 
 def draw_patches(frames: int, size: int) -> torch.Tensor:

@@ -22,9 +22,9 @@ from engine.optim import build_optimizer
 from modules.losses import SLRCriterion
 from slr_network import SLRModel
 from utils import ranks
-from utils.device import select_dtype
 from utils.errors import InputError, explain_out_of_memory
 from utils.log import LOGGER
+from utils.precision import select_dtype
 from utils.text import plural
 
 if TYPE_CHECKING:

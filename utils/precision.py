@@ -15,10 +15,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 
-from utils.device import computes_bfloat16
+from utils.log import LOGGER
+
+DTYPES = {"tf32": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""What the maps of frames are computed in, by what `resolve_precision` gives."""
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:
@@ -37,6 +41,35 @@ def resolve_precision(precision: str, device: torch.device) -> str:
     if precision in {"default", "tf32", "auto"}:
         return "tf32" if device.type == "cuda" else "fp32"
     return precision
+
+
+def select_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The number format that the maps of frames are computed in.
+
+    Args:
+        precision: as for `resolve_precision`.
+        device: the device to compute on; if it only emulates the format that was asked for, the log says so.
+    """
+    resolved = resolve_precision(precision, device)
+    emulates_fp16 = resolved == "fp16" and device.type == "cpu"
+    emulates_bf16 = resolved == "bf16" and not computes_bfloat16(device)
+    if emulates_fp16 or emulates_bf16:
+        _warn_emulated(device, resolved)
+    return DTYPES[resolved]
+
+
+@cache  # every evaluation asks again: one warning is enough
+def _warn_emulated(device: torch.device, precision: str) -> None:
+    LOGGER.info("warning: %s has no arithmetic for %s and emulates it: fp32 is faster", device, precision)
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Whether the device has arithmetic for bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return False
 
 
 def use_precision(precision: str, device: torch.device) -> str:

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.gpu.convolutions import FORMS, GroupedConvolution, find_grouped_convolutions, make_tensors
-from benchmarks.gpu.measure import free_memory
+from benchmarks.gpu.measure import choose_precisions, free_memory
 from benchmarks.gpu.roofline import find_bandwidth
 from benchmarks.gpu.section import Finding, Task, check_below, number, skip
 from benchmarks.gpu.timing import benchmark_mode, time_kernels, time_once
 from slr_network import SLRModel
-from utils.device import DTYPES, computes_bfloat16
-from utils.precision import use_precision, without_tf32
+from utils.precision import DTYPES, use_precision, without_tf32
 
 FULL: Mapping[str, Any] = {"backbone": "resnet34"}
 SMALL: Mapping[str, Any] = {"backbone": "resnet18", "width": 16, "hidden_size": 32}
@@ -48,13 +47,6 @@ def run(task: Task) -> Iterator[Finding]:
             yield describe_case(case, times, precision, copying)
         yield sum_up(measured, precision, 2 * padded)
     yield from measure_new_lengths(task, network, size)
-
-
-def choose_precisions(device: torch.device) -> tuple[str, ...]:
-    """The number formats to measure: on CUDA one of 16 bits first, bf16 where the device has arithmetic for it."""
-    if device.type != "cuda":
-        return ("fp32",)
-    return ("bf16" if computes_bfloat16(device) else "fp16", "tf32")
 
 
 def list_forms(case: GroupedConvolution) -> list[str]:

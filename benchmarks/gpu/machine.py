@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.gpu.measure import free_memory, median_seconds
 from benchmarks.gpu.section import Finding, Task, number, skip
-from utils.device import computes_bfloat16
+from utils.precision import computes_bfloat16
 from utils.workers import available_cores
 
 VARIABLES = (

@@ -1,4 +1,4 @@
-"""Time and memory on a device, for all sections."""
+"""Number formats, time and memory on a device, for all sections."""
 
 from __future__ import annotations
 
@@ -8,6 +8,15 @@ import time
 from collections.abc import Callable
 
 import torch
+
+from utils.precision import computes_bfloat16
+
+
+def choose_precisions(device: torch.device) -> tuple[str, ...]:
+    """The number formats to measure: on CUDA one of 16 bits first, bf16 where the device has arithmetic for it."""
+    if device.type != "cuda":
+        return ("fp32",)
+    return ("bf16" if computes_bfloat16(device) else "fp16", "tf32")
 
 
 def synchronise(device: torch.device) -> None:

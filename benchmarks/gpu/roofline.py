@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.gpu.machine import measure_copies, measure_product
 from benchmarks.gpu.section import Task
-from utils.device import DTYPES
-from utils.precision import with_tf32
+from utils.precision import DTYPES, with_tf32
 
 
 @dataclass(frozen=True)

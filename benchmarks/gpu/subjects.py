@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from benchmarks.gpu.recipe import Recipe
+from benchmarks.random_network import draw_identities
 from dataset.batch import Batch, Collate, Sample
 from dataset.synthetic.grammar import draw_sentences
 from dataset.synthetic.lexicon import take_signs
@@ -24,8 +25,6 @@ NARROW = {"backbone": "resnet18", "width": 16, "hidden_size": 32}
 """The network of comparisons with the CPU, and of the small form."""
 GLOSSES = 8
 BLOCK = 4  # pixels
-IDENTITIES = ("predictor", "updater", "weight1", "weight2")
-"""Parts of the names of weights that start as zeros, so that some layers change nothing."""
 
 
 def build_network(classes: int = GLOSSES + 1, **switches: Any) -> SLRModel:
@@ -33,10 +32,7 @@ def build_network(classes: int = GLOSSES + 1, **switches: Any) -> SLRModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = SLRModel(classes, **{**NARROW, **switches})
-        with torch.no_grad():
-            for name, parameter in model.named_parameters():
-                if name.endswith("alpha") or any(part in name for part in IDENTITIES):
-                    parameter.uniform_(-0.2, 0.2)
+        draw_identities(model, 0.2)
     return model
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import torch
 
 from benchmarks.gpu.machine import NO_COMPILER, has_compiler
-from benchmarks.gpu.measure import free_memory, median_seconds
+from benchmarks.gpu.measure import choose_precisions, free_memory, median_seconds
 from benchmarks.gpu.memory_limit import find_largest, fits_in_memory
 from benchmarks.gpu.processor import measure_processor
 from benchmarks.gpu.roofline import Bound, find_bound, measure_peaks
@@ -20,7 +20,6 @@ from benchmarks.gpu.timing import benchmark_mode
 from benchmarks.gpu.ways import COMPILED, FIRST, MAIN, STAGES, WAYS, Way, Workload
 from benchmarks.network import build_network, draw_clips, parse_args
 from benchmarks.work import Work
-from utils.device import computes_bfloat16
 from utils.precision import use_precision
 from utils.temporal import TemporalSpec
 
@@ -76,13 +75,6 @@ def run(task: Task) -> Iterator[Finding]:
     yield from measure_longest(workload, precision, task)
     for kind in WAYS:
         yield from measure_compiled(workload, kind, precision, task, first.get((kind, precision)), end)
-
-
-def choose_precisions(device: torch.device) -> tuple[str, ...]:
-    """The number formats of the table."""
-    if device.type != "cuda":
-        return ("fp32",)
-    return ("bf16" if computes_bfloat16(device) else "fp16", "tf32")
 
 
 def measure_way(workload: Workload, kind: str, way: Way, precision: str, task: Task) -> Cost | None:

@@ -34,8 +34,7 @@ from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from evaluation.inference.transcribe import transcribe
 from slr_network import SLRModel, build_model, for_recognition
-from utils.device import computes_bfloat16
-from utils.precision import without_tf32
+from utils.precision import computes_bfloat16, without_tf32
 
 KEYS = {
     "dataset": "phoenix2014", "precision": "fp32", "model_args.c2d_type": "resnet18", "model_args.pretrained": "none",

@@ -13,7 +13,7 @@ from benchmarks.network import build_bare_backbone
 from benchmarks.reference3d import Reference3d
 from benchmarks.work import LOSSES, Work, train_bare_backbone, train_network, without_gradients
 from slr_network import SLRModel, fuse_for_inference
-from utils.device import DTYPES
+from utils.precision import DTYPES
 
 PUBLISHED, OURS, BARE = "published", "ours", "bare"
 

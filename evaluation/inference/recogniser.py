@@ -32,8 +32,8 @@ from evaluation.decode import Decoder, make_decoder
 from evaluation.inference.recognition import Alternative, Recognition
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
-from utils.device import move_to_device, select_device, select_dtype, set_device
-from utils.precision import use_precision
+from utils.device import move_to_device, select_device, set_device
+from utils.precision import select_dtype, use_precision
 from utils.temporal import TemporalSpec
 
 Network = Callable[[np.ndarray], np.ndarray]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 
 import pytest
 import torch
 
-from utils import device, precision
-from utils.precision import describe_choice, resolve_precision, use_precision, with_tf32, without_tf32
+from utils import precision
+from utils.log import LOGGER
+from utils.precision import (
+    describe_choice,
+    resolve_precision,
+    select_dtype,
+    use_precision,
+    with_tf32,
+    without_tf32,
+)
 
 CPU, CUDA, MPS = torch.device("cpu"), torch.device("cuda", 1), torch.device("mps")
 OPERATIONS = ("conv", "rnn", "matmul")
@@ -60,13 +69,42 @@ def test_auto_is_bf16_where_the_device_computes_it_and_the_default_elsewhere(mon
 
 
 def test_every_name_has_a_number_format(monkeypatch):
-    monkeypatch.setattr(device, "computes_bfloat16", lambda _: True)
-    float32 = {name for name in ("default", "tf32", "fp32") if device.select_dtype(name, CPU) == torch.float32}
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: True)
+    float32 = {name for name in ("default", "tf32", "fp32") if select_dtype(name, CPU) == torch.float32}
     assert float32 == {"default", "tf32", "fp32"}
     # What is said for the maps of frames does not depend on whether it was resolved before.
     for name in ("default", "tf32", "fp32", "bf16", "fp16", "auto"):
         resolved = resolve_precision(name, CPU) if name != "auto" else "bf16"
-        assert device.select_dtype(name, CPU) == device.select_dtype(resolved, CPU)
+        assert select_dtype(name, CPU) == select_dtype(resolved, CPU)
+
+
+@pytest.mark.parametrize(("able", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_takes_bfloat16_where_the_device_computes_it(monkeypatch, able, dtype):
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: able)
+    assert select_dtype("auto", CPU) == dtype
+
+
+@pytest.mark.parametrize(
+    ("name", "able", "dtype", "warns"),
+    [
+        ("fp32", False, torch.float32, False),
+        ("bf16", True, torch.bfloat16, False),
+        ("bf16", False, torch.bfloat16, True),
+        ("fp16", True, torch.float16, True),
+    ],
+)
+def test_what_is_asked_for_is_taken_and_emulation_is_said(monkeypatch, caplog, name, able, dtype, warns):
+    monkeypatch.setattr(precision, "computes_bfloat16", lambda _: able)
+    monkeypatch.setattr(LOGGER, "propagate", True)
+    precision._warn_emulated.cache_clear()
+    with caplog.at_level(logging.INFO):
+        assert select_dtype(name, CPU) == dtype
+    assert (f"cpu has no arithmetic for {name}" in caplog.text) == warns
+
+
+def test_this_processor_is_known():
+    assert isinstance(precision.computes_bfloat16(CPU), bool)
+    assert not precision.computes_bfloat16(torch.device("mps"))
 
 
 @pytest.mark.parametrize("name", ["default", "tf32", "bf16", "fp16"])
