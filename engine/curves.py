@@ -6,7 +6,7 @@ import resource
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -117,7 +117,10 @@ class Curves:
             yield
         except OSError as error:
             LOGGER.info("warning: no more curves are written to %s: %s", self.folder, error.strerror or error)
-            self.writer = None
+            writer, self.writer = self.writer, None
+            if writer and writer.file_writer:
+                with suppress(OSError):  # its thread ends now, while what it raises is still dropped
+                    writer.file_writer.close()
 
     def _drop_disk_errors(self, args: threading.ExceptHookArgs) -> None:
         if self._hook and not issubclass(args.exc_type, OSError):

@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import threading
+import time
 
 import torch
 
@@ -28,6 +29,7 @@ def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, mo
     folder, hook = tmp_path / "run", threading.excepthook
     result = StepResult(1.0, {"total": 1.0}, 1.0, 1e-3, skipped=False)
     with Curves(folder, 0, 1, torch.device("cpu")) as curves:
+        curves.writer.flush()  # its thread would make the file again while the folder is removed
         shutil.rmtree(folder)
         for step in range(1, 4):
             curves.add_step(step, result, 2, 1.0, 0.5)
@@ -38,3 +40,19 @@ def test_a_folder_that_is_gone_ends_the_curves_and_not_the_training(tmp_path, mo
     assert said == [f"warning: no more curves are written to {folder}: No such file or directory"]
     assert "Traceback" not in capfd.readouterr().err
     assert threading.excepthook is hook
+
+
+def test_the_thread_that_writes_has_ended_before_its_errors_are_shown_again(tmp_path, monkeypatch):
+    dropped: list[type[BaseException]] = []
+
+    def drop_slowly(curves: Curves, args: threading.ExceptHookArgs) -> None:
+        time.sleep(0.3)
+        dropped.append(args.exc_type)
+
+    monkeypatch.setattr(Curves, "_drop_disk_errors", drop_slowly)
+    with Curves(tmp_path / "run", 0, 1, torch.device("cpu")) as curves:
+        curves.writer.flush()
+        shutil.rmtree(tmp_path / "run")
+        with contextlib.suppress(OSError):
+            curves.writer.add_scalar("a", 1.0, 1)
+    assert dropped == [FileNotFoundError]
