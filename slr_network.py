@@ -27,7 +27,7 @@ from utils.pretrained import load_pretrained
 from utils.temporal import TemporalSpec
 
 if TYPE_CHECKING:  # the network itself needs no pydantic
-    from config.schema import ModelArgs
+    from config.sections import ModelArgs
 
 
 class SLRModel(nn.Module):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import get_worker_info
 
-from config.schema import FeederArgs
+from config.sections import FeederArgs
 from dataset.batch import Batch
 from dataset.batch_loader import BatchLoader
 from dataset.clip_dataset import ClipDataset, encode_labels

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.load import ConfigError
-from config.schema import FeederArgs
+from config.sections import FeederArgs
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import cast
 
 import torch
 
-from config.schema import Config, FeederArgs
+from config.schema import Config
+from config.sections import FeederArgs
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest

@@ -9,7 +9,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 if TYPE_CHECKING:
-    from config.schema import OptimizerArgs
+    from config.sections import OptimizerArgs
 
 
 def build_scheduler(optimizer: torch.optim.Optimizer, args: OptimizerArgs, steps_per_epoch: int) -> LambdaLR:

@@ -10,7 +10,7 @@ from torch import nn
 from slr_network import SLRModel
 
 if TYPE_CHECKING:
-    from config.schema import LossWeights, OptimizerArgs
+    from config.sections import LossWeights, OptimizerArgs
 
 
 def freeze_unused(model: SLRModel, weights: LossWeights, on_features: bool, freeze_bn: bool) -> None:

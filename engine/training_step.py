@@ -28,7 +28,8 @@ from utils.precision import select_dtype
 from utils.text import plural
 
 if TYPE_CHECKING:
-    from config.schema import Config, LossWeights, OptimizerArgs
+    from config.schema import Config
+    from config.sections import LossWeights, OptimizerArgs
 
 
 class NonFiniteLossError(InputError, RuntimeError):

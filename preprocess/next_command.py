@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from config.schema import FeederArgs
+from config.sections import FeederArgs
 from preprocess.options import REPOSITORY, get_default_output
 from utils.text import quote_path
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from config.schema import LossWeights
+from config.sections import LossWeights
 from engine.distributed import wrap_ddp
 from engine.optim import freeze_unused
 from engine.run import run

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from config.schema import ModelArgs
+from config.sections import ModelArgs
 from slr_network import SLRModel, build_model, for_recognition, fuse_for_inference
 from tests.helpers.needs import needs_compiler
 from tests.helpers.network import enliven, tiny_network

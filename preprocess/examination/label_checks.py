@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from config.load import list_corpora, load_config
-from config.schema import Config, FeederArgs
+from config.schema import Config
+from config.sections import FeederArgs
 from dataset.manifest import Clip, Manifest
 from evaluation.ctm import FormatError, check_gloss, fold_case
 from preprocess.corpora.corpus import Recording

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from config.load import ConfigError
-from config.schema import FeederArgs
+from config.sections import FeederArgs
 from dataset.transforms import Transform
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from config.schema import OptimizerArgs
+from config.sections import OptimizerArgs
 from engine.learning_rate import build_scheduler
 from engine.optim import build_optimizer
 

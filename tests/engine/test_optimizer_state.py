@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from config.schema import OptimizerArgs
+from config.sections import OptimizerArgs
 from engine.learning_rate import build_scheduler
 from engine.optim import build_optimizer
 from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state

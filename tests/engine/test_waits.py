@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from config.schema import LossWeights, OptimizerArgs
+from config.sections import LossWeights, OptimizerArgs
 from dataset.batch import Batch
 from engine.training_step import TrainingStep, build_step
 from slr_network import SLRModel

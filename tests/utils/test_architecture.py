@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from config.schema import ModelArgs
+from config.sections import ModelArgs
 from slr_network import build_model
 from tests.helpers.network import tiny_network
 from tests.helpers.published import CLASSES, FILES, SWITCHES, narrow_kernels, publish, published_weights, widen_kernels
