@@ -21,6 +21,7 @@ from config.values import (
     OptionalText,
     Positive,
     Rate,
+    Real,
     Seed,
     Text,
     Weight,
@@ -76,6 +77,7 @@ class Config:
     precision: Precision = "default"
     compile: bool = False
     freeze_bn: bool = False
+    ema: Annotated[Real, Field(ge=0, lt=1)] = 0.0  # the decay of the average of weights that is evaluated; 0: none
     load_weights: OptionalText = None
     load_checkpoints: OptionalText = None
     resume: bool = False

@@ -12,17 +12,17 @@ import torch
 
 from config.load import read_stored_config, to_dict
 from config.schema import Config
-from dataset.frame_rate import choose_frame_rate
 from dataset.manifest import Manifest
-from dataset.rendered import is_rendered
+from engine.checkpoint_entries import identify_clips
 from engine.checkpoints import LAST
+from engine.moving_average import STEPS, TRAINED, MovingAverage, restore_networks
 from engine.optimizer_state import carry_over_optimizer_state, restore_optimizer_state
 from engine.resumed_precision import compare_precisions
 from engine.train_state import EpochProgress, TrainState
 from engine.training_step import TrainingStep
 from slr_network import SLRModel
 from utils import ranks
-from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint, load_weights
+from utils.checkpoint import CheckpointError, check_glosses, load_checkpoint
 from utils.hub import find_checkpoint
 from utils.model_folder import is_model_folder
 from utils.seed import restore_random_states
@@ -33,7 +33,7 @@ LEARNING = {
     "dataset", "batch_size", "accumulate", "random_seed", "sync_batchnorm", "on_nonfinite", "on_bad_clip", "precision",
     "freeze_bn",
 }  # fmt: skip
-SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool"}
+SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool", "ema"}
 DECISIVE = LEARNING | SCORING
 """Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do.
 
@@ -60,13 +60,20 @@ def find_checkpoint_to_resume(config: Config) -> str | None:
 
 
 def resume_training(
-    config: Config, model: SLRModel, step: TrainingStep, clips: Manifest, glosses: tuple[str, ...], steps_per_epoch: int
-) -> tuple[TrainState, list[str]]:  # fmt: skip
+    config: Config,
+    model: SLRModel,
+    average: MovingAverage | None,
+    step: TrainingStep,
+    clips: Manifest,
+    glosses: tuple[str, ...],
+    steps_per_epoch: int,
+) -> tuple[TrainState, list[str]]:
     """Put everything that a training changes back to where the checkpoint `load_checkpoints` has it.
 
     Args:
         config: the configuration of this run.
-        model: the network, on its device; gets the checkpoint's weights.
+        model: the network, on its device; gets the checkpoint's trained weights.
+        average: the moving average of its weights; None where the run has none.
         step: the training step; its optimiser, scheduler and scaler get their states back.
         clips: the clips to train on.
         glosses: the gloss dictionary.
@@ -82,7 +89,7 @@ def resume_training(
     path = str(config.load_checkpoints)
     content = load_resumable(path, glosses)
     changed = check_changes(content, path, config, clips, ranks.world_size(), step.device)
-    load_weights(model, content, name=path)
+    restore_networks(model, average, content, path)
     state = TrainState.from_dict(content["train_state"])
     if changed:
         # Other batches or another order of clips: the place within the epoch and the best WER mean nothing now.
@@ -113,7 +120,8 @@ def load_resumable(path: str | Path, glosses: tuple[str, ...]) -> dict[str, Any]
         others = sorted(str(other) for other in Path(path).parent.glob("*.pt") if other != Path(path))
         remedy = f". Others are there: {', '.join(others)}" if others and Path(path).exists() else ""
         raise CheckpointError(f"{error}{remedy}") from error
-    missing = [key for key in NEEDED if key not in content]
+    of_average = (TRAINED, STEPS) if content.get("config", {}).get("ema") else ()
+    missing = [key for key in (*NEEDED, *of_average) if key not in content]
     if missing:
         folder = " (a model folder holds no optimiser)" if is_model_folder(find_checkpoint(path)) else ""
         raise CheckpointError(
@@ -182,26 +190,6 @@ def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]
     if size != clips.frame_size:
         found.append(f"the prepared frames' size: {size} -> {clips.frame_size}")
     return found
-
-
-def identify_clips(clips: Manifest) -> dict[str, Any]:
-    """The number and the digest of the clips trained on, as a checkpoint holds them."""
-    return {"clips": len(clips.clips), "digest": clips.digest()}
-
-
-def describe_clips(clips: Manifest, frame_rate: float | None) -> dict[str, Any]:
-    """What a checkpoint holds of the clips trained on: reading another clip needs their size and frame rate.
-
-    Args:
-        clips: the clips.
-        frame_rate: the configuration's key.
-    """
-    return {
-        "frame_size": clips.frame_size,
-        "frame_rate": choose_frame_rate(frame_rate, clips.frame_rate),
-        "rendered": is_rendered(clips.home),
-        "trained_on": identify_clips(clips),
-    }
 
 
 def check_progress(

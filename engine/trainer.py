@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,15 +16,17 @@ from dataset.batch import Batch
 from dataset.loader import build_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
+from engine.checkpoint_entries import describe_training
 from engine.checkpoints import BEST, LAST, Checkpoints, is_best
 from engine.copy_ahead import copy_ahead
 from engine.curves import Curves
 from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
+from engine.moving_average import MovingAverage, describe_networks
 from engine.optim import freeze_unused
 from engine.progress import describe_epoch, describe_resuming, describe_sizes, gather_waiting
-from engine.provenance import describe_settings, record_settings
-from engine.resume import describe_clips, resume_training
+from engine.provenance import record_settings
+from engine.resume import resume_training
 from engine.run_folder import write_history
 from engine.run_lock import RunLock
 from engine.skips import check_skips, count_unreadable
@@ -73,6 +75,7 @@ class Trainer:
             load_weights(model, config.load_weights, config.ignore_weights)
         freeze_unused(model, config.loss_weights, feeder.datatype == "features", config.freeze_bn)
         self.model = move_to_device(model, device)
+        self.average = MovingAverage(self.model, config.ema) if config.ema else None
         clips = load_manifest(config.prepared, config.dataset, "train")
         self.clips = drop_short_clips(clips, model.spec, feeder.frame_interval, feeder.skip_short)
         self.left_out = len(clips.clips) - len(self.clips.clips)
@@ -100,7 +103,7 @@ class Trainer:
         self.said: list[str] = []
         if config.load_checkpoints:  # after the seeds, whose random states it replaces
             self.state, self.said = resume_training(
-                config, self.model, self.step, self.clips, self.vocabulary.glosses, self.steps
+                config, self.model, self.average, self.step, self.clips, self.vocabulary.glosses, self.steps
             )
         check_features(feeder, self.model, self.clips.frame_size)
         self.folder = Path(config.work_dir)
@@ -150,6 +153,8 @@ class Trainer:
         with closing(shown) as steps:
             for batches, waited in steps:
                 result = self.step(batches)
+                if self.average and not result.skipped:
+                    self.average.update(self.model)
                 now, state = time.monotonic(), self.state
                 progress = state.progress.add_step(result, len(batches), now - clock, waited)
                 # An overflow is no mishap: it is how the scaler finds the scale for float16.
@@ -198,9 +203,10 @@ class Trainer:
             raise Interrupted(self.interruption.requested or signal.SIGTERM, saved=True)
 
     def _evaluate_epoch(self) -> EvaluationResult:
-        """Evaluate on dev."""
+        """Evaluate on dev, the average of the weights where there is one."""
         with self.interruption.at_once(saved=True):  # there is nothing to wait for
-            return evaluate(self.config, self.model, self.dev, self.vocabulary, self.folder)
+            model = self.average.share() if self.average else self.model
+            return evaluate(self.config, model, self.dev, self.vocabulary, self.folder)
 
     def _finish_epoch(self, record: EpochRecord, result: EvaluationResult | None) -> None:
         """Save what came out of an epoch, then write it down."""
@@ -219,7 +225,8 @@ class Trainer:
             self.checkpoints.prune()
             write_history(self.folder, self.state.history)
         if result:
-            self.curves.add_evaluation(self.state.step, result, self.model, self.dev, self.vocabulary)
+            evaluated = self.average.network if self.average else self.model
+            self.curves.add_evaluation(self.state.step, result, evaluated, self.dev, self.vocabulary)
             LOGGER.info("epoch %d  %s", record.epoch, record.dev)
             if ranks.rank() == 0:
                 file = f"{self.folder / (BEST if best else LAST)} of epoch {record.epoch}"
@@ -232,17 +239,10 @@ class Trainer:
         states = ranks.all_gather(get_random_states(self.device))
         if ranks.rank() == 0:
             content = {
-                "model_state_dict": self.model.state_dict(),
-                "optimizer_state_dict": self.step.optimizer.state_dict(),
-                "scheduler_state_dict": self.step.scheduler.state_dict(),
-                "scaler_state_dict": self.step.scaler.state_dict(),
-                "train_state": asdict(self.state),
+                **describe_networks(self.model, self.average),
+                **describe_training(self.config, self.step, self.state, self.clips, self.vocabulary),
                 "random_states": states[0],
                 "random_states_of_others": states[1:],
-                "processes": ranks.world_size(),
-                **describe_settings(self.config, self.device),
-                "glosses": list(self.vocabulary.stored),
-                **describe_clips(self.clips, self.config.frame_rate),
             }
             self.checkpoints.save(content, names)
         # All wait for the first one: torchrun would kill it while it writes, if another one stopped before.

@@ -116,6 +116,8 @@ class CheckpointEntry(TypedDict, total=False):
     """A checkpoint. Files of older versions lack the later entries."""
 
     model_state_dict: dict[Text, Any]
+    raw_state_dict: dict[Text, Any]
+    averaged_steps: Count
     optimizer_state_dict: OptimizerEntry
     scheduler_state_dict: dict[Text, Any]
     scaler_state_dict: dict[Text, Finite]
@@ -133,7 +135,7 @@ class CheckpointEntry(TypedDict, total=False):
     trained_on: ClipsEntry
 
 
-FOR_ALL = ("glosses", "frame_size", "frame_rate", "calibration", "rendered", "train_state")
+FOR_ALL = ("glosses", "frame_size", "frame_rate", "calibration", "rendered", "train_state", "averaged_steps")
 """Entries that are read in a file without a configuration too."""
 
 

@@ -26,6 +26,8 @@ from utils.text import plural, shorten
 
 EXPLAINED = {
     "model_state_dict",
+    "raw_state_dict",
+    "averaged_steps",
     "train_state",
     "epoch",
     "config",
@@ -54,6 +56,7 @@ def inspect_checkpoint(path: str | Path) -> list[tuple[str, str]]:
         ("kind", "a model folder of this project" if shared else describe_kind(content)),
     ]
     lines += describe_training(content)
+    lines += describe_average(content)
     lines += describe_network(weights)
     lines += describe_vocabulary(content)
     lines += [("frames", describe_frames(content)), ("confidences", describe_calibration(content))]
@@ -88,6 +91,16 @@ def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("epoch", cut(state.get("epoch", content.get("epoch", "not recorded")))),
         ("best WER", wer),
     ]
+
+
+def describe_average(content: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """That the weights are an average; nothing where they are those that were trained."""
+    if "raw_state_dict" not in content:
+        return []
+    over = f" over {plural(content['averaged_steps'], 'step')}" if "averaged_steps" in content else ""
+    config = content["config"] if isinstance(content.get("config"), Mapping) else {}
+    text = f"the weights are a moving average{over}, ema {cut(config.get('ema', 'not recorded'))}"
+    return [("average", f"{text}; the trained ones stand in raw_state_dict, for resuming")]
 
 
 def describe_network(weights: Mapping[str, Tensor]) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ def test_unreadable_clips_of_any_process_are_logged_and_counted_by_all(prepared,
 
 
 def stopped_and_resumed(prepared: Path, folder: Path, rank: int) -> dict:
-    """A whole training, and the same stopped after its third step, in the middle of the second epoch."""
+    """A training with an average, and the same stopped after its third step, in the middle of the second epoch."""
 
     def stop_then(self, batches):
         result = original(self, batches)
@@ -62,13 +62,13 @@ def stopped_and_resumed(prepared: Path, folder: Path, rank: int) -> dict:
         return result
 
     original = TrainingStep.__call__
-    run(tiny_config(prepared, folder / "whole"))
+    run(tiny_config(prepared, folder / "whole", ema=0.5))
     ids: list[list[str]] = []
     TrainingStep.__call__ = stop_then
     with pytest.raises(Interrupted) as stop:
-        run(tiny_config(prepared, folder / "stopped"))
+        run(tiny_config(prepared, folder / "stopped", ema=0.5))
     state = load_checkpoint(folder / "stopped/last.pt")["train_state"]
-    run(tiny_config(prepared, folder / "stopped", resume=True))
+    run(tiny_config(prepared, folder / "stopped", ema=0.5, resume=True))
     return {"ids": ids, "status": stop.value.status, "steps": (state["step"], state["progress"]["steps"])}
 
 
@@ -81,7 +81,7 @@ def test_two_processes_that_are_stopped_and_resumed_end_as_if_left_alone(prepare
     results = in_two(partial(stopped_and_resumed, uneven, tmp_path), tmp_path)
     assert_same_training(tmp_path / "stopped", tmp_path / "whole")
     first, other = (load_checkpoint(tmp_path / name / "last.pt") for name in ("stopped", "whole"))
-    assert first["train_state"]["step"] == 4
+    assert first["train_state"]["step"] == first["averaged_steps"] == 4
     for one, its in zip(first["random_states_of_others"], other["random_states_of_others"], strict=True):
         assert torch.equal(one["torch"], its["torch"])
     for result in results:

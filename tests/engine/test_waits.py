@@ -9,6 +9,7 @@ import torch
 
 from config.sections import LossWeights, OptimizerArgs
 from dataset.batch import Batch
+from engine.moving_average import MovingAverage
 from engine.training_step import TrainingStep, build_step
 from slr_network import SLRModel
 from tests.helpers.family import draw_clips
@@ -81,6 +82,21 @@ def test_a_step_on_features_waits_once(cuda):
     with cuda.counting() as waits:
         step([draw_batch([2, 7], model.conv2d.out_channels)])
     assert waits == READ
+
+
+def test_a_moving_average_of_the_weights_adds_no_wait(cuda):
+    model = move(network())
+    average = MovingAverage(model, 0.999)
+    before = {name: values.elem.clone() for name, values in model.state_dict().items()}
+    step = make_step(model)
+    with cuda.counting() as waits:
+        step([draw_batch([2, 7])])
+        average.update(model)
+    assert waits == READ
+    for name, values in average.network.state_dict().items():
+        trained = model.state_dict()[name].elem
+        expected = 0.1 * before[name] + 0.9 * trained if trained.is_floating_point() else trained
+        torch.testing.assert_close(values.elem, expected, msg=name)
 
 
 @pytest.mark.parametrize("overflow", [False, True])

@@ -53,8 +53,10 @@ def assert_same_training(folder: Path, expected: Path) -> None:
     """Both run folders end with the same weights and states, bit by bit, and the same numbers."""
     for name in ("last.pt", "best.pt"):
         one, other = load_checkpoint(folder / name), load_checkpoint(expected / name)
-        for key, weight in other["model_state_dict"].items():
-            assert torch.equal(one["model_state_dict"][key], weight), key
+        for entry in ("model_state_dict", "raw_state_dict"):
+            for key, weight in other.get(entry, {}).items():
+                assert torch.equal(one[entry][key], weight), (entry, key)
+        assert one.get("averaged_steps") == other.get("averaged_steps")
         for index, state in other["optimizer_state_dict"]["state"].items():
             for key, value in state.items():
                 assert torch.equal(one["optimizer_state_dict"]["state"][index][key], value), key

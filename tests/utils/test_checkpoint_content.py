@@ -22,6 +22,8 @@ from utils.inspect_checkpoint import inspect_checkpoint
 EPOCH = {"epoch": 1, "loss": 2.5, "learning_rate": 1e-3, "seconds": 4, "wer": 30.0, "conv_wer": None}
 GOOD = {
     "model_state_dict": {"a.weight": torch.ones(2)},
+    "raw_state_dict": {"a.weight": torch.zeros(2)},
+    "averaged_steps": 4,
     "optimizer_state_dict": {"state": {0: {"step": torch.tensor(1.0)}}, "param_groups": [{"lr": 0.1, "params": [0]}]},
     "scheduler_state_dict": {"last_epoch": 1},
     "scaler_state_dict": {},
@@ -86,6 +88,8 @@ def test_the_good_one_is_read_as_it_is(tmp_path):
         ("config", {1: 2}, "config.1.[key] is 1"),
         ("processes", 0, "processes is 0"),
         ("model_state_dict", [torch.ones(2)], "model_state_dict is"),
+        ("raw_state_dict", torch.ones(2), "raw_state_dict is"),
+        ("averaged_steps", -1, "averaged_steps is -1"),
         ("optimizer_state_dict", {}, "it lacks optimizer_state_dict.state"),
         ("optimizer_state_dict.param_groups", [{"lr": 1}], "it lacks optimizer_state_dict.param_groups.0.params"),
         ("optimizer_state_dict.state", {"a": {}}, "optimizer_state_dict.state.a.[key] is 'a'"),

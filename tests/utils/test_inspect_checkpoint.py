@@ -73,6 +73,21 @@ def test_a_checkpoint_of_this_project(tmp_path):
     assert "float32" in lines["weights"]
 
 
+def test_a_checkpoint_whose_weights_are_an_average_says_so(tmp_path):
+    content = {"model_state_dict": WEIGHTS, "raw_state_dict": WEIGHTS, "averaged_steps": 12, "config": {"ema": 0.99}}
+    save_checkpoint(tmp_path / "best.pt", content)
+    lines = said(tmp_path / "best.pt")
+    assert lines["average"] == (
+        "the weights are a moving average over 12 steps, ema 0.99; the trained ones stand in raw_state_dict, for "
+        "resuming"
+    )
+    assert lines["also holds"] == "nothing"
+    assert lines["weights"].startswith(f"{sum(w.numel() for w in WEIGHTS.values()):,} numbers in {len(WEIGHTS)} tens")
+    del content["raw_state_dict"], content["averaged_steps"]
+    save_checkpoint(tmp_path / "best.pt", content)
+    assert "average" not in said(tmp_path / "best.pt")
+
+
 @pytest.mark.parametrize(
     ("backbone", "system"),
     [
