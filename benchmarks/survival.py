@@ -25,9 +25,9 @@ import numpy as np
 import torch
 
 from dataset.synthetic.generate import generate
-from engine.checkpoints import BEST, LAST
 from preprocess.prepare import prepare
 from utils.checkpoint import load_checkpoint
+from utils.checkpoint_file import BEST, LAST
 from utils.output import run_command
 from utils.plain_json import parse_json
 from utils.table import format_table

@@ -18,7 +18,6 @@ from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.files import real_path
 from utils.hub import parse_repository
-from utils.log import LOGGER
 from utils.model_folder import is_model_folder
 from utils.systems import describe_system
 
@@ -160,16 +159,3 @@ def adopt_network(
     # Read as a stored configuration, since keys of other sections may contradict the network.
     of_network = {"model_args": network, "system": trained.system}
     return parse_stored_config(to_dict(config) | of_network, weights), notes
-
-
-def warn_of_other_frames(content: Mapping[str, Any], weights: str | Path, frame_size: int) -> None:
-    """Log a line if prepared frames have another size than those that a network was trained on.
-
-    Args:
-        content: what the checkpoint holds; a published one does not say the size.
-        weights: the checkpoint's file.
-        frame_size: the size of the prepared frames, in pixels.
-    """
-    size = content.get("frame_size", frame_size)
-    if size != frame_size:
-        LOGGER.info("warning: the prepared frames have %d pixels a side, those of %s %d", frame_size, weights, size)

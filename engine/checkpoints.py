@@ -12,10 +12,9 @@ from typing import Any
 from engine.run_lock import RunLock
 from engine.train_state import TrainState
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from utils.checkpoint_file import BEST, LAST
 from utils.files import atomic_path
 from utils.log import LOGGER
-
-LAST, BEST = "last.pt", "best.pt"
 
 
 @dataclass(frozen=True)

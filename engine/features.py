@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import cast
 
 import torch
 
 from config.schema import Config
-from config.sections import FeederArgs
 from dataset.features import FeatureSource, feature_file, write_features
 from dataset.loader import build_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
-from engine.checkpoint_config import warn_of_other_frames
+from evaluation.load_network import build_feature_source, warn_of_other_frames
 from evaluation.recognise import LESS_MEMORY
 from slr_network import SLRModel, for_recognition, load_model
 from utils import ranks
@@ -77,33 +74,6 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     if ranks.rank() == 0:
         build_feature_source(config.feeder_args, model, manifest.frame_size).save(out)
     return out
-
-
-def check_features(feeder: FeederArgs, model: SLRModel, frame_size: int) -> None:
-    """Raise FrameError if the network is to read features, and they are not of this network's backbone.
-
-    Args:
-        feeder: the configuration's `feeder_args`.
-        model: the network, with the weights that it starts from.
-        frame_size: the size of the prepared frames, in pixels.
-    """
-    if feeder.datatype == "features":
-        build_feature_source(feeder, model, frame_size).check_folder(cast(str, feeder.features))
-
-
-def build_feature_source(feeder: FeederArgs, model: SLRModel, frame_size: int) -> FeatureSource:
-    """The record of what `model` computes features with; the arguments are those of `check_features`."""
-    digest = hashlib.sha256()
-    for name, weight in sorted(model.conv2d.state_dict().items()):
-        digest.update(name.encode() + weight.cpu().numpy().tobytes())
-    return FeatureSource(
-        backbone=digest.hexdigest(),
-        channels=model.conv2d.out_channels,
-        frame_size=frame_size,
-        image_scale=feeder.image_scale,
-        input_size=feeder.input_size,
-        frame_interval=feeder.frame_interval,
-    )
 
 
 @torch.inference_mode()

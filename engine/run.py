@@ -17,10 +17,9 @@ from dataset.manifest import available_splits, load_manifest
 from dataset.rendered import is_rendered, name_corpus
 from dataset.vocabulary import load_vocabulary
 from engine.calibrate import calibrate_checkpoint
-from engine.checkpoint_config import warn_of_other_frames
-from engine.checkpoints import BEST, locate_best_checkpoint
+from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, open_local_device
-from engine.features import check_features, extract_features
+from engine.features import extract_features
 from engine.interruption import Interruption
 from engine.pad_to import settle_pad_to
 from engine.provenance import add_start, collect_provenance, describe_device, record_settings
@@ -31,17 +30,16 @@ from engine.train_state import TrainState
 from engine.trainer import Trainer
 from evaluation.calibration import ClipMeasures
 from evaluation.compile_decoder import compile_decoder
-from evaluation.ctm import Reference
 from evaluation.decode import make_decoder
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
+from evaluation.load_network import load_network
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_results_table, write_report
-from evaluation.sclite import score_with_sclite
-from slr_network import load_model
+from evaluation.sclite import check_sclite
 from utils import ranks
 from utils.checkpoint import load_checkpoint
-from utils.device import move_to_device
+from utils.checkpoint_file import BEST
 from utils.log import LOGGER, start_log
 from utils.precision import describe_choice, resolve_precision, use_precision
 from utils.text import plural
@@ -144,7 +142,7 @@ def check_tools(config: Config) -> None:
     """
     make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
     if config.evaluate_tool == "sclite":
-        score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=config.sclite_path)
+        check_sclite(config.sclite_path)
 
 
 def prepare_decoder(config: Config) -> None:
@@ -212,12 +210,8 @@ def evaluate_checkpoint(
         LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
         splits = ["dev"]
     data = [load_evaluation_data(config, split, vocabulary, device) for split in splits]
-    content = load_checkpoint(weights)
-    model = load_model(content, config.model_args, vocabulary.glosses, name=weights)
     frame_size = load_manifest(config.prepared, config.dataset, "dev").frame_size
-    warn_of_other_frames(content, weights, frame_size)
-    check_features(config.feeder_args, model, frame_size)
-    model = move_to_device(model, device)
+    model = load_network(config, weights, vocabulary, frame_size, device)
     return [
         evaluate(config, model, of_split, vocabulary, folder, measures if of_split.split == "dev" else None)
         for of_split in data

@@ -11,9 +11,9 @@ from pathlib import Path
 from config.layers import read_yaml
 from config.load import ConfigError, parse_stored_config, to_dict, to_yaml
 from config.schema import Config
-from engine.checkpoints import BEST, LAST
 from engine.run_lock import RunLock
 from evaluation.reporting.history import EpochRecord
+from utils.checkpoint_file import BEST, LAST
 from utils.errors import InputError
 from utils.files import real_path, set_aside, write_text
 from utils.text import quote_path

@@ -20,7 +20,6 @@ from engine.checkpoint_entries import describe_training
 from engine.checkpoints import BEST, LAST, Checkpoints, is_best
 from engine.copy_ahead import copy_ahead
 from engine.curves import Curves
-from engine.features import check_features
 from engine.interruption import Interrupted, Interruption
 from engine.moving_average import MovingAverage, describe_networks
 from engine.optim import freeze_unused
@@ -34,6 +33,7 @@ from engine.train_state import TrainState
 from engine.training_step import build_step, group_batches, prepare_network
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
+from evaluation.load_network import check_features
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_result_line, write_report
 from slr_network import build_model

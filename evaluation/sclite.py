@@ -61,6 +61,15 @@ def score_with_sclite(
     )
 
 
+def check_sclite(path: str | None) -> None:
+    """Raise the InputError of an sclite that is missing or does not work.
+
+    Args:
+        path: the place of sclite, as for `find_sclite`.
+    """
+    score_with_sclite([Reference("try", "nobody", ("A",))], {"try": ("A",)}, path=path)
+
+
 def _write_input(folder: Path, names: list[str], references: list[Reference], words: list[tuple[str, ...]]) -> None:
     write_stm(
         folder / "ref.stm",

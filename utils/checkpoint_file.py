@@ -16,6 +16,8 @@ import torch
 from utils.errors import InputError
 from utils.plain_pickle import PLAIN_NAMES
 
+LAST, BEST = "last.pt", "best.pt"
+"""The names of a run's checkpoints: of its last epoch, and of the one with the lowest WER on dev."""
 PLAIN_TYPES: list[Any] = [
     *((meaning, name) for name, meaning in PLAIN_NAMES.items()),
     # PyTorch also asks for the class of each number format: of random states, and of numbers such as a WER.
