@@ -12,20 +12,18 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
 from benchmarks.family_costs import describe_machine, list_sizes, measure_costs
+from benchmarks.family_options import add_common_options, check_choices, read_settings
 from benchmarks.family_page import choose_runs, format_page, read_scores
 from benchmarks.family_runs import VARIANTS, Settings, list_runs, make_corpus, open_folder, train_all
 from engine.interruption import Interrupted
 from engine.run_lock import RunLock
-from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, whole_number
 from utils.files import write_json, write_text
 from utils.output import run_command
 from utils.plain_json import read_json
-from utils.workers import available_cores
 
 SECTIONS = ("corpus", "train", "costs", "page")
 COSTS, NUMBERS, PAGE = "costs.json", "family.json", "family.md"
@@ -33,7 +31,7 @@ COSTS, NUMBERS, PAGE = "costs.json", "family.json", "family.md"
 
 def main(args: argparse.Namespace) -> int:
     """Do the sections asked for, in their order; returns the exit status."""
-    settings = Settings(args.glosses, tuple(args.sentences), args.epochs)
+    settings = read_settings(args)
     try:
         with RunLock(args.out):
             open_folder(args.out, settings)
@@ -93,30 +91,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--systems", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME",
                         help=f"of {', '.join(VARIANTS)} (default: all)")  # fmt: skip
-    parser.add_argument("--seeds", type=whole_number(0, MOST_SEED), nargs="+", default=[0], metavar="N",
-                        help="random seeds (default: 0)")  # fmt: skip
-    parser.add_argument("--sentences", type=whole_number(1, 10**5), nargs=3, default=[600, 150, 300],
-                        metavar=("TRAIN", "DEV", "TEST"), help="of the corpus (default: 600 150 300)")  # fmt: skip
-    for name, least, most, default, what in (
-        ("epochs", 1, 1000, 12, "epochs of each training"),
-        ("glosses", 5, 30, 30, "glosses of the corpus"),
-        ("jobs", 1, MOST_WORKERS, available_cores(), "trainings side by side"),
-        ("threads", 1, MOST_WORKERS, 1, "threads of each training; costs are measured with those of all together"),
-        ("repeats", 1, 1000, 5, "measurements of each time, whose median counts"),
-    ):  # fmt: skip
-        kind = whole_number(least, most)
-        parser.add_argument(f"--{name}", type=kind, default=default, metavar="N", help=f"{what} (default %(default)s)")
     parser.add_argument("--sizes", nargs="+", choices=list_sizes(0), default=list(list_sizes(0)),
                         help="at which costs are measured (default: both)")  # fmt: skip
-    parser.add_argument("--device", default="cpu", help="cpu, or a GPU as main.py knows it (default %(default)s)")
-    parser.add_argument("--out", type=named_path, default=Path("work_dir/family"), metavar="DIR",
-                        help="folder of everything (default %(default)s)")  # fmt: skip
+    add_common_options(parser, [0], "work_dir/family")
     args = parser.parse_args(arguments)
-    if unknown := set(args.sections) - set(SECTIONS):
-        parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(SECTIONS)}")
-    for name in ("systems", "seeds"):
-        if len(set(getattr(args, name))) < len(getattr(args, name)):
-            parser.error(f"--{name} names one twice")
+    check_choices(parser, args, SECTIONS)
     return args
 
 

@@ -7,13 +7,10 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-import numpy as np
-
 from benchmarks.family_runs import REFERENCE, VARIANTS, Run
-from dataset.synthetic.signers import TEST_ONLY_SIGNER
+from benchmarks.scores import format_interval, format_markdown, format_p, score_sentences
 from evaluation.reporting.differences import compare_groups, compare_split
-from evaluation.reporting.read_report import Report, Split, read_report
-from evaluation.reporting.statistics import compute_bootstrap_interval
+from evaluation.reporting.read_report import Report, read_report
 from utils.errors import InputError
 from utils.plain_json import read_json
 from utils.text import plural
@@ -44,7 +41,7 @@ def read_scores(chosen: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, Any]
     """Everything that the page says of word errors, as plain values.
 
     Returns:
-        by variant: `seeds`, `commits`, `best_epochs`, and `splits`, by split the values of `score_split` and, under
+        by variant: `seeds`, `commits`, `best_epochs`, and `splits`, by split the values of `score_sentences` and, under
         `against_reference`, those of `compare_with_reference`.
     """
     reports = {name: [read_report(run.folder) for run in runs] for name, runs in chosen.items()}
@@ -52,7 +49,7 @@ def read_scores(chosen: Mapping[str, Sequence[Run]]) -> dict[str, dict[str, Any]
     for name, runs in chosen.items():
         splits = {}
         for split in reports[name][0].splits:
-            splits[split] = score_split([report.splits[split] for report in reports[name]])
+            splits[split] = score_sentences([report.splits[split].counts for report in reports[name]])
             if name != REFERENCE and REFERENCE in reports:
                 splits[split]["against_reference"] = compare_with_reference(reports, name, split)
         scores[name] = {
@@ -73,31 +70,6 @@ def find_best_epoch(folder: Path) -> int:
     """The epoch whose network was kept: the first of those with the lowest dev WER."""
     history = [epoch for epoch in read_json(folder / "report.json")["history"] if epoch.get("wer") is not None]
     return int(min(history, key=lambda epoch: epoch["wer"])["epoch"])
-
-
-def score_split(splits: Sequence[Split]) -> dict[str, Any]:
-    """The word errors of a variant on a split, over all its seeds.
-
-    Returns:
-        in percent: `rates`, the WER of each seed, `wer`, their mean, `interval`, its 95 % interval over the choice of
-        sentences, `deletions`, `insertions` and `unseen_signer`, the WER of the signer whom training never shows, or
-        None. Also `glosses`, the number of reference glosses.
-    """
-    counts = [[sentence.counts for sentence in split.sentences] for split in splits]
-    lengths = np.array([sentence.reference_length for sentence in counts[0]])
-    errors = np.array([[sentence.errors for sentence in of_seed] for of_seed in counts])  # (N, S)
-    unseen = np.array([sentence.signer == TEST_ONLY_SIGNER for sentence in splits[0].sentences])
-    glosses = int(lengths.sum())
-    every = [sentence for of_seed in counts for sentence in of_seed]
-    return {
-        "rates": (100 * errors.sum(1) / glosses).tolist(),
-        "wer": 100 * errors.sum() / glosses / len(splits),
-        "interval": compute_bootstrap_interval(errors.sum(0), lengths * len(splits)),
-        "deletions": 100 * sum(sentence.deletions for sentence in every) / glosses / len(splits),
-        "insertions": 100 * sum(sentence.insertions for sentence in every) / glosses / len(splits),
-        "unseen_signer": 100 * errors[:, unseen].sum() / lengths[unseen].sum() / len(splits) if unseen.any() else None,
-        "glosses": glosses,
-    }
 
 
 def compare_with_reference(reports: Reports, name: str, split: str) -> dict[str, Any]:
@@ -185,21 +157,3 @@ def format_costs(costs: Mapping[str, Mapping[str, float]]) -> str:
             row += [f"{1e3 * seconds:.{0 if kind == 'step' else 2}f}", ratio, f"{cost[f'{kind}_mib']:.0f}"]
         rows.append(row)
     return format_markdown(COST_COLUMNS, rows)
-
-
-def format_interval(interval: Sequence[float] | None, number: str) -> str:
-    """The two ends of an interval; a dash where there is none."""
-    return f"{number.format(interval[0])} to {number.format(interval[1])}" if interval else "-"
-
-
-def format_p(p: float) -> str:
-    """The p of a test, to two digits."""
-    return "< 0.001" if p < 0.001 else f"{p:.2g}"
-
-
-def format_markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown, the first column flush left and the others flush right."""
-    return "\n".join(
-        f"| {' | '.join(cells)} |" if cells else "|---" + "|---:" * (len(header) - 1) + "|"
-        for cells in (header, (), *rows)
-    )

@@ -5,24 +5,22 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
+from benchmarks.programs import Program, is_tested, run_programs, tell_rates
 from dataset.manifest import SPLITS
-from engine.interruption import Interrupted, Interruption
-from evaluation.reporting.read_report import FILE_NAME as REPORT
 from utils.errors import InputError
 from utils.files import write_json
 from utils.plain_json import read_json
-from utils.text import quote_path
 
 REPOSITORY = Path(__file__).parents[1]
 CONFIG = REPOSITORY / "config/quickstart.yaml"
 FRAME_SIZE = 72
 """Side of prepared frames in pixels, as the quickstart's."""
-SETTINGS, CONSOLE = "settings.json", "console.txt"
+SETTINGS = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,7 @@ class Run:
     @property
     def is_done(self) -> bool:
         """Whether it was trained to its end: until then main.py's report is about dev alone."""
-        path = self.folder / REPORT
-        return path.is_file() and "test" in read_json(path)["splits"]
+        return is_tested(self.folder)
 
 
 def open_folder(folder: Path, settings: Settings) -> None:
@@ -176,49 +173,17 @@ def train_all(runs: Sequence[Run], folder: Path, settings: Settings, device: str
     """Train what is not done yet, `jobs` trainings side by side; half a training goes on from its last checkpoint.
 
     Raises:
-        InputError: a training failed; the others were trained nevertheless. Names what each one said last.
-        Interrupted: this program was asked to stop; the trainings have saved what they had.
+        InputError, Interrupted: as `run_programs` does.
     """
-    waiting = [run for run in runs if not run.is_done]
-    print(f"{len(runs) - len(waiting)} of {len(runs)} trainings are done", flush=True)
-    running: dict[Run, subprocess.Popen[bytes]] = {}
-    failed: list[str] = []
-    with Interruption() as interruption:
-        while (waiting and not interruption.requested) or running:
-            while waiting and len(running) < jobs and not interruption.requested:
-                run = waiting.pop(0)
-                running[run] = start_training(run, build_command(run, folder, settings, device))
-            time.sleep(0.2)
-            if interruption.requested:
-                for program in running.values():
-                    program.terminate()
-                for program in running.values():
-                    program.wait()
-            for run, program in [(run, program) for run, program in running.items() if program.poll() is not None]:
-                del running[run]
-                failed += describe_end(run, program.returncode)
-    if interruption.requested:
-        raise Interrupted(interruption.requested, saved=True)
-    if failed:
-        raise InputError("\n".join(failed))
-
-
-def start_training(run: Run, command: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a training whose output goes to a file beside its log."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    print(f"{time.strftime('%H:%M:%S')}  {run.name}: training; its log is {run.folder / 'log.txt'}", flush=True)
-    with (run.folder / CONSOLE).open("ab") as console:
-        return subprocess.Popen(command, stdout=console, stderr=subprocess.STDOUT)
-
-
-def describe_end(run: Run, status: int) -> list[str]:
-    """Say that a training has ended; a line for the error message if it has failed."""
-    if status == 0 and run.is_done:
-        wer = {split: content["wer"] for split, content in read_json(run.folder / REPORT)["splits"].items()}
-        rates = ", ".join(f"{split} WER {rate:.2f} %" for split, rate in wer.items())
-        print(f"{time.strftime('%H:%M:%S')}  {run.name}: {rates}", flush=True)
-        return []
-    print(f"{time.strftime('%H:%M:%S')}  {run.name}: ended with exit status {status}", flush=True)
-    said = (run.folder / CONSOLE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = said[-1].rpartition("\r")[2] if said else "nothing"
-    return [f"{run.name}: exit status {status}; it said last: {last} (all of it: {quote_path(run.folder / CONSOLE)})"]
+    programs = [
+        Program(
+            run.name,
+            tuple(build_command(run, folder, settings, device)),
+            run.folder,
+            is_done=partial(is_tested, run.folder),
+            tell=partial(tell_rates, run.folder),
+            log="log.txt",
+        )
+        for run in runs
+    ]
+    run_programs(programs, jobs, "trainings")

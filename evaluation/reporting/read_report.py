@@ -71,6 +71,11 @@ class Split:
         if twice:
             raise ValueError(f"sentences that are there twice: {shorten(map(quote_value, twice))}")
 
+    @property
+    def counts(self) -> tuple[SentenceCounts, ...]:
+        """The counts of every sentence."""
+        return tuple(sentence.counts for sentence in self.sentences)
+
 
 @dataclass(frozen=True)
 class Report:

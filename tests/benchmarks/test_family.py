@@ -12,10 +12,11 @@ import pytest
 import torch
 
 import main as program
-from benchmarks import family, family_costs, family_page, family_runs
+from benchmarks import family, family_costs, family_runs
 from benchmarks.family_costs import list_sizes, load_variant, make_recognition, make_training_step, measure_costs
-from benchmarks.family_page import choose_runs, format_markdown, format_page, read_scores
+from benchmarks.family_page import choose_runs, format_page, read_scores
 from benchmarks.family_runs import REFERENCE, VARIANTS, Settings, build_command, list_runs, make_corpus, train_all
+from benchmarks.scores import format_interval, format_markdown, format_p
 from config.load import load_config
 from dataset.synthetic.generate import parse_args as parse_rendering
 from engine.interruption import Interrupted
@@ -205,7 +206,9 @@ def test_scores_by_hand(finished):
     scores = read_scores(chosen)
     vac = scores["vac"]["splits"]["test"]
     assert vac["rates"] == [pytest.approx(100 * 5 / 13)]
-    assert (vac["deletions"], vac["insertions"]) == (pytest.approx(100 * 2 / 13), pytest.approx(100 / 13))
+    assert [vac[kind] for kind in ("substitutions", "deletions", "insertions")] == [
+        pytest.approx(100 * number / 13) for number in (2, 2, 1)
+    ]
     assert vac["unseen_signer"] == pytest.approx(100 / 3)  # "A B" read as "A", and "D"
     assert vac["interval"][0] < vac["wer"] < vac["interval"][1]
     against = vac["against_reference"]
@@ -292,8 +295,8 @@ def test_the_command_writes_the_page(finished, tmp_path, monkeypatch, capsys):
 
 def test_a_table_in_markdown():
     assert format_markdown(("", "WER"), [("VAC", "3.0")]) == "|  | WER |\n|---|---:|\n| VAC | 3.0 |"
-    assert family_page.format_p(0.0004) == "< 0.001"
-    assert family_page.format_interval(None, "{}") == "-"
+    assert format_p(0.0004) == "< 0.001"
+    assert format_interval(None, "{}") == "-"
 
 
 @pytest.mark.parametrize(
