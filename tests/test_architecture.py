@@ -49,6 +49,7 @@ ROOMS = {
     "evaluation/heat",
     "evaluation/inference",
     "evaluation/reporting",
+    "evaluation/tuning",
     "modules",
     "preprocess",
     "preprocess/corpora",
