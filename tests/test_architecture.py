@@ -48,6 +48,7 @@ ROOMS = {
     "evaluation/ctc",
     "evaluation/heat",
     "evaluation/inference",
+    "evaluation/language_model",
     "evaluation/reporting",
     "evaluation/tuning",
     "modules",

@@ -1,0 +1,1 @@
+"""N-gram language models of glosses: estimating, reading and writing them, and their perplexity."""
