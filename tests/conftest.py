@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before they are imported: where an assertion of theirs fails, pytest then shows the values, as for one of a test.
 pytest.register_assert_rewrite("tests.helpers")
@@ -31,7 +31,7 @@ from utils import fonts, sclite_program
 from utils.checkpoint import save_checkpoint
 
 torch.set_num_threads(1)
-settings.register_profile("suite", deadline=None)  # a machine may be busy
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # it may be busy
 settings.load_profile("suite")
 if "BARE" in os.environ:  # make test-bare, which hides the rest by $PATH
     sclite_program.DEBIAN_PATH = "/nowhere/sclite"

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -339,10 +338,8 @@ def test_where_sclite_is_can_be_configured(prepared, tmp_path):
 
 
 def test_help_answers_without_pytorch():
-    started = time.monotonic()
     code = "import sys, main\ntry:\n    main.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
     done = run_python("-c", code)
-    assert time.monotonic() - started < 20
     assert "--load-weights" in done.stdout
     assert done.stdout.strip().endswith("False")
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 import cv2
@@ -351,10 +350,8 @@ def test_interrupting_needs_no_traceback(refused, clip, monkeypatch):
 
 
 def test_help_answers_without_pytorch():
-    started = time.monotonic()
     ask = "try:\n    test_one_video.parse_args(['--help'])\nfinally:\n    print('torch' in sys.modules)"
     code = f"import sys, test_one_video\n{ask}"
     done = run_python("-c", code)
-    assert time.monotonic() - started < 20
     assert "--video_path PATH, --video-path PATH" in done.stdout
     assert done.stdout.strip().endswith("False")

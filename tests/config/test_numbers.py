@@ -1,7 +1,5 @@
 """Numbers that no run can have are one message, whatever key they stand in."""
 
-import time
-
 import pytest
 
 from config.keys import list_keys
@@ -17,10 +15,10 @@ def test_there_are_numbers():
     assert {"num_epoch", "random_seed", "feeder_args.image_scale", "model_args.hidden_size"} <= set(NUMBERS)
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize("key", NUMBERS)
 @pytest.mark.parametrize("word", IMPOSSIBLE)
 def test_what_no_number_of_a_run_can_be(key, word, tmp_path):
-    begun = time.monotonic()
     file = tmp_path / "a.yaml"
     section, _, name = key.rpartition(".")
     file.write_text(f"{section}: {{{name}: {word}}}\n" if section else f"{name}: {word}\n")
@@ -28,7 +26,6 @@ def test_what_no_number_of_a_run_can_be(key, word, tmp_path):
         with pytest.raises(ConfigError, match=rf"1 mistake in .*\n  {key}: ") as error:
             load_config(source, overrides)
         assert len(str(error.value)) < 400
-    assert time.monotonic() - begun < 5
 
 
 @pytest.mark.parametrize(
@@ -60,13 +57,12 @@ def test_switches_are_no_numbers_in_lists_and_choices_either():
     assert load_config(None, {"resume": "1"})[0].resume
 
 
+@pytest.mark.timeout(30)  # it was a minute when each was looked for among the keys
 def test_thousands_of_mistakes_are_counted_and_ten_named(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("num_epoch: x\n" + "".join(f"num_epoch{index}: 1\n" for index in range(20_000)))
-    begun = time.monotonic()
     with pytest.raises(ConfigError) as error:
         load_config(file, {"device": "cpu"})
-    assert time.monotonic() - begun < 10  # it was a minute when each was looked for among the keys
     lines = str(error.value).splitlines()
     assert lines[0].startswith("20,001 mistakes in the configuration")
     assert len(lines) == 12

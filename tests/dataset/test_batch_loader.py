@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -55,8 +57,8 @@ def do(trouble: str) -> None:
         np.empty(2**50)
     elif trouble == "sleep":
         time.sleep(60)
-    elif trouble == "pause":
-        time.sleep(1.5)
+    elif trouble.startswith("until "):
+        wait_until(Path(trouble.removeprefix("until ")).exists)
     elif trouble:
         raise RuntimeError(trouble)
 
@@ -84,7 +86,6 @@ def said(monkeypatch) -> list[str]:
     lines: list[str] = []
     monkeypatch.setattr(batch_loader.LOGGER, "info", lines.append)
     monkeypatch.setattr(batch_loader, "GLANCE", 0.2)
-    monkeypatch.setattr(batch_loader, "SILENCE", 0.5)
     return lines
 
 
@@ -104,7 +105,7 @@ TROUBLES = {
 def test_what_ended_a_worker_is_said_with_the_remedy_and_the_others_end(said, trouble):
     with pytest.raises(InputError, match=TROUBLES[trouble]):
         list(load(trouble))
-    wait_until(lambda: not multiprocessing.active_children(), seconds=10)
+    wait_until(lambda: not multiprocessing.active_children())
 
 
 BUS_ERROR = "DataLoader worker (pid 46794) is killed by signal: Bus error. "
@@ -166,21 +167,38 @@ def test_a_worker_that_takes_its_time_to_wake_up_between_two_epochs_is_waited_fo
     waking.join()
 
 
-def test_a_batch_that_does_not_come_is_said_once_and_ends_the_run_after_loader_timeout(said):
-    batches = iter(load("sleep", patience=1.2))
+@pytest.fixture
+def a_clock(monkeypatch) -> None:
+    """One that goes on 0.3 seconds when it is looked at, as after each glance, however busy the machine is."""
+    now = count()
+    monkeypatch.setattr(batch_loader, "time", SimpleNamespace(monotonic=lambda: 0.3 * next(now)))
+
+
+def test_a_batch_that_does_not_come_is_said_once_and_ends_the_run_after_loader_timeout(said, a_clock, monkeypatch):
+    loader = load("sleep")
+    batches = iter(loader)
     next(batches)
     assert said == []
+    loader.patience = 1.2
+    monkeypatch.setattr(batch_loader, "SILENCE", 0.5)
     with pytest.raises(InputError, match=r"no batch came for 0\.0 minutes, .*waited for bad\. .*loader_timeout"):
         next(batches)
     assert len(said) == 1
-    assert re.fullmatch(r"no batch for \d s: all 1 processes .* live, .* is bad; after 0\.02 minutes .*", said[0])
-    wait_until(lambda: not multiprocessing.active_children(), seconds=10)
+    assert re.fullmatch(r"no batch for 1 s: all 1 processes .* live, .* is bad; after 0\.02 minutes .*", said[0])
+    wait_until(lambda: not multiprocessing.active_children())
 
 
-def test_a_batch_that_comes_late_is_taken_whatever_was_said(said):
-    assert [batch.ids for batch in load("pause")] == [("clip0",), ("clip1",), ("clip2",)]
-    assert len(said) == 1
-    assert "waiting on" in said[0]
+def test_a_batch_that_comes_late_is_taken_whatever_was_said(said, a_clock, monkeypatch, tmp_path):
+    def hear(line: str) -> None:
+        said.append(line)
+        if "is bad" in line:
+            (tmp_path / "said").touch()  # now the worker goes on
+
+    monkeypatch.setattr(batch_loader.LOGGER, "info", hear)
+    monkeypatch.setattr(batch_loader, "SILENCE", 0.5)
+    assert [batch.ids for batch in load(f"until {tmp_path / 'said'}")] == [("clip0",), ("clip1",), ("clip2",)]
+    (line,) = [line for line in said if "is bad" in line]
+    assert line.endswith("; waiting on")
 
 
 def test_batches_of_workers_lie_in_shared_memory_before_they_are_handed_over(monkeypatch):

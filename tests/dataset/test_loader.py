@@ -4,7 +4,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import warnings
 from dataclasses import fields, replace
 from multiprocessing import forkserver
@@ -138,13 +137,12 @@ def test_clips_too_short_for_their_label():
         drop_short_clips(manifest, TemporalSpec(), 2, skip_short=False)
 
 
+@pytest.mark.timeout(30)
 def test_thousands_of_short_clips_take_no_time():
     """Half of as many clips as CSL-Daily has, as with frame_interval 4; comparing each with each takes minutes."""
     clips = tuple(Clip(f"clip{number}", "f", "s", ("A", "B", "C"), 8 + 8 * (number % 2)) for number in range(20_000))
-    began = time.perf_counter()
     kept = drop_short_clips(Manifest("phoenix2014", "train", 72, clips), TemporalSpec(), 1, skip_short=True)
     assert kept.clips == clips[1::2]
-    assert time.perf_counter() - began < 5
 
 
 @pytest.mark.parametrize(("wanted", "given"), [(4, 2), (2, 2), (1, 1), (0, 0)])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from torch import multiprocessing
 
 from engine.distributed import join_process_group
@@ -31,15 +31,15 @@ def two_threads() -> Iterator[None]:
 
 def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `work(rank)` returns in each of two processes, as torchrun would start them; `work` can be pickled."""
-    with socket.create_server(("localhost", 0)) as listener:
-        port = listener.getsockname()[1]
-    multiprocessing.spawn(_begin, (port, work, str(folder)), nprocs=2)
+    store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # nobody else can take its port
+    multiprocessing.spawn(_begin, (store.port, work, str(folder)), nprocs=2)
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
 def _begin(rank: int, port: int, work: Callable[[int], Any], folder: str) -> None:
     group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= group | {"LOCAL_RANK": str(rank)}
+    os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
     torch.set_num_threads(1)
     with join_process_group(torch.device("cpu")):
         result = work(rank)

@@ -82,7 +82,10 @@ def members(session: int) -> set[int]:
 def test_workers_end_when_the_main_process_is_killed(tmp_path):
     root, output = tmp_path / "corpus", tmp_path / "out"
     folders_of_images(root)
-    rows = [f"c{n},clip{n},Signer{n % 5},A B{n}" for n in range(CLIPS)]
+    # Work for much longer than it takes to notice that it has begun, however busy the machine is.
+    for number in range(CLIPS, 30 * CLIPS):
+        (root / f"clip{number}").symlink_to(f"clip{number % CLIPS}")
+    rows = [f"c{n},clip{n},Signer{n % 5},A B{n % CLIPS}" for n in range(30 * CLIPS)]
     tiny.write_lines(root / "labels.csv", "id,path,signer,glosses", *rows)
     process = start(root, output, workers=2)
     wait_until(lambda: process.poll() is not None or any(".png" in name for name in names(output)))

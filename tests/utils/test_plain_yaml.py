@@ -1,5 +1,4 @@
 import os
-import time
 
 import pytest
 
@@ -46,6 +45,7 @@ def test_text_stays_as_it_was_written():
     }
 
 
+@pytest.mark.timeout(30)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -77,10 +77,8 @@ def test_text_stays_as_it_was_written():
 def test_what_is_not_plain_yaml(text, message, tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text(text)
-    begun = time.monotonic()
     with pytest.raises(ParseError, match=rf"^{file}, (?s:.)*{message}"):
         read_yaml(file)
-    assert time.monotonic() - begun < 10
 
 
 def test_large_files_are_read_alike():
