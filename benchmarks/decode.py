@@ -8,6 +8,7 @@ does, and decoding each batch before the next is computed.
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -36,6 +37,14 @@ KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
 HEADER = ("ms a sequence", "one core", "batch", "speed-up", "confidences", "plain Python", "ratio")
 
 
+Addition = Callable[[tuple[int, ...], bool], float]
+
+
+def add_nothing(prefix: tuple[int, ...], ends: bool) -> float:  # noqa: ARG001
+    """What the search without a language model adds to log p of a prefix."""
+    return 0.0
+
+
 def sample_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
     """Posteriors (1, T', V) float32 as a CTC network gives them: a gloss every few steps, held for one to three.
 
@@ -60,8 +69,22 @@ def sample_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndar
     return (p / p.sum(axis=1, keepdims=True)).astype(np.float32)[None]
 
 
-def search_in_plain_python(rows: np.ndarray, width: int, top: int) -> list[tuple[int, ...]]:
-    """The prefixes that CTC beam search keeps for (T', V), best first, in plain Python; the blank is class 0."""
+def search_in_plain_python(
+    rows: np.ndarray, width: int, top: int, add: Addition = add_nothing, penalty: float = 0.0
+) -> list[tuple[int, ...]]:  # fmt: skip
+    """The prefixes that CTC beam search keeps, best first, in plain Python.
+
+    Args:
+        rows: (T', V) probabilities; the blank is class 0.
+        width: the number of prefixes kept after each step.
+        top: the number of classes that extend a prefix at each step.
+        add: what is added to log p of a prefix, without or with the end of the sentence.
+        penalty: what is taken from the blank's log p.
+    """
+
+    def score(prefix: tuple[int, ...], p: Sequence[float], ends: bool) -> float:
+        return (math.log(sum(p)) if sum(p) else -math.inf) + add(prefix, ends)
+
     # By prefix, p of the paths that end in a blank and of those that end in its last token.
     beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
     for row in rows.astype(np.float64):
@@ -71,16 +94,16 @@ def search_in_plain_python(rows: np.ndarray, width: int, top: int) -> list[tuple
             last, total = prefix[-1:], in_blank + in_token
             for c, p in classes:
                 if c == 0:
-                    after[prefix][0] += p * total
+                    after[prefix][0] += p * total * math.exp(-penalty)
                 elif last == (c,):
                     after[prefix][1] += p * in_token
                     after[(*prefix, c)][1] += p * in_blank
                 else:
                     after[(*prefix, c)][1] += p * total
-        best = nlargest(width, after, key=lambda prefix: sum(after[prefix]))
+        best = nlargest(width, after, key=lambda prefix: score(prefix, after[prefix], ends=False))
         scale = sum(after[best[0]])  # plain probabilities of long sequences would underflow
         beam = {prefix: (after[prefix][0] / scale, after[prefix][1] / scale) for prefix in best}
-    return list(beam)
+    return sorted(beam, key=lambda prefix: -score(prefix, beam[prefix], ends=True))
 
 
 def measure_median_ms(work: Callable[[], object], repeats: int) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -16,7 +16,8 @@ import numpy as np
 from evaluation.ctc.ctcdecode_backend import CtcdecodeDecoder
 from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, build_nbest
 from evaluation.ctc.posteriors import cut_sequences, take_logarithm
-from evaluation.ctc.prefix_search import Trie, search_prefixes
+from evaluation.ctc.prefix_search import search_prefixes
+from evaluation.ctc.search_arrays import Fusion, Trie
 from utils.workers import available_cores
 
 
@@ -27,24 +28,29 @@ class Decoder(Protocol):
         """The hypotheses of each sequence, best first and at least one, as `BeamDecoder.__call__` has it."""
 
 
-def make_decoder(backend: str, mode: str, beam_width: int) -> Decoder:
+def make_decoder(backend: str, mode: str, beam_width: int, fusion: Fusion | None = None) -> Decoder:
     """Make the decoder that the configuration names.
 
     Args:
         backend: the program that does a beam search, "builtin" or "ctcdecode".
         mode: "beam", or "greedy", also called "max", which needs no backend.
         beam_width: the number of prefixes that a beam search keeps.
+        fusion: the language model, bonus and penalty of the built-in search (`evaluation.fusion`); None for none.
 
     Raises:
         InputError: ctcdecode is to search and can't be imported.
-        ValueError: another backend or mode, or a beam without width.
+        ValueError: another backend or mode, a beam without width, or something is to be fused by another search.
     """
-    if mode in {"greedy", "max"}:
-        return GreedyDecoder()
     searches: dict[str, Callable[[int], Decoder]] = {"builtin": BeamDecoder, "ctcdecode": CtcdecodeDecoder}
-    if mode != "beam" or backend not in searches:
+    if mode not in {"beam", "greedy", "max"} or backend not in searches:
         raise ValueError(f"mode {mode!r}, backend {backend!r}: expected beam, greedy or max, {' or '.join(searches)}")
-    return searches[backend](beam_width)
+    if fusion is not None:
+        if (mode, backend) != ("beam", "builtin"):
+            raise ValueError(
+                f"mode {mode!r}, backend {backend!r}: the built-in beam search alone knows language models"
+            )
+        return BeamDecoder(beam_width, fusion=fusion)
+    return searches[backend](beam_width) if mode == "beam" else GreedyDecoder()
 
 
 @dataclass(frozen=True)
@@ -71,12 +77,16 @@ class GreedyDecoder:
 
 @dataclass(frozen=True)
 class BeamDecoder(BeamOptions):
-    """CTC prefix beam search with the semantics of ctcdecode, without a language model.
+    """CTC prefix beam search with the semantics of ctcdecode, and, where `fusion` is given, a score of words.
 
     Keeps `beam_width` prefixes and, at each step, extends them by the `cutoff_top_n` most probable classes, the blank
     being one of them (Hannun et al., "First-pass large vocabulary continuous speech recognition using bi-directional
-    recurrent DNNs", 2014, algorithm 1).
+    recurrent DNNs", 2014, algorithm 1). Without `fusion` a prefix is as good as it is probable. With it, the score that
+    `Fusion` defines decides which prefixes stay, the end of the sentence being added after the last step, and which
+    hypothesis is the best; `Hypothesis.score` is then minus that score, which the confidences are shares of.
     """
+
+    fusion: Fusion | None = field(default=None, compare=False)
 
     def __call__(self, posteriors: Any, lengths: Any) -> list[list[Hypothesis]]:
         """Decode a batch.
@@ -91,9 +101,13 @@ class BeamDecoder(BeamOptions):
 
         Raises:
             ValueError: other shapes, lengths outside 0..T', a blank outside 0..V-1, and steps that are no distribution
-                (NaN, negative, or a sum off by more than 1e-3).
+                (NaN, negative, or a sum off by more than 1e-3), and more classes than `fusion` was built for.
         """
         sequences = cut_sequences(posteriors, lengths, self.blank)
+        if self.fusion is not None:  # the compiled search checks no index
+            most = len(self.fusion.table.ceiling)
+            if any(sequence.shape[1] > most for sequence in sequences):
+                raise ValueError(f"posteriors have more classes than the {most} of the language model's dictionary")
         if len(sequences) < 2:
             return [self._decode(sequence) for sequence in sequences]
         # Threads, not processes: the compiled search holds no lock of the interpreter, and nothing has to be copied.
@@ -102,13 +116,15 @@ class BeamDecoder(BeamOptions):
 
     def _decode(self, probabilities: np.ndarray) -> list[Hypothesis]:
         logs = take_logarithm(probabilities)  # (T', V)
-        beam, trie = search_prefixes(logs, self.beam_width, self.blank, self.cutoff_top_n)
+        beam, trie, added = search_prefixes(logs, self.beam_width, self.blank, self.cutoff_top_n, self.fusion)
         scores = 0.0 - np.logaddexp(beam.blank, beam.other)  # (K)
+        order = np.arange(len(scores))
+        if self.fusion is not None:
+            scores -= added
+            order = np.argsort(scores, kind="stable")  # the end of the sentence may have changed it
         # Where there are fewer prefixes than places, the beam also holds impossible ones, whose p is 0.
         return build_nbest(
-            (*_trace_prefix(trie, node), float(score))
-            for node, score in zip(beam.node, scores, strict=True)
-            if score < np.inf
+            (*_trace_prefix(trie, beam.node[place]), float(scores[place])) for place in order if scores[place] < np.inf
         )
 
 

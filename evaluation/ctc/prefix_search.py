@@ -3,74 +3,112 @@
 numba compiles it when it is first called and keeps the machine code on disk. In plain Python it takes more than ten
 times as long (`python -m benchmarks.decode`), and C++ would need a compiler on every user's machine. `nogil` lets
 several threads search the sequences of a batch at once.
+
+Where `fusion` is None, numba leaves out what follows `if fusion is not None`: the machine code of the search without a
+language model has no such branch.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 
+from evaluation.ctc.search_arrays import Beam, Found, Fusion, NgramTable, Trie
 from utils.compiled import compiled
 
-
-class Trie(NamedTuple):
-    """Prefixes as nodes; node 0 is the empty one. Each array is (nodes,)."""
-
-    parent: np.ndarray
-    token: np.ndarray  # the last one of the prefix, -1 for the empty prefix
-    peak: np.ndarray  # the highest log-probability of that token so far ...
-    step: np.ndarray  # ... and its step
-    place: np.ndarray  # in the beam, -1 for a prefix that has left it
-
-
-class Beam(NamedTuple):
-    """Prefixes with log p of the paths that end in a blank and of those that end in the last token. Each (size,)."""
-
-    node: np.ndarray  # -1 for a prefix that is not in the trie
-    parent: np.ndarray
-    token: np.ndarray
-    blank: np.ndarray
-    other: np.ndarray
+ROUNDING = 1e-6  # more than what rounding changes in a score
 
 
 @compiled
-def search_prefixes(logs: np.ndarray, width: int, blank: int, top: int) -> tuple[Beam, Trie]:
-    """Search the most probable prefixes of one sequence.
+def search_prefixes(logs: np.ndarray, width: int, blank: int, top: int, fusion: Fusion | None) -> Found:
+    """Search the most probable prefixes of one sequence, or with `fusion` those of the highest fused score.
 
     Args:
         logs: (T', V) log-probabilities.
         width: the number of prefixes kept after each step.
         blank: the class number of the blank.
-        top: the number of classes that extend a prefix at each step.
+        top: the number of classes that extend a prefix at each step, the most probable ones whatever is fused.
+        fusion: what is added to the log-probabilities of prefixes; None if nothing is.
 
     Returns:
-        the beam after all steps, best first, and the trie that its nodes belong to.
+        the beam after all steps, and what belongs to it; the order does not go by the end of the sentence yet.
     """
     T = len(logs)
     # Compiled code cannot grow arrays cheaply, so there is room for the worst case: each step adds a whole beam.
     nodes = 1 + T * width
-    trie = Trie(_fill_unset(nodes), _fill_unset(nodes), np.full(nodes, -np.inf), _fill_unset(nodes), _fill_unset(nodes))
+    parent, token, step, place = _fill_unset(nodes), _fill_unset(nodes), _fill_unset(nodes), _fill_unset(nodes)
+    trie = Trie(parent, token, np.full(nodes, -np.inf), step, place, np.zeros(nodes), np.zeros(nodes, np.int64))
     trie.place[0] = 0
+    if fusion is not None:
+        trie.state[0] = fusion.table.begin
     used = 1
     alive = np.zeros(1, np.int64)  # nodes that are in the beam or begin a prefix that is
     beam = _make_beam(1)
     beam.node[0], beam.blank[0] = 0, 0.0  # the empty prefix, p = 1
     for t in range(T):
-        classes = _find_top_classes(logs[t], top)
-        candidates = _extend_prefixes(beam, trie, alive, logs[t], classes, blank, t)
+        row, classes = logs[t], _find_top_classes(logs[t], top)
+        if fusion is not None:
+            row = row.copy()
+            row[blank] -= fusion.blank_penalty
+        candidates = _extend_prefixes(beam, trie, alive, row, classes, blank, t)
         trie.place[beam.node] = -1  # all leave the beam; those that stay get their new places below
-        beam = _pick_places(candidates, _rank_candidates(candidates, width))
+        beam = _pick_places(candidates, _rank_candidates(candidates, width, trie, fusion))
         born = used
         for i in range(len(beam.node)):
             if beam.node[i] < 0:
                 beam.node[i] = used
                 trie.parent[used], trie.token[used] = beam.parent[i], beam.token[i]
                 trie.peak[used], trie.step[used] = logs[t, beam.token[i]], t
+                if fusion is not None:
+                    trie.added[used], trie.state[used] = _add_token(beam.parent[i], beam.token[i], trie, fusion)
                 used += 1
             trie.place[beam.node[i]] = i
         alive = _keep_reachable(beam, trie, np.concatenate((alive, np.arange(born, used))))
-    return beam, trie
+    return Found(beam, trie, _add_ends(beam, trie, fusion))
+
+
+@compiled
+def score_token(table: NgramTable, state: int, token: int) -> tuple[float, int]:
+    """Natural log p of the word of a class in a state, and the state after it; token -1 ends the sentence.
+
+    The longest n-gram counts, after the backoff weights of longer contexts. No word has log p 0 and changes no state.
+    """
+    word = table.words[token]
+    log_p = 0.0
+    while word >= 0:
+        low, high = table.first[state], table.first[state + 1]
+        if state == 0:  # all words are there, in order
+            low, high = low + word, low + word + 1
+        while high - low > 1:
+            middle = (low + high) // 2
+            if table.word[middle] <= word:
+                low = middle
+            else:
+                high = middle
+        if low < high and table.word[low] == word:
+            return log_p + table.log_p[low], table.state[low]
+        log_p += table.backoff[state]
+        state = table.shorter[state]
+    return log_p, state
+
+
+@compiled
+def _add_token(parent: int, token: int, trie: Trie, fusion: Fusion) -> tuple[float, int]:
+    """What fusion adds to a prefix that has one more token than the node `parent`, and the state after it."""
+    if fusion.table.words[token] < 0 or (fusion.merges_repeats and token == trie.token[parent]):
+        return trie.added[parent], trie.state[parent]
+    log_p, state = score_token(fusion.table, trie.state[parent], token)
+    return trie.added[parent] + (fusion.lm_weight * log_p + fusion.insertion_bonus), state
+
+
+@compiled
+def _add_ends(beam: Beam, trie: Trie, fusion: Fusion | None) -> np.ndarray:
+    """What fusion adds to each prefix of the beam, (size,), with the end of the sentence."""
+    added = np.zeros(len(beam.node))
+    if fusion is not None:
+        for i in range(len(added)):
+            log_p, _ = score_token(fusion.table, trie.state[beam.node[i]], -1)
+            added[i] = trie.added[beam.node[i]] + fusion.lm_weight * log_p
+    return added
 
 
 @compiled
@@ -156,13 +194,16 @@ def _extend_prefixes(
 
 
 @compiled
-def _rank_candidates(candidates: Beam, width: int) -> np.ndarray:
-    """The places of the `width` most probable candidates, the best first, equal ones by last token."""
+def _rank_candidates(candidates: Beam, width: int, trie: Trie, fusion: Fusion | None) -> np.ndarray:
+    """The places of the `width` best candidates, the best first, equal ones by last token."""
     order = np.empty(min(width, len(candidates.node)), np.int64)
     score = np.empty(len(candidates.node))
     found = 0
     for j in range(len(score)):
         score[j] = _add_logs(candidates.blank[j], candidates.other[j])
+        if fusion is not None:
+            least = score[order[found - 1]] if found == len(order) else -np.inf
+            score[j] += _add_candidate(candidates, j, least - score[j], trie, fusion)
         k = found
         while k > 0 and (
             score[order[k - 1]] < score[j]
@@ -175,6 +216,19 @@ def _rank_candidates(candidates: Beam, width: int) -> np.ndarray:
             order[k] = j
             found = min(found + 1, len(order))
     return order
+
+
+@compiled
+def _add_candidate(candidates: Beam, j: int, least: float, trie: Trie, fusion: Fusion) -> float:
+    """What fusion adds to a candidate, or, if that cannot be as much as `least`, something that is less than it too."""
+    if candidates.node[j] >= 0:
+        return trie.added[candidates.node[j]]
+    # Most candidates are too improbable for any language model to help, and looking n-grams up is what takes long.
+    parent, token = candidates.parent[j], candidates.token[j]
+    most = trie.added[parent] + fusion.lm_weight * fusion.table.ceiling[token] + fusion.insertion_bonus
+    if most < least - ROUNDING and token != trie.token[parent]:  # a repeat may be no word and cost nothing
+        return most
+    return _add_token(parent, token, trie, fusion)[0]
 
 
 @compiled
