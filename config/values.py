@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, 
 from pydantic_core.core_schema import no_info_wrap_validator_function
 
 from utils.arguments import LARGEST_SIDE, MOST_NUMBER, MOST_SEED, MOST_WORKERS
+from utils.text import quote_value
 
 
 def refuse_zero_characters(text: str) -> str:
@@ -57,10 +58,14 @@ Workers = Annotated[Whole, Field(ge=0, le=MOST_WORKERS)]
 
 def _keep_auto(value: Any, check: Callable[[Any], int]) -> int | str:
     """Take the word `auto`, and leave everything else to the check of numbers."""
-    if isinstance(value, str) and not value.strip().isdecimal():
-        if value != "auto":
-            raise ValueError(f"{value[:80]!r} is not allowed: a whole number or auto is needed")
-        return value
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str):
+        is_whole = value.strip().isdecimal()
+    else:
+        is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if not is_whole:
+        raise ValueError(f"{quote_value(value)} is not allowed: a whole number or auto is needed")
     return check(value)
 
 

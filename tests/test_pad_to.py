@@ -121,6 +121,8 @@ def test_what_is_given_is_a_number_or_auto():
     assert load_config(None, {})[0].feeder_args.pad_to == 0
     for given, message in (
         ("aut", "feeder_args.pad_to: 'aut' is not allowed: a whole number or auto is needed"),
+        (2.5, "feeder_args.pad_to: 2.5 is not allowed: a whole number or auto is needed"),
+        (None, "feeder_args.pad_to: None is not allowed: a whole number or auto is needed"),
         (-1, "feeder_args.pad_to: -1 is not allowed"),
         (True, "feeder_args.pad_to: true is no number"),
     ):

@@ -10,6 +10,7 @@ The exit status is the number of failures, 125 at most.
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ import torch
 
 from benchmarks.gpu.isolation import run_section
 from benchmarks.gpu.section import SECTIONS, Finding, Task, format_finding
+from engine.interruption import Interrupted, Interruption
 from utils.arguments import named_path, whole_number
 from utils.device import select_device
 from utils.files import write_json
@@ -31,7 +33,17 @@ MOST_FAILURES = 125  # as an exit status: shells give the ones above a meaning o
 
 
 def main(args: argparse.Namespace) -> int:
-    """Run the sections one after the other, and return the number of failures."""
+    """Run the sections one after the other, and return the number of failures; a signal ends the one under way too."""
+    try:
+        with Interruption() as interruption, interruption.at_once():
+            return run_sections(args)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
+
+
+def run_sections(args: argparse.Namespace) -> int:
+    """Run the sections, print and write what they find, and return the number of failures."""
     device = choose_device(args.device)
     task = Task(device, args.small or device.type != "cuda")
     print(f"{device}, {'small form' if task.small else 'full form'}, at most {args.limit} s", flush=True)

@@ -8,6 +8,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Generator, Iterator
 from multiprocessing.connection import Connection
@@ -33,9 +34,9 @@ def run_section(section: str, task: Task, package: str = "benchmarks.gpu") -> Ge
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(sender, f"{package}.{section}", task), name=section)
     end = time.monotonic() + task.seconds
-    process.start()
-    sender.close()  # so that the end of the process is the end of what comes
     try:
+        process.start()
+        sender.close()  # so that the end of the process is the end of what comes
         while receiver.poll(max(0.0, end - time.monotonic())):
             finding = receiver.recv()
             if finding is None:
@@ -59,7 +60,9 @@ def describe_end(status: int | None) -> str:
 
 def _end(process: BaseProcess) -> None:
     """End a process, and whatever it has started."""
-    if hasattr(os, "killpg") and process.pid:
+    if process.pid is None:  # a signal came before it was started
+        return
+    if hasattr(os, "killpg"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.kill()
@@ -70,11 +73,22 @@ def _work(sender: Connection, module: str, task: Task) -> None:
     """Run a section in its process, and send what it finds, then None."""
     if hasattr(os, "setsid"):
         os.setsid()  # so that what it starts can be ended with it
+    threading.Thread(target=_end_with_main_process, daemon=True).start()
     faulthandler.enable()
     faulthandler.dump_traceback_later(0.95 * task.seconds)  # says where it hangs, if it does
     for finding in attempt(END, lambda: _begin(module, task)):
         sender.send(finding)
     sender.send(None)
+
+
+def _end_with_main_process() -> None:
+    """End this process and what it has started as soon as the command is gone, which may have been killed."""
+    main_process = multiprocessing.parent_process()
+    if main_process is not None:
+        main_process.join()
+        if hasattr(os, "killpg"):
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
 
 
 def _begin(module: str, task: Task) -> Iterator[Finding]:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ from benchmarks.gpu import __main__ as command
 from benchmarks.gpu import isolation
 from benchmarks.gpu.isolation import END, run_section
 from benchmarks.gpu.section import SECTIONS, Finding, Task, check, check_below, format_finding, number, skip
-from tests.helpers.commands import wait_until
+from tests.helpers.commands import start_python, wait_until
 from tests.helpers.paths import REPOSITORY
 
 DEVICE = SimpleNamespace(type="cpu")  # a section that imports no PyTorch begins at once
@@ -76,6 +78,38 @@ def test_a_section_that_hangs_is_ended_with_all_that_it_started(trials, monkeypa
     assert last.outcome == "fail"
     assert last.note.startswith("not done after 300 s")
     wait_until(lambda: is_gone(child.value))
+
+
+def test_a_signal_ends_the_section_with_all_that_it_started(trials, tmp_path, monkeypatch, capsys):
+    found: list[Finding] = []
+
+    def stop(_, finding: Finding) -> str:
+        found.append(finding)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ""
+
+    monkeypatch.setattr(command, "SECTIONS", {"hangs": 1, "good": 1})
+    monkeypatch.setattr(command, "choose_device", lambda _: DEVICE)
+    monkeypatch.setattr(command, "format_finding", stop)
+    args = command.parse_args(["--device=cpu", "--only=hangs,good", f"--out={tmp_path / 'x'}"])
+    args.package = "gpu_trials"
+    assert command.main(args) == 143
+    assert capsys.readouterr().err == "interrupted by SIGTERM\n"
+    (child,) = found
+    wait_until(lambda: is_gone(child.value))
+
+
+def test_a_section_ends_with_a_command_that_is_killed(trials, tmp_path):
+    code = (
+        "from types import SimpleNamespace\nfrom benchmarks.gpu.isolation import run_section\n"
+        "from benchmarks.gpu.section import Task\ntask = Task(SimpleNamespace(type='cpu'), True, seconds=300)\n"
+        "for finding in run_section('hangs', task, 'gpu_trials'):\n    print(finding.value, flush=True)\n"
+    )
+    path = {"PYTHONPATH": str(tmp_path)}
+    with start_python("-c", code, env=os.environ | path, stdout=subprocess.PIPE) as program:
+        child = int(program.stdout.readline())
+        program.kill()
+    wait_until(lambda: is_gone(child))
 
 
 def is_gone(pid: int) -> bool:

@@ -19,6 +19,7 @@ from benchmarks.gpu.ways import FIRST, MAIN, WAYS, Workload
 from benchmarks.network import build_network, draw_clips, parse_args
 from dataset.manifest import Clip, Manifest
 from slr_network import SLRModel, fuse_for_inference
+from utils.temporal import TemporalSpec
 
 CPU = torch.device("cpu")
 PEAKS = Peaks(bandwidth=1e12, operations=100e12)
@@ -134,6 +135,14 @@ def test_the_largest_size_that_fits(limit):
 def test_nothing_fits_or_all_does():
     assert find_largest(lambda _: False, 1500, 16384) == 0
     assert find_largest(lambda _: True, 1500, 16384) == 16384
+
+
+def test_no_map_is_larger_than_what_pytorch_counts():
+    frames = table.find_most_frames(size=224, width=64)
+    assert frames == 1324
+    for more, fits in ((0, True), (1, False)):
+        padded = TemporalSpec().padded_length(frames + more)
+        assert (2 * padded * 64 * 112 * 112 < 2**31) == fits
 
 
 def test_memory_that_runs_out_is_told_from_other_errors():
