@@ -54,7 +54,7 @@ class Checkpoints:
         """Delete all but the `keep` newest of epoch_N.pt."""
         if not self.keep:
             return
-        numbered = {int(match[1]): path for path in self.folder.iterdir() if (match := _match_numbered(path))}
+        numbered = {int(match[1]): path for path in self.folder.iterdir() if (match := match_numbered(path))}
         for epoch in sorted(numbered)[: -self.keep]:
             numbered[epoch].unlink()
 
@@ -105,5 +105,6 @@ def locate_best_checkpoint(folder: Path, resumed: str | None, state: TrainState)
     return Path(resumed)
 
 
-def _match_numbered(path: Path) -> re.Match[str] | None:
+def match_numbered(path: Path) -> re.Match[str] | None:
+    """The match of a checkpoint's name with the number of its epoch as the first group; None for another file."""
     return re.fullmatch(r"epoch_(\d+)\.pt", path.name)

@@ -112,12 +112,20 @@ class CalibrationEntry(TypedDict):
     glosses: Count
 
 
+class AveragedEntry(TypedDict):
+    """What a mean of checkpoints was made of, as `engine.average` has it."""
+
+    files: Annotated[tuple[Text, ...], Field(min_length=2)]
+    clips: Count
+
+
 class CheckpointEntry(TypedDict, total=False):
     """A checkpoint. Files of older versions lack the later entries."""
 
     model_state_dict: dict[Text, Any]
     raw_state_dict: dict[Text, Any]
     averaged_steps: Count
+    averaged: AveragedEntry
     optimizer_state_dict: OptimizerEntry
     scheduler_state_dict: dict[Text, Any]
     scaler_state_dict: dict[Text, Finite]
@@ -135,7 +143,9 @@ class CheckpointEntry(TypedDict, total=False):
     trained_on: ClipsEntry
 
 
-FOR_ALL = ("glosses", "frame_size", "frame_rate", "calibration", "rendered", "train_state", "averaged_steps")
+FOR_ALL = (
+    "glosses", "frame_size", "frame_rate", "calibration", "rendered", "train_state", "averaged_steps", "averaged",
+)  # fmt: skip
 """Entries that are read in a file without a configuration too."""
 
 

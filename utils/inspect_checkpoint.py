@@ -28,6 +28,7 @@ EXPLAINED = {
     "model_state_dict",
     "raw_state_dict",
     "averaged_steps",
+    "averaged",
     "train_state",
     "epoch",
     "config",
@@ -95,6 +96,10 @@ def describe_training(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def describe_average(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     """That the weights are an average; nothing where they are those that were trained."""
+    if "averaged" in content:
+        files, clips = content["averaged"]["files"], content["averaged"]["clips"]
+        by = f"from {plural(clips, 'training clip')}" if clips else "averaged too"
+        return [("average", f"the mean of {len(files)} files: {shorten(map(cut, files))}; BatchNorm's statistics {by}")]
     if "raw_state_dict" not in content:
         return []
     over = f" over {plural(content['averaged_steps'], 'step')}" if "averaged_steps" in content else ""
