@@ -85,13 +85,16 @@ def read_stored_config(content: Mapping[str, Any], source: str | Path) -> Config
 
     Args:
         content: what the checkpoint holds, a configuration among it. One from before `precision` was recorded knew no
-            TF32: what it calls fp32 is what `default` is today.
+            TF32: what it calls fp32 is what `default` is today. One without `feeder_args.pad_to` added no frames.
         source: the checkpoint's file, for the error.
 
     Raises:
         ConfigError: as `parse_stored_config`.
     """
-    config = parse_stored_config(content["config"], source)
+    stored = content["config"]
+    if isinstance(stored, Mapping) and isinstance(stored.get("feeder_args", {}), Mapping):
+        stored = merge_sections({"feeder_args": {"pad_to": 0}}, stored)
+    config = parse_stored_config(stored, source)
     if "precision" not in content and config.precision == "fp32":
         return replace(config, precision="default")
     return config

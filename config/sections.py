@@ -80,7 +80,7 @@ class FeederArgs:
     datatype: Literal["video", "lmdb", "features"] = "video"  # folders of images, a pack of them, or stored features
     features: OptionalText = None  # the folder that --phase features wrote
     bucket: bool = False  # batches of clips of similar length
-    pad_to: AutoMultiple = 0  # the padded length of a training batch is a multiple of it; auto: `engine.pad_to`
+    pad_to: AutoMultiple = "auto"  # the padded length of a training batch is a multiple of it; auto: `engine.pad_to`
     frame_interval: Frames = 1  # 2 takes every second frame
     image_scale: Annotated[Real, Field(gt=0, le=LARGEST_SIDE)] = 1.0  # above 1 it is a size in pixels
     input_size: Pixels = 224  # the side of the crop, in pixels

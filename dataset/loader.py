@@ -97,7 +97,8 @@ def build_loader(
         FrameError: frames are to come from a pack that is missing, damaged or of other clips, or features are missing.
         VocabularyError: a label holds a gloss that the dictionary lacks.
     """
-    pad_to = int(feeder.pad_to) if training else 0
+    # `auto` is for the trainings of `engine.run`, which puts a number in its place.
+    pad_to = int(feeder.pad_to) if training and feeder.pad_to != "auto" else 0
     dataset, collate, lengths = _open_clips(manifest, vocabulary, feeder, spec, training, seed, skip_unreadable, pad_to)
     order = EpochSampler(len(dataset), training, seed)
     if training and feeder.bucket:

@@ -15,6 +15,7 @@ from config.load import BASELINE, ConfigError, load_config, read_stored_config, 
 from config.schema import Config, Precision
 from engine.checkpoint_config import read_words
 from engine.distributed import select_local_device, split_device_names
+from engine.pad_to import settle_pad_to
 from engine.resume import find_checkpoint_to_resume, is_decisive
 from engine.resumed_precision import choose_precision
 from utils.checkpoint import CheckpointError, load_checkpoint
@@ -62,6 +63,8 @@ def load_training_config(path: str | Path | None, overrides: Mapping[str, Any]) 
     try:
         # Again, since a file may set keys for the checkpoint's system alone.
         given = list_file_keys(path, load_config(path, chosen | dict(overrides))[0]) | typed
+        if config.feeder_args.pad_to == "auto":  # the checkpoint has the number that it stood for
+            given -= {"feeder_args.pad_to"}
         held = flatten_sections(to_dict(stored))
         taken = {key: value for key, value in held.items() if is_decisive(key) and key not in given}
         resumed = load_config(path, chosen | taken | dict(overrides))[0]
@@ -70,7 +73,8 @@ def load_training_config(path: str | Path | None, overrides: Mapping[str, Any]) 
     device = select_local_device(resumed.device if local_rank() is not None else split_device_names(resumed.device)[0])
     precision = choose_precision(content, checkpoint, resumed, device, "precision" in given)
     resumed = replace(resumed, precision=cast(Precision, precision))
-    return resumed, notes + list_taken_over(config, resumed, checkpoint)
+    today, then = (settle_pad_to(one, device) for one in (config, resumed))
+    return resumed, notes + list_taken_over(today, then, checkpoint)
 
 
 def list_taken_over(config: Config, resumed: Config, checkpoint: str) -> list[str]:

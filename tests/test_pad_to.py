@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 import torch
 
-from config.load import ConfigError, load_config
+from config.load import ConfigError, load_config, read_stored_config, to_dict
 from dataset.batch import Collate, Sample
 from dataset.features import FeatureSample, collate_features
 from engine.pad_to import settle_pad_to
 from engine.resume import list_changed_settings
+from engine.resumed_config import load_training_config
 from modules.batch_norm import find_batch_norms
 from modules.losses import SLRCriterion
 from tests.helpers.config import tiny_config
 from tests.helpers.loading import build_loader, load_manifest, load_vocabulary
 from tests.helpers.network import enliven, tiny_network
+from utils.checkpoint import save_checkpoint
 from utils.temporal import TemporalSpec, round_up
 
 WEIGHTS = {"SeqCTC": 1.0, "ConvCTC": 1.0, "AuxCTC": 1.0, "Dist": 25.0, "Cu": 0.1, "Cp": 0.1}
@@ -118,7 +120,7 @@ def test_auto_is_a_number_on_cuda_alone_and_only_where_padding_is_masked():
 
 def test_what_is_given_is_a_number_or_auto():
     assert load_config(None, {"feeder_args.pad_to": "32"})[0].feeder_args.pad_to == 32
-    assert load_config(None, {})[0].feeder_args.pad_to == 0
+    assert load_config(None, {})[0].feeder_args.pad_to == "auto"
     for given, message in (
         ("aut", "feeder_args.pad_to: 'aut' is not allowed: a whole number or auto is needed"),
         (2.5, "feeder_args.pad_to: 2.5 is not allowed: a whole number or auto is needed"),
@@ -136,6 +138,28 @@ def test_frames_that_are_not_masked_are_not_added():
     with pytest.raises(ConfigError, match="pad_to is 32, and added frames must be masked: set"):
         load_config(None, wrong)
     load_config(None, wrong | {"phase": "test", "load_weights": "best.pt"})  # a trained network is tested in both ways
+
+
+def test_checkpoints_from_before_it_added_no_frames():
+    held = to_dict(load_config(None, {})[0])
+    del held["feeder_args"]["pad_to"]
+    config = read_stored_config({"config": held}, "last.pt")
+    assert config.feeder_args.pad_to == 0
+    stored = to_dict(load_config(None, {"feeder_args.pad_to": 8})[0])
+    assert read_stored_config({"config": stored}, "last.pt").feeder_args.pad_to == 8
+
+
+@pytest.mark.parametrize(("kept", "in_file"), [(0, ""), (32, "feeder_args: {pad_to: auto}\n"), (None, "")])
+def test_auto_goes_on_with_what_it_was(tmp_path, kept, in_file):
+    held = to_dict(load_config(None, {"feeder_args.pad_to": kept or 0})[0])
+    if kept is None:
+        del held["feeder_args"]["pad_to"]
+    save_checkpoint(tmp_path / "last.pt", {"config": held, "precision": "fp32"})
+    file = tmp_path / "own.yaml"
+    file.write_text(f"dataset: phoenix2014\n{in_file}", encoding="utf-8")
+    config, notes = load_training_config(file, {"load_checkpoints": str(tmp_path / "last.pt"), "device": "cpu"})
+    assert config.feeder_args.pad_to == (kept or 0)
+    assert any("pad_to" in note for note in notes) == (kept == 32)  # the CPU's own choice needs no line
 
 
 def test_it_decides_what_is_learnt():
