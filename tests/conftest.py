@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 # One thread a process: the suite runs a process a core, and sums in another order would differ in the last bit. What
-# tests start inherits it. Before PyTorch is loaded, which reads it once.
+# tests start inherits it. Where a test takes two threads, they do not keep a busy core while they wait for each other.
+# Before PyTorch is loaded, which reads it once.
 os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 import shutil
 from collections.abc import Callable

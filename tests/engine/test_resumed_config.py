@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+import main
 from config.keys import flatten_sections
 from config.layers import FOLDER
 from config.load import BASELINE, load_config, to_dict
@@ -224,9 +225,9 @@ def test_the_precision_is_the_one_that_was_used(monkeypatch, resumed, tmp_path, 
 def test_a_run_resumed_by_the_bare_command_ends_as_if_all_had_been_said_again(prepared, tmp_path, once):
     whole = once("whole", lambda folder: run_python("main.py", *tiny_words(prepared, folder)))
     folder = tmp_path / "run"
-    run_python("main.py", *tiny_words(prepared, folder, num_epoch=1))
+    main.main(main.parse_args(tiny_words(prepared, folder, num_epoch=1)))
     where = [f"prepared={prepared}", f"work_dir={folder}", "device=cpu", "num_worker=0"]
-    run_python("main.py", *where, "num_epoch=2", "--resume")
+    main.main(main.parse_args([*where, "num_epoch=2", "--resume"]))
     assert_same_training(folder, whole)
     for name in ("last.pt", "best.pt"):
         assert load_checkpoint(folder / name)["config"]["model_args"]["width"] == 16

@@ -16,6 +16,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import main
 from dataset.clip_dataset import ClipDataset
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
@@ -113,7 +114,7 @@ def test_a_kill_at_any_moment_changes_nothing(whole, prepared, tmp_path, seed):
     time.sleep(rng.uniform(0, 1))
     program.kill()
     assert program.wait() == -signal.SIGKILL
-    run_python(*words)
+    main.main(main.parse_args(words[1:]))
     assert_same_training(folder, whole)
     assert not list(folder.glob(".*.pt"))
 

@@ -38,8 +38,10 @@ def test_the_spread_between_seeds():
 
 
 def test_runs_with_two_seeds_and_what_is_there_already_is_kept(prepared, tmp_path, capfd):
-    words = ["--seeds", "0", "1", "--work-dir", str(tmp_path), *tiny_words(prepared, num_epoch=1)]
-    seeds.main(seeds.parse_args(words))
+    words = ["--work-dir", str(tmp_path), *tiny_words(prepared, num_epoch=1)]
+    seeds.main(seeds.parse_args(["--seeds", "0", *words]))
+    weights = (tmp_path / "seed_0/best.pt").read_bytes()
+    seeds.main(seeds.parse_args(["--seeds", "0", "1", *words]))
     found = json.loads((tmp_path / "seeds.json").read_text())
     assert list(found) == ["0", "1"]
     for seed, of_seed in found.items():
@@ -47,10 +49,7 @@ def test_runs_with_two_seeds_and_what_is_there_already_is_kept(prepared, tmp_pat
         assert of_seed == {split: content["wer"] for split, content in report["splits"].items()}
         assert report["config"]["random_seed"] == int(seed)
     assert "seeds.json" in capfd.readouterr().out
-    weights = (tmp_path / "seed_0/best.pt").read_bytes()
-    assert weights != (tmp_path / "seed_1/best.pt").read_bytes()
-    seeds.main(seeds.parse_args(words))
-    assert (tmp_path / "seed_0/best.pt").read_bytes() == weights
+    assert (tmp_path / "seed_0/best.pt").read_bytes() == weights != (tmp_path / "seed_1/best.pt").read_bytes()
 
 
 def test_what_main_refuses_ends_it_with_its_status(tmp_path, capfd):

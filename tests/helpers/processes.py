@@ -1,8 +1,12 @@
-"""Two processes on the CPU that train together, for tests."""
+"""Two processes on the CPU that train together, for tests.
+
+They are forks of the server from which workers that read frames are forked, which has imported the program once.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +17,7 @@ import torch.distributed as dist
 from torch import multiprocessing
 
 from engine.distributed import join_process_group
+from utils.workers import make_loader_context
 
 
 @contextmanager
@@ -32,7 +37,8 @@ def two_threads() -> Iterator[None]:
 def in_two(work: Callable[[int], Any], folder: Path) -> list[Any]:
     """What `work(rank)` returns in each of two processes, as torchrun would start them; `work` can be pickled."""
     store = dist.TCPStore("localhost", 0, is_master=True, wait_for_workers=False)  # nobody else can take its port
-    multiprocessing.spawn(_begin, (store.port, work, str(folder)), nprocs=2)
+    make_loader_context("engine.run")
+    multiprocessing.start_processes(_begin, (store.port, work, str(folder)), nprocs=2, start_method="forkserver")
     return [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in range(2)]
 
 
@@ -40,6 +46,7 @@ def _begin(rank: int, port: int, work: Callable[[int], Any], folder: str) -> Non
     group = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     os.environ |= group | {"LOCAL_RANK": str(rank)}
     os.environ |= {"TORCHELASTIC_USE_AGENT_STORE": "True", "TORCHELASTIC_RESTART_COUNT": "0"}
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))  # which that server must not get
     torch.set_num_threads(1)
     with join_process_group(torch.device("cpu")):
         result = work(rank)
