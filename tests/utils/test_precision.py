@@ -102,6 +102,19 @@ def test_what_is_asked_for_is_taken_and_emulation_is_said(monkeypatch, caplog, n
     assert (f"cpu has no arithmetic for {name}" in caplog.text) == warns
 
 
+@pytest.mark.parametrize(
+    ("avx512_bf16", "amx", "chosen"),
+    [(True, True, "bf16"), (False, True, "bf16"), (True, False, "bf16"), (False, False, "fp32")],
+)
+def test_auto_is_bf16_on_a_processor_with_amx_or_with_avx512_bf16_alone(monkeypatch, avx512_bf16, amx, chosen):
+    """What PyTorch says of the processor is what counts: Intel's with AMX have both, AMD's the second alone."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert resolve_precision("auto", CPU) == chosen
+    assert select_dtype("auto", CPU) == precision.DTYPES[chosen]
+    assert resolve_precision("default", CPU) == "fp32"
+
+
 def test_this_processor_is_known():
     assert isinstance(precision.computes_bfloat16(CPU), bool)
     assert not precision.computes_bfloat16(torch.device("mps"))
