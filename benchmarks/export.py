@@ -20,8 +20,8 @@ import torch
 from benchmarks.random_network import enliven
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
-from engine.export import compare_networks, make_random_clip, write_and_read_back
 from engine.export_formats import FORMATS
+from engine.export_parity import compare_networks, make_random_clip, write_and_read_back
 from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Network, Recogniser, TorchNetwork
 from slr_network import build_model
 from utils.output import run_command

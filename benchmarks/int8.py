@@ -1,8 +1,9 @@
 """Recognition in 8-bit integers on the CPU, by onnxruntime: python -m benchmarks.int8 [--model_path FILE]
 
-The network in PyTorch, in ONNX, and in ONNX with its convolutions in int8, whose ranges come from a few clips: time for
-one clip beside the plain 3-D implementation, all with as many threads and in turn, ratios first. It is the published
-size with random weights; or a checkpoint's network with clips of its training split, and then the word error rates too.
+The network in PyTorch, in ONNX, and in ONNX with 8-bit integers (`engine.int8`): time for one clip beside the plain 3-D
+implementation and torchvision's bare backbone in float32, all with as many threads and in turn, ratios first. It is the
+published size with random weights at 224x224 pixels; or a checkpoint's network with clips of its training split, and
+then the word error rates too.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,71 +20,36 @@ import numpy as np
 import onnxruntime
 import torch
 from onnxruntime import InferenceSession
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from benchmarks.export import build_random_recogniser
-from benchmarks.network import median_seconds
+from benchmarks.network import build_bare_backbone, median_seconds
 from benchmarks.reference3d import Reference3d
-from dataset.loader import build_loader
-from dataset.manifest import load_manifest
-from engine.export import make_random_clip, write_and_read_back
-from evaluation.ctm import CtmEntry
-from evaluation.evaluate import EvaluationData, load_evaluation_data, normalise_entries
-from evaluation.inference.onnx_network import INPUT, OnnxNetwork
-from evaluation.inference.recogniser import Network, Recogniser
-from evaluation.wer import score_with_tool
-from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
+from benchmarks.work import without_gradients
+from engine.export_parity import make_random_clip, write_and_read_back
+from engine.int8 import USUAL_CLIPS, configure_reading, count_word_errors, load_int8_corpus, quantise
+from evaluation.evaluate import EvaluationData, load_evaluation_data
+from evaluation.inference.onnx_network import OnnxNetwork
+from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
+from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
+from utils.arguments import named_path
 from utils.errors import InputError
 from utils.output import run_command
-from utils.progress import show_progress
+from utils.precision import computes_bfloat16
 from utils.table import format_table
 from utils.temporal import TemporalSpec
 
-PLAIN, PYTORCH = "3-D, fp32", "PyTorch, fused, fp32"
+PLAIN, BARE = "3-D, fp32", "bare backbone, fp32"
+PYTORCH, PYTORCH_BF16 = "PyTorch, fused, fp32", "PyTorch, fused, bf16"
 ONNX, INT8 = "onnxruntime, fp32", "onnxruntime, int8"
 SHORTEST = 24  # the frames of the shortest random clip; ranges are taken from such clips where there is no corpus
-GOAL_SPEED = 4.0  # times as fast as the 3-D implementation
+GOAL_RATE = 25.0  # frames a second
 GOAL_WER = 0.5  # points of word error rate that int8 may cost
-
-
-class CalibrationClips(CalibrationDataReader):
-    """Clips (T, 3, S, S) uint8, one by one and padded, as onnxruntime's calibration asks for them."""
-
-    def __init__(self, clips: Iterable[np.ndarray], spec: TemporalSpec) -> None:
-        self._padded = (clip[spec.pad(len(clip))][None] for clip in clips)  # (1, T_pad, 3, S, S) each
-
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        """Give the network's input for the next clip; None after the last."""
-        clip = next(self._padded, None)
-        return None if clip is None else {INPUT: clip}
-
-
-def quantise(source: Path, target: Path, clips: Iterable[np.ndarray], spec: TemporalSpec) -> None:
-    """Write an exported network with its convolutions in int8.
-
-    Weights have a scale for each output channel; activations are unsigned, for which onnxruntime has the faster code on
-    x86. Weights, signed, keep seven bits: without VNNI two products are added in 16 bits, which eight would overflow.
-    The activations' ranges are the smallest and largest values for these clips, (T, 3, S, S) uint8 each.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        folded = Path(folder) / "folded.onnx"  # BatchNorm in the convolutions
-        quant_pre_process(source, folded, skip_symbolic_shape=True)  # it fails where the number of frames is open
-        quantize_static(
-            folded,
-            target,
-            CalibrationClips(clips, spec),
-            op_types_to_quantize=["Conv"],  # the LSTM has no static int8, and the rest is cheap
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-        )
 
 
 def build_networks(
     recogniser: Recogniser, clips: Iterable[np.ndarray], folder: Path
 ) -> tuple[dict[str, Network], dict[str, str]]:  # fmt: skip
-    """Build the network in three ways.
+    """Build the network in each way that this processor has arithmetic for.
 
     Returns:
         the networks, and the MiB of the ONNX files, which are written to `folder`; both by name.
@@ -96,7 +62,11 @@ def build_networks(
     options.intra_op_num_threads = torch.get_num_threads()
     read = {name: OnnxNetwork(InferenceSession(file, options), spec) for name, file in files.items()}
     sizes = {name: f"{file.stat().st_size / 2**20:.1f}" for name, file in files.items()}
-    return {PYTORCH: recogniser.network} | read, sizes
+    model = recogniser.network.model
+    ways: dict[str, Network] = {PYTORCH: TorchNetwork(model, "fp32")}
+    if computes_bfloat16(model.device):
+        ways[PYTORCH_BF16] = TorchNetwork(model, "bf16")
+    return ways | read, sizes
 
 
 def build_plain_network(recogniser: Recogniser) -> Network:
@@ -111,59 +81,45 @@ def build_plain_network(recogniser: Recogniser) -> Network:
     return network
 
 
-def count_word_errors(recogniser: Recogniser, network: Network, data: EvaluationData) -> WerResult:
-    """Recognise and score a split by the rules of the evaluation, with a network in the place of the recogniser's."""
-    reader, clips, entries = replace(recogniser, network=network), data.loader.dataset, []
-    for index in show_progress(range(len(clips)), len(clips), data.split, "clip"):
-        sample = clips[0, index]  # as the evaluation sees it, without padding
-        entries.append(CtmEntry(sample.id, reader.recognise_cropped(sample.video, sample.id).words))
-    config = recogniser.config
-    hypotheses = normalise_entries(entries, config.normalise)
-    return score_with_tool(data.references, hypotheses, config.evaluate_tool, config.sclite_path)
+def build_bare_work(recogniser: Recogniser, clip: np.ndarray) -> Callable[[], object]:
+    """Build torchvision's network of images for the frames of a clip with its padding, to be timed alone."""
+    args = argparse.Namespace(backbone=recogniser.config.model_args.c2d_type, device="cpu")
+    bare, frames = build_bare_backbone(args, recogniser.network.make_batch(clip).video)
+    return without_gradients(bare.eval(), frames)
 
 
-def load_training_clips(recogniser: Recogniser, number: int) -> list[np.ndarray]:
-    """Load clips (T, 3, S, S) uint8, evenly spaced in the training split, as the evaluation would see them."""
-    config = recogniser.config
-    manifest = load_manifest(config.prepared, config.dataset, "train")
-    spec = TemporalSpec(config.model_args.conv_type)
-    clips = build_loader(
-        manifest,
-        recogniser.vocabulary,
-        config.feeder_args,
-        spec,
-        batch_size=1,
-        training=False,
-        seed=config.random_seed,
-        num_workers=0,
-    ).dataset
-    places = np.linspace(0, len(clips) - 1, min(number, len(clips)))
-    return [clips[0, int(index)].video for index in places]
+def compare_speed(works: Mapping[str, Callable[[], object]], sizes: Mapping[str, str], frames: int, repeats: int
+) -> tuple[str, str]:  # fmt: skip
+    """Measure times: a table, and what it says about int8.
 
-
-def compare_speed(
-    ways: Mapping[str, Network], sizes: Mapping[str, str], clip: np.ndarray, repeats: int
-) -> tuple[str, str]:
-    """Measure times: a table, and what it says about int8."""
-    times = median_seconds({name: partial(network, clip) for name, network in ways.items()}, repeats, "cpu")
+    Args:
+        works: each way to recognise the clip, by name.
+        sizes: the MiB of files, by name.
+        frames: the number of the clip's own frames.
+        repeats: how often it is read.
+    """
+    times = median_seconds(works, repeats, "cpu")
     rows = []
     for name, taken in times.items():
-        ratios = (f"{times[other] / taken:.2f}" for other in (PLAIN, PYTORCH))
-        rows.append((name, *ratios, f"{taken:.3f} s", f"{1e3 * taken / len(clip):.2f}", sizes.get(name, "")))
-    to = {name: taken / times[INT8] for name, taken in times.items()}
+        ratios = (f"{times[other] / taken:.2f}" for other in (PLAIN, BARE, PYTORCH))
+        speed = (f"{taken:.3f} s", f"{1e3 * taken / frames:.2f}", f"{frames / taken:.1f}")
+        rows.append((name, *ratios, *speed, sizes.get(name, "")))
+    rate, to = frames / times[INT8], {name: taken / times[INT8] for name, taken in times.items()}
     verdict = (
-        f"int8 is {to[PLAIN]:.2f} times as fast as the 3-D implementation (goal {GOAL_SPEED:g}: "
-        f"{judge_goal(to[PLAIN] >= GOAL_SPEED)}), {to[PYTORCH]:.2f} times as fast as PyTorch and {to[ONNX]:.2f} times "
-        "as fast as the same runtime in fp32"
+        f"int8 reads {rate:.1f} frames a second (goal {GOAL_RATE:g}: {judge_goal(rate >= GOAL_RATE)}), "
+        f"is {to[BARE]:.2f} times as fast as the bare backbone in float32 (goal 1: {judge_goal(to[BARE] > 1)}), "
+        f"{to[PLAIN]:.2f} times as fast as the 3-D implementation, {to[PYTORCH]:.2f} as PyTorch in float32 and "
+        f"{to[ONNX]:.2f} as the same runtime in float32"
     )
-    return format_table(("times as fast as", "3-D", "PyTorch", "median", "ms a frame", "MiB"), rows), verdict
+    header = ("times as fast as", "3-D", "backbone", "PyTorch", "median", "ms a frame", "frames a second", "MiB")
+    return format_table(header, rows), verdict
 
 
 def compare_word_errors(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
     """Count the word errors of a split: a table, and what it says about int8."""
-    data = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
-    found = {name: count_word_errors(recogniser, network, data) for name, network in ways.items()}
-    lost = found[INT8].wer - found[PYTORCH].wer
+    data: EvaluationData = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
+    found = {name: count_word_errors(replace(recogniser, network=ways[name]), data, name) for name in ways}
+    lost = found[INT8].wer - found[ONNX].wer
     verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {judge_goal(lost <= GOAL_WER)})"
     rows = [(name, *format_result_cells(result)) for name, result in found.items()]
     return format_table((split, *RESULT_COLUMNS), rows), verdict
@@ -177,13 +133,16 @@ def judge_goal(is_so: bool) -> str:
 def main(args: argparse.Namespace) -> None:
     """Measure and print; exits with one message for a network of another system."""
     recogniser = Recogniser.from_checkpoint(args.model_path, "cpu") if args.model_path else build_random_recogniser()
-    prepared = str(args.prepared or recogniser.config.prepared)
-    recogniser = replace(recogniser, config=replace(recogniser.config, prepared=prepared, num_worker=0))
+    recogniser = replace(recogniser, config=configure_reading(recogniser.config, args.prepared))
     size, model = recogniser.config.feeder_args.input_size, recogniser.config.model_args
-    random_clips = (make_random_clip(SHORTEST + number, size) for number in range(args.clips))
-    clips = load_training_clips(recogniser, args.clips) if args.model_path else list(random_clips)
+    if args.model_path:
+        corpus = load_int8_corpus(recogniser, args.prepared, args.clips)
+        count, clips = len(corpus.places), corpus.read_clips()
+    else:
+        count = args.clips or USUAL_CLIPS
+        clips = (make_random_clip(SHORTEST + number, size) for number in range(count))
     print(
-        f"{model.c2d_type}, width {model.width}, {size}x{size}, ranges from {len(clips)} clips; a clip of "
+        f"{model.c2d_type}, width {model.width}, {size}x{size}, ranges from {count} clips; a clip of "
         f"{args.frames} frames, medians of {args.repeats}; {torch.get_num_threads()} threads, PyTorch "
         f"{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}, onnxruntime {onnxruntime.__version__}"
     )
@@ -193,7 +152,12 @@ def main(args: argparse.Namespace) -> None:
         except InputError as error:
             sys.exit(f"error: {error}")
         ways, sizes = build_networks(recogniser, clips, Path(folder))
-        parts = [compare_speed(plain | ways, sizes, make_random_clip(args.frames, size), args.repeats)]
+        clip = make_random_clip(args.frames, size)
+        works: dict[str, Callable[[], object]] = {
+            name: partial(network, clip) for name, network in (plain | ways).items()
+        }
+        works[BARE] = build_bare_work(recogniser, clip)
+        parts = [compare_speed(works, sizes, args.frames, args.repeats)]
         if args.model_path:
             parts += [compare_word_errors(recogniser, ways, split) for split in args.splits]
     tables, verdicts = zip(*parts, strict=True)
@@ -203,14 +167,14 @@ def main(args: argparse.Namespace) -> None:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model_path", type=Path, metavar="FILE", help="checkpoint (default: random weights)")
-    parser.add_argument("--prepared", type=Path, metavar="DIR", help="prepared corpus (default: the checkpoint's)")
+    parser.add_argument("--model_path", type=named_path, metavar="FILE", help="checkpoint (default: random weights)")
+    parser.add_argument(
+        "--prepared", type=named_path, metavar="DIR", help="prepared corpus (default: the checkpoint's)"
+    )
     parser.add_argument(
         "--splits", nargs="+", default=["test"], help="splits to score, with a checkpoint (default test)"
     )
-    parser.add_argument(
-        "--clips", type=int, default=8, help="number of clips that ranges are taken from (default %(default)s)"
-    )
+    parser.add_argument("--clips", type=int, help=f"number of clips that ranges are taken from (default {USUAL_CLIPS})")
     parser.add_argument("--frames", type=int, default=60, help="length of the clip that is timed (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often it is read (default %(default)s)")
     return parser.parse_args(arguments)

@@ -1,160 +1,110 @@
 """Export a trained network: as a file for other programs, or as a folder in which it is shared.
 
 python -m engine.export --model_path work_dir/quickstart/best.pt --format onnx
+python -m engine.export --model_path work_dir/quickstart/best.pt --format onnx --int8
 python -m engine.export --model_path work_dir/quickstart/best.pt --format safetensors --out quickstart
 
 The network in a file takes `video`, clips (B, T_pad, 3, S, S) uint8 RGB of any length, padded as `utils.temporal` does,
 and gives `logits` (B, T', V); in the format torch_export one clip. docs/python.md says what a user needs to know. What
-was written is read back and compared with PyTorch before it gets its name.
+was written is read back and compared with PyTorch before it gets its name; in int8 its word errors on dev are.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-import warnings
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-import numpy as np
-import torch
 
 from dataset.legacy import load_dictionary
 from engine.checkpoint_config import load_evaluation_config
 from engine.export_folder import check_place, collect_shared, write_model_folder
 from engine.export_formats import FORMATS
+from engine.export_parity import TOLERANCE, Parity, write_equal
+from engine.int8 import USUAL_CLIPS, Int8Corpus, load_int8_corpus, write_int8
 from engine.model_card import build_card, collect_facts
-from evaluation.inference.onnx_network import build_metadata
 from evaluation.inference.options import NETWORK, add_option
-from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
-from utils.arguments import named_path
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from utils.arguments import MOST_NUMBER, named_path, points, whole_number
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
 from utils.files import atomic_path, check_can_be_written, real_path
 from utils.hub import find_checkpoint, parse_repository
 from utils.model_folder import CARD, WEIGHTS, is_model_folder
 from utils.output import run_command
-from utils.precision import without_tf32
-from utils.table import format_table
+from utils.text import plural
 
 FOLDER = "safetensors"  # the format that is a folder, which this project reads again
-LENGTHS = (1, 2, 5, 16, 33, 60)  # frames of the clips that are compared: an exporter may fix the length of its example
-TOLERANCE = 1e-4
+INT8_FORMAT = "onnx"
+MAX_LOSS = 0.5  # points of word error rate
+EQUAL = f"equal to PyTorch's network within {TOLERANCE:g}"
 
 
-@dataclass(frozen=True)
-class Parity:
-    """How far an exported network is from PyTorch on one clip.
-
-    Attributes:
-        frames: the number of the clip's frames.
-        steps: the number of its output steps.
-        absolute: the largest difference of a logit.
-        relative: the same difference as a share of the largest logit.
-    """
-
-    frames: int
-    steps: int
-    absolute: float
-    relative: float
-
-
-def write_and_read_back(recogniser: Recogniser[TorchNetwork], name: str, path: Path) -> Network:
-    """Write a network to a file, and read the file back.
-
-    Args:
-        recogniser: the network, with its configuration and vocabulary.
-        name: the format, a key of `FORMATS`.
-        path: the file.
-    """
-    example = recogniser.network.make_batch(
-        make_random_clip(LENGTHS[-1], recogniser.config.feeder_args.input_size)
-    ).video
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # the exporters warn of what might go wrong; the comparison finds what does
-        FORMATS[name].write(recogniser.network, example, path, build_metadata(recogniser))
-        return FORMATS[name].read(path, recogniser.network)
-
-
-def compare_networks(reference: Network, other: Network, size: int, lengths: Sequence[int] = LENGTHS) -> list[Parity]:
-    """Compare the logits of two networks on random clips.
-
-    Args:
-        reference: PyTorch's network.
-        other: the exported one.
-        size: the side of the frames, in pixels.
-        lengths: the numbers of frames of the clips.
-
-    Raises:
-        InputError: the logits have other shapes.
-    """
-    found = []
-    for frames in lengths:
-        clip = make_random_clip(frames, size)
-        expected, given = reference(clip), other(clip)
-        if expected.shape != given.shape:
-            raise InputError(f"{frames} frames give logits {given.shape}, where PyTorch gives {expected.shape}")
-        largest = float(np.abs(given - expected).max())
-        found.append(Parity(frames, len(expected), largest, largest / float(np.abs(expected).max())))
-    return found
-
-
-def make_random_clip(frames: int, size: int) -> np.ndarray:
-    """A clip of coloured patches that change with every frame, (T, 3, S, S) uint8; the same for the same arguments."""
-    patches = np.random.default_rng(frames).integers(0, 256, (frames, 3, 8, 8), dtype=np.uint8)
-    place = np.arange(size) * 8 // size
-    return np.ascontiguousarray(patches[:, :, place][:, :, :, place])
-
-
-def export(recogniser: Recogniser[TorchNetwork], name: str, out: Path) -> list[Parity]:
-    """Write a network; the file appears only if it gives what PyTorch gives.
+def export(
+    recogniser: Recogniser[TorchNetwork], name: str, out: Path, corpus: Int8Corpus | None = None, max_loss: float = 0.0
+) -> list[Parity]:
+    """Write a network; the file appears only if it gives what PyTorch gives, or in int8 if it costs few word errors.
 
     Args:
         recogniser: the network, with its configuration and vocabulary.
         name: the format, a key of `FORMATS`.
         out: the file.
+        corpus: what quantising needs, for ONNX in int8; None for float32.
+        max_loss: the points of word error rate that int8 may cost.
 
     Returns:
-        the differences from PyTorch.
+        the differences from PyTorch, in float32.
 
     Raises:
-        InputError: it does not give the same, or `out` has the wrong ending.
+        InputError: it does not give the same, int8 costs more, or `out` has the wrong ending.
     """
     if out.suffix != FORMATS[name].suffix:
         raise InputError(f"--out {out}: a file of the format {name} must end in {FORMATS[name].suffix}")
-    with atomic_path(out) as temporary:
-        exported = write_and_read_back(recogniser, name, temporary)
-        reference = TorchNetwork(recogniser.network.model, "fp32")  # what was written, whatever it was trained in
-        with without_tf32(reference.model.device):
-            found = compare_networks(reference, exported, recogniser.config.feeder_args.input_size)
-        print(format_parity(found))
-        wrong = [clip for clip in found if not (clip.absolute <= TOLERANCE and clip.relative <= TOLERANCE)]
-        if wrong:
-            raise InputError(
-                f"the exported network is not PyTorch's: on {len(wrong)} of {len(found)} clips their logits differ by "
-                f"more than {TOLERANCE:g}; {out} was not written"
-            )
-    return found
-
-
-def format_parity(found: Sequence[Parity]) -> str:
-    """A table with a line for each clip."""
-    rows = [(str(p.frames), str(p.steps), f"{p.absolute:.1e}", f"{p.relative:.1e}") for p in found]
-    return format_table(("frames", "steps", "largest difference of logits", "relative"), rows)
+    try:
+        with atomic_path(out) as temporary:
+            if corpus is None:
+                return write_equal(recogniser, name, temporary)
+            with tempfile.TemporaryDirectory() as folder:
+                in_float = Path(folder, f"float32{out.suffix}")
+                found = write_equal(recogniser, name, in_float)
+                write_int8(in_float, temporary, corpus, max_loss)
+            return found
+    except InputError as error:
+        raise InputError(f"{error}; {out} was not written") from error
 
 
 def export_to_file(recogniser: Recogniser, args: argparse.Namespace) -> None:
     """Write a network to the file that the command line asks for, and say so."""
-    out = args.out or locate_beside(args.model_path, FORMATS[args.format].suffix)
+    ending = "-int8" if args.int8 else ""
+    out = args.out or locate_beside(args.model_path, f"{ending}{FORMATS[args.format].suffix}")
     if real_path(out) == real_path(args.model_path):
         raise InputError(f"--out {out} is the checkpoint itself, which would be lost: choose another name")
     if args.licence or args.overwrite:
         raise InputError(f"--licence and --overwrite belong to --format {FOLDER}")
     check_can_be_written(out)
-    export(recogniser, args.format, out)
-    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, equal to PyTorch's network within {TOLERANCE:g}")
+    corpus = load_int8_corpus(recogniser, args.prepared, args.calibrate) if args.int8 else None
+    export(recogniser, args.format, out, corpus, MAX_LOSS if args.max_loss is None else args.max_loss)
+    equal = f"in int8, ranges from {plural(len(corpus.places), 'clip')}" if corpus else EQUAL
+    print(f"{out}: {out.stat().st_size / 2**20:.1f} MiB, {equal}")
+
+
+def check_int8_options(args: argparse.Namespace) -> None:
+    """Check that the options of int8 are given where they mean something.
+
+    Raises:
+        InputError: they are not.
+    """
+    if args.int8 and args.format != INT8_FORMAT:
+        raise InputError(
+            f"--int8 belongs to --format {INT8_FORMAT}: only onnxruntime computes this network in 8-bit integers, and "
+            f"{args.format} keeps its weights as they are"
+        )
+    given = {f"--{name.replace('_', '-')}": getattr(args, name) for name in ("calibrate", "max_loss", "prepared")}
+    idle = [name for name, value in given.items() if value is not None]
+    if idle and not args.int8:
+        raise InputError(f"{', '.join(idle)}: of use with --int8 alone")
 
 
 def export_to_folder(recogniser: Recogniser[TorchNetwork], args: argparse.Namespace) -> None:
@@ -190,6 +140,7 @@ def locate_beside(source: Path, ending: str) -> Path:
 def main(args: argparse.Namespace) -> None:
     """Export and compare; exits with one message where that is impossible."""
     try:
+        check_int8_options(args)
         words = {"phase": "test", "load_weights": str(args.model_path)}
         config = load_evaluation_config(args.config, words)[0] if args.config else None
         vocabulary = load_dictionary(args.dict) if args.dict else None
@@ -209,6 +160,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("device", default="cpu", help="where to trace and compare; PyTorch's formats then run there (%(default)s)")
     add("config", metavar="FILE", help="configuration, for a checkpoint that holds none")
     add("dict", type=named_path, metavar="FILE", help="gloss dictionary, for a checkpoint that holds none")
+    add("int8", action="store_true", help="compute convolutions in 8-bit integers (onnx); needs the prepared corpus")
+    few = whole_number(1, MOST_NUMBER)
+    add("calibrate", type=few, metavar="N", help=f"training clips that int8 is fitted to (default {USUAL_CLIPS})")
+    add("max_loss", type=points, metavar="P", help=f"points of dev WER that int8 may cost (default {MAX_LOSS})")
+    add("prepared", type=named_path, metavar="DIR", help="prepared corpus for int8 (default: the checkpoint's)")
     add("licence", metavar="TEXT", help=f"licence of the weights, for the card of {FOLDER}; cc-by-nc-4.0, or in words")
     add("overwrite", action="store_true", help="move a model folder of that name aside")
     return parser.parse_args(arguments)

@@ -41,6 +41,11 @@ def write_onnx(network: TorchNetwork, example: torch.Tensor, path: Path, notes: 
         model, (example,), str(path), dynamo=False, input_names=[INPUT], output_names=[OUTPUT], dynamic_axes=lengths,
         opset_version=OPSET,
     )  # fmt: skip
+    add_notes(path, notes)
+
+
+def add_notes(path: Path, notes: Mapping[str, str]) -> None:
+    """Write metadata into an ONNX file, in the place of what it has."""
     written = onnx.load(str(path))
     onnx.helper.set_model_props(written, dict(notes))
     onnx.save(written, str(path))

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dataset.vocabulary import Vocabulary
-from engine.export import compare_networks, write_and_read_back
 from engine.export_formats import FORMATS, OLDEST
+from engine.export_parity import compare_networks, write_and_read_back
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from slr_network import SLRModel, fuse_for_inference
 from tests.helpers.config import tiny_config

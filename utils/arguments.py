@@ -33,6 +33,17 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
+def points(text: str) -> float:
+    """The type of an option that is a number of points of a rate in percent, from 0 to 100."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 100:  # NaN too
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 100, not {quote_value(text)}")
+    return value
+
+
 def named_path(text: str) -> Path:
     """The type of an option that is a path, for `ArgumentParser.add_argument`.
 

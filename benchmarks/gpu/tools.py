@@ -188,7 +188,7 @@ def compare_exports(pair: Pair) -> Iterator[Finding]:
 def export_to_file(name: str, pair: Pair, folder: Path) -> float:
     """Write one of `engine.export_formats`, and compare what is read back on clips of several lengths."""
     # Late, as what they need may be missing: onnx, onnxruntime, lmdb.
-    engine, formats = importlib.import_module("engine.export"), importlib.import_module("engine.export_formats")
+    engine, formats = importlib.import_module("engine.export_parity"), importlib.import_module("engine.export_formats")
     path = folder / f"network{formats.FORMATS[name].suffix}"
     network = engine.write_and_read_back(pair.device, name, path)
     size = pair.cpu.config.feeder_args.input_size

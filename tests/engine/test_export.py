@@ -18,8 +18,9 @@ from dataset.frames import FrameError
 from dataset.vocabulary import Vocabulary
 from engine import export_formats
 from engine.clip_network import ClipNetwork, ScanClipNetwork, run_lstm
-from engine.export import LENGTHS, compare_networks, export, main, make_random_clip, parse_args, write_and_read_back
+from engine.export import export, main, parse_args
 from engine.export_formats import FORMATS, OLDEST
+from engine.export_parity import LENGTHS, compare_networks, make_random_clip, write_and_read_back
 from evaluation.calibration import Calibration
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
