@@ -11,7 +11,11 @@ from tests.helpers.paths import REPOSITORY
 
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
 WITHOUT_OPTIONS = {"pip", "pytest", "ruff", "mypy", "venv"}
-PACKAGES = {"dataset.synthetic": "dataset.synthetic.generate", "benchmarks.gpu": "benchmarks.gpu.__main__"}
+PACKAGES = {
+    "dataset.synthetic": "dataset.synthetic.generate",
+    "benchmarks.gpu": "benchmarks.gpu.__main__",
+    "evaluation.language_model": "evaluation.language_model.__main__",
+}
 """Each package that can be run -> the module that reads its options."""
 
 

@@ -75,12 +75,12 @@ def _read_counts(lines: Lines) -> list[int]:
         if length != len(counts) + 1:
             raise lines.error(f"{lines.quote()} where ngram {len(counts) + 1}=... was expected")
         counts.append(count)
+        if sum(counts) > MOST_NGRAMS:
+            raise lines.error(
+                f"{sum(counts):,} n-grams are announced, more than the {MOST_NGRAMS:,} that are read: prune the model"
+            )
     if not counts:
         raise lines.error(f"{lines.quote()} where ngram 1=... was expected")
-    if sum(counts) > MOST_NGRAMS:
-        raise lines.error(
-            f"{sum(counts):,} n-grams are announced, more than the {MOST_NGRAMS:,} that are read: prune the model"
-        )
     return counts
 
 
