@@ -27,11 +27,11 @@ from benchmarks.reference3d import Reference3d
 from benchmarks.work import without_gradients
 from engine.export_parity import make_random_clip, write_and_read_back
 from engine.int8 import USUAL_CLIPS, configure_reading, count_word_errors, load_int8_corpus, quantise
-from evaluation.evaluate import EvaluationData, load_evaluation_data
+from evaluation.evaluate import load_evaluation_data
 from evaluation.inference.onnx_network import OnnxNetwork
 from evaluation.inference.recogniser import Network, Recogniser, TorchNetwork
 from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
-from utils.arguments import named_path
+from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.errors import InputError
 from utils.output import run_command
 from utils.precision import computes_bfloat16
@@ -117,7 +117,7 @@ def compare_speed(works: Mapping[str, Callable[[], object]], sizes: Mapping[str,
 
 def compare_word_errors(recogniser: Recogniser, ways: Mapping[str, Network], split: str) -> tuple[str, str]:
     """Count the word errors of a split: a table, and what it says about int8."""
-    data: EvaluationData = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
+    data = load_evaluation_data(recogniser.config, split, recogniser.vocabulary)
     found = {name: count_word_errors(replace(recogniser, network=ways[name]), data, name) for name in ways}
     lost = found[INT8].wer - found[ONNX].wer
     verdict = f"{split} WER {lost:+.2f} points by int8 (at most {GOAL_WER:g}: {judge_goal(lost <= GOAL_WER)})"
@@ -174,7 +174,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--splits", nargs="+", default=["test"], help="splits to score, with a checkpoint (default test)"
     )
-    parser.add_argument("--clips", type=int, help=f"number of clips that ranges are taken from (default {USUAL_CLIPS})")
+    few = whole_number(1, MOST_NUMBER)
+    parser.add_argument("--clips", type=few, help=f"number of clips that ranges are taken from (default {USUAL_CLIPS})")
     parser.add_argument("--frames", type=int, default=60, help="length of the clip that is timed (default %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="how often it is read (default %(default)s)")
     return parser.parse_args(arguments)
