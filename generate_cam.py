@@ -93,7 +93,7 @@ def main(args: argparse.Namespace) -> None:
             from evaluation.heat.generate import generate_heat_map  # noqa: PLC0415
             from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415
 
-        recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)
+        recogniser = load_recogniser([args.model_path], args.device, LANGUAGES.get(args.language), args.dict)
         print(*generate_heat_map(recogniser, choice, reading, request, args.out), sep="\n")
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

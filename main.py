@@ -6,13 +6,15 @@ python main.py --phase test --load-weights FILE --device 0
 """
 
 import argparse
+import json
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-from config.keys import list_keys
+from config.keys import list_keys, may_be_list
 from config.load import BASELINE, load_config
 from config.older_keys import RENAMED_KEYS
 from config.schema import Config
@@ -26,13 +28,17 @@ HELP = {
     "system": "vac, smkd, tlp, corrnet or mstfnet: whose recipe and network count (default: mstfnet)",
     "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
-    "load_weights": "checkpoint, model folder or owner/name on the Hugging Face Hub, whose weights are taken",
+    "load_weights": "checkpoint, model folder or owner/name on the Hugging Face Hub, whose weights are taken; "
+    "--phase test averages the posteriors of several",
+    "tta": "flip: --phase test reads each clip mirrored too, and averages",
     "load_checkpoints": "last.pt of a run to resume",
     "resume": "go on from work_dir/last.pt, or begin if there is none",
     "overwrite": "move an existing run folder aside",
     "take_over": "take work_dir although another run seems to write to it",
 }
 """The keys that --help lists; config/baseline.yaml explains all of them."""
+SETTING = re.compile(r"[\w.-]+=")
+"""The beginning of a word that sets a key."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -74,6 +80,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def rewrite_flags(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) -> list[str]:
     """Write each `--key VALUE` of a command line as `key=VALUE`, so that of two values for one key the later counts.
 
+    A key that may hold a list takes all values that follow: `key=["VALUE", "VALUE"]`, which YAML reads.
+
     Args:
         words: the command line as it was typed.
         keys: the key of each flag, and whether it is a switch, which needs no value.
@@ -90,7 +98,10 @@ def rewrite_flags(words: Sequence[str], keys: Mapping[str, tuple[str, bool]]) ->
         if separator or not flag.startswith("--") or flag in {"--config", "--help"}:
             out.append(f"{key or flag}{separator}{value}")
         elif key and (follows or is_switch):
-            out.append(f"{key}={rest.pop(0) if follows else 'true'}")
+            values = [rest.pop(0) if follows else "true"]
+            while may_be_list(key) and rest and not rest[0].startswith("--") and not SETTING.match(rest[0]):
+                values.append(rest.pop(0))
+            out.append(f"{key}={values[0] if len(values) == 1 else json.dumps(values, ensure_ascii=False)}")
         else:
             out.append(f"{flag}={rest.pop(0)}" if follows and "=" not in rest[0] else flag)
     return out

@@ -2,6 +2,7 @@
 
 python test_one_video.py --model_path work_dir/quickstart/best.pt --video_path clip.mp4
 python test_one_video.py --model_path best.pt --video_path clips/ --save "out/{name}.eaf" all.ctm
+python test_one_video.py --model_path a.pt b.pt c.pt --tta flip --video_path clip.mp4
 """
 
 import argparse
@@ -25,7 +26,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0], allow_abbrev=False, epilog="All times are those of the video as it plays."
     )
-    add_network_options(parser, LANGUAGES)
+    add_network_options(parser, LANGUAGES, several=True)
     add_option(
         parser,
         "video_path",
@@ -83,7 +84,8 @@ def main(args: argparse.Namespace) -> None:
         with say_if_long(LOADING):
             from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415
 
-        recogniser = load_recogniser(args.model_path, args.device, LANGUAGES.get(args.language), args.dict)
+        language = LANGUAGES.get(args.language)
+        recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta)
         failures = read_clips(recogniser, clips, reading, outputs, args.nbest, args.allow_truncated)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

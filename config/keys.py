@@ -47,6 +47,11 @@ def is_list(key: str) -> bool:
     return get_origin(_list_types().get(key)) is tuple
 
 
+def may_be_list(key: str) -> bool:
+    """Whether a key holds one value or a list of several."""
+    return any(get_origin(part) is tuple for part in get_args(_list_types().get(key)))
+
+
 def may_be_none(key: str) -> bool:
     """Whether a key may have no value."""
     return NoneType in get_args(_list_types().get(key))

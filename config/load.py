@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from config.keys import is_list, may_be_none, merge_sections
+from config.keys import is_list, may_be_list, may_be_none, merge_sections
 from config.layers import Layer, combine_layers, list_corpora, read_corpus, read_layer, read_system
 from config.mistakes import ConfigError, describe_mistakes
 from config.nearest_system import advise_named_system, advise_old_file
@@ -188,7 +188,8 @@ def read_word(key: str, word: str) -> Any:
     """What a value on the command line means: text where the key holds text, else what YAML makes of it.
 
     Args:
-        key: the dotted key. Where it may be without a value, "none" and "null" say so.
+        key: the dotted key. Where it may be without a value, "none" and "null" say so; where it may hold a list, that
+            is in brackets.
         word: the value.
 
     Raises:
@@ -196,7 +197,8 @@ def read_word(key: str, word: str) -> Any:
     """
     if may_be_none(key) and word.strip().lower() in NO_VALUE:
         return None
-    if is_text_today(key) and not is_list(key):
+    in_brackets = word.startswith("[") and word.endswith("]")
+    if is_text_today(key) and not is_list(key) and not (may_be_list(key) and in_brackets):
         return word
     # Else a # would begin a comment.
     return parse_yaml(word, "", lambda below: is_text_today(f"{key}.{below}" if below else key))

@@ -15,9 +15,11 @@ from pydantic import Field
 
 from config.sections import STRICT, FeederArgs, LossWeights, ModelArgs, OptimizerArgs
 from config.values import (
+    Augmentations,
     AutoWorkers,
     Clips,
     Count,
+    OneOrMore,
     OptionalText,
     Positive,
     Rate,
@@ -78,7 +80,8 @@ class Config:
     compile: bool = False
     freeze_bn: bool = False
     ema: Annotated[Real, Field(ge=0, lt=1)] = 0.0  # the decay of the average of weights that is evaluated; 0: none
-    load_weights: OptionalText = None
+    load_weights: OneOrMore = None  # several are averaged (`evaluation.ensemble`)
+    tta: Augmentations = ()  # of the clips that are recognised
     load_checkpoints: OptionalText = None
     resume: bool = False
     allow_changes: bool = False
@@ -98,6 +101,8 @@ class Config:
     def __post_init__(self) -> None:
         if self.phase == "features" and not self.model_args.mask_padding:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
+        if self.phase != "test":
+            self._check_nothing_is_averaged()
         if self.phase == "train":
             self._check_losses()
             self._check_padding()
@@ -106,6 +111,10 @@ class Config:
             # Fresh statistics are zeros and ones: a BatchNorm that kept them would normalise nothing.
             raise ValueError("freeze_bn keeps statistics that were loaded: set model_args.pretrained or load_weights")
         if self.feeder_args.datatype == "features":
+            if self.tta:
+                raise ValueError(
+                    "tta mirrors frames, and there are no features of these: set feeder_args.datatype to video"
+                )
             if self.phase == "features":
                 raise ValueError("--phase features reads frames: set feeder_args.datatype to video")
             if self.phase == "train" and self.loss_weights.AuxCTC:
@@ -114,6 +123,24 @@ class Config:
                 raise ValueError("training on features needs load_weights, the network that they came from")
             if not self.model_args.mask_padding:
                 raise ValueError("features hold a clip alone, so they need model_args.mask_padding: true")
+
+    @property
+    def weight_files(self) -> tuple[str, ...]:
+        """The checkpoints that `load_weights` names."""
+        given = self.load_weights or ()
+        return (given,) if isinstance(given, str) else given
+
+    def _check_nothing_is_averaged(self) -> None:
+        """Raise ValueError if posteriors are to be averaged where nothing is recognised, or in a training."""
+        if self.tta:
+            raise ValueError(
+                "tta averages what --phase test recognises; neither a training, its evaluations included, nor features "
+                "have it: leave it out"
+            )
+        if len(self.weight_files) > 1:
+            raise ValueError(
+                f"load_weights names {len(self.weight_files)} checkpoints, which --phase test alone averages: name one"
+            )
 
     def _check_padding(self) -> None:
         """Raise ValueError if batches are made longer and what is added would count as signing."""

@@ -37,6 +37,35 @@ def _refuse_switch(value: Any) -> Any:
     return value
 
 
+def _read_one_or_more(value: Any, check: Callable[[Any], tuple[str, ...]]) -> str | tuple[str, ...] | None:
+    """Take one text, or a list; a list of one is that text, and an empty one is no value, as '' is."""
+    if value is None or value in ("", [], ()):
+        return None
+    texts = check(value if isinstance(value, (list, tuple)) else [value])
+    return texts[0] if len(texts) == 1 else texts
+
+
+OneOrMore = Annotated[
+    str | tuple[str, ...] | None,
+    GetPydanticSchema(lambda _, make: no_info_wrap_validator_function(_read_one_or_more, make(tuple[Text, ...]))),
+]
+
+
+def _make_list(value: Any) -> Any:
+    """One word stands for a list of it."""
+    return [value] if isinstance(value, str) and value else value
+
+
+def _refuse_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{name} is named twice")
+    return names
+
+
+Augmentations = Annotated[tuple[Literal["flip"], ...], BeforeValidator(_make_list), AfterValidator(_refuse_repeats)]
+
+
 # The upper ends are far above what anyone needs, and below what no memory holds.
 Whole = Annotated[int, BeforeValidator(_refuse_switch)]
 Real = Annotated[float, BeforeValidator(_refuse_switch)]

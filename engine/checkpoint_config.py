@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from config.published import adopt_told_network, list_given_settings
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING
+from evaluation.averaged_checkpoints import settle_averaging
 from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.files import real_path
@@ -56,13 +57,20 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
             contradicts published weights.
         CheckpointError: the checkpoint cannot be read, or its weights are of a system that is not supported.
     """
-    named = overrides.get("load_weights") or overrides.get("load_checkpoints")
+    config, notes = _load_config_of_first(path, overrides)
+    config, more = settle_averaging(config)
+    return config, notes + more
+
+
+def _load_config_of_first(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[Config, list[str]]:
+    """The configuration with the network of the only checkpoint, or of the first of several."""
+    named = _name_checkpoints(overrides)
     if path is None and named:
-        held = load_checkpoint(named)
+        held = load_checkpoint(named[0])
         if held.get("config") is not None:
             return _load_whole_config(held, named, overrides)
     config, notes = load_config(path or BASELINE, overrides)
-    weights = config.load_weights or find_checkpoint_to_resume(config)
+    weights = config.weight_files[0] if config.weight_files else find_checkpoint_to_resume(config)
     if weights is None:
         return config, notes
     content, typed = load_checkpoint(weights), read_words(overrides)[0]
@@ -71,6 +79,17 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
         return told, [*notes, _describe_told_network(content, weights)]
     config, more = adopt_network(config, read_stored_config(content, weights), weights, typed)
     return config, notes + more
+
+
+def _name_checkpoints(overrides: Mapping[str, Any]) -> list[str]:
+    """The checkpoints that the command line names; none where that is no name or list of names, which is told later."""
+    for key in ("load_weights", "load_checkpoints"):
+        given = nest_overrides({key: overrides.get(key)}, [])
+        names = given.get(key)
+        names = [names] if isinstance(names, str) else names
+        if isinstance(names, (list, tuple)) and names and all(isinstance(name, str) and name for name in names):
+            return list(names)
+    return []
 
 
 def _describe_told_network(content: Mapping[str, Any], weights: str) -> str:
@@ -83,11 +102,13 @@ def _describe_told_network(content: Mapping[str, Any], weights: str) -> str:
 
 
 def _load_whole_config(
-    content: Mapping[str, Any], weights: str, overrides: Mapping[str, Any]
+    content: Mapping[str, Any], names: Sequence[str], overrides: Mapping[str, Any]
 ) -> tuple[Config, list[str]]:  # fmt: skip
-    """The configuration in a checkpoint, changed by the command line alone."""
+    """The configuration in the first of some checkpoints, changed by the command line alone."""
+    weights = names[0]
     trained = read_stored_config(content, weights)
-    folder = name_output_folder(weights, str(overrides["phase"]))
+    several = f"-{len(names)}-networks" if len(names) > 1 else ""  # what the first one gave alone stays
+    folder = name_output_folder(weights, f"{overrides['phase']}{several}")
     of_checkpoint = {key: value for key, value in to_dict(trained).items() if key not in OF_TRAINING}
     typed, notes = read_words(overrides)
     given = merge_sections(of_checkpoint | {"work_dir": folder}, typed)

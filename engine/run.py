@@ -13,12 +13,11 @@ import torch
 
 from config.load import ConfigError
 from config.schema import Config
-from dataset.manifest import available_splits, load_manifest
 from dataset.rendered import is_rendered, name_corpus
-from dataset.vocabulary import load_vocabulary
 from engine.calibrate import calibrate_checkpoint
 from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, open_local_device
+from engine.evaluate_checkpoints import evaluate_checkpoints
 from engine.features import extract_features
 from engine.interruption import Interruption
 from engine.pad_to import settle_pad_to
@@ -31,9 +30,8 @@ from engine.trainer import Trainer
 from evaluation.calibration import ClipMeasures
 from evaluation.compile_decoder import compile_decoder
 from evaluation.decode import make_decoder
-from evaluation.evaluate import evaluate, load_evaluation_data
+from evaluation.ensemble import describe_weights
 from evaluation.evaluation_result import EvaluationResult
-from evaluation.load_network import load_network
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_results_table, write_report
 from evaluation.sclite import check_sclite
@@ -105,28 +103,30 @@ def train(config: Config, notes: Sequence[str], device: torch.device, lock: RunL
     weights = locate_best_checkpoint(folder, config.load_checkpoints, state)
     ranks.all_gather(None)  # all have found it before the first one writes again
     measures = ClipMeasures()
-    evaluations = evaluate_checkpoint(config, weights, folder, device, measures)
+    evaluations = evaluate_checkpoints(config, [weights], folder, device, measures)
     if weights == folder / BEST:  # of a run that was resumed from elsewhere it may be another's
         calibrate_checkpoint(evaluations[0], measures, weights, lock)
     settings = record_settings(config, device)
-    report_results(settings, evaluations, trainer.state.history, weights, folder, notes)
+    report_results(settings, evaluations, trainer.state.history, str(weights), folder, notes)
     return evaluations
 
 
 def test(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Evaluate given weights on every split and report it."""
     weights = require_weights(config)
+    named = describe_weights(weights, config.tta)
     folder = start_run(config, notes, device, lock)
     prepare_decoder(config)
-    evaluations = evaluate_checkpoint(config, weights, folder, device)
-    history = load_history(weights) if ranks.rank() == 0 else ()  # the first process alone writes the report
-    report_results(record_settings(config, device), evaluations, history, weights, folder, notes)
+    evaluations = evaluate_checkpoints(config, weights, folder, device)
+    alone = len(weights) == 1 and ranks.rank() == 0  # several have no common history, and the first process reports
+    history = load_history(weights[0]) if alone else ()
+    report_results(record_settings(config, device), evaluations, history, named, folder, notes)
     return evaluations
 
 
 def extract(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> list[EvaluationResult]:
     """Write the backbone's features of every frame to files; nothing is evaluated."""
-    weights = require_weights(config)
+    (weights,) = require_weights(config)
     folder = start_run(config, notes, device, lock)
     LOGGER.info("features:  %s", extract_features(config, weights, folder, device))
     return []
@@ -150,16 +150,16 @@ def prepare_decoder(config: Config) -> None:
     compile_decoder(make_decoder(config.decode_backend, config.decode_mode, config.beam_width), LOGGER.info)
 
 
-def require_weights(config: Config) -> str:
-    """The checkpoint that a phase other than training works with.
+def require_weights(config: Config) -> tuple[str, ...]:
+    """The checkpoints that a phase other than training works with; in the phase `test` there may be several.
 
     Raises:
         ConfigError: none is given.
     """
-    weights = config.load_weights or config.load_checkpoints
-    if not weights:
+    weights = config.weight_files or (config.load_checkpoints,)
+    if not all(weights):
         raise ConfigError(f"--phase {config.phase} needs --load-weights FILE, e.g. the best.pt of a run")
-    return weights
+    return tuple(map(str, weights))
 
 
 def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: RunLock | None) -> Path:
@@ -187,52 +187,21 @@ def start_run(config: Config, notes: Sequence[str], device: torch.device, lock: 
     return folder
 
 
-def evaluate_checkpoint(
-    config: Config, weights: str | Path, folder: Path, device: torch.device, measures: ClipMeasures | None = None
-) -> list[EvaluationResult]:  # fmt: skip
-    """Evaluate the weights in a file on dev, and on test where the corpus has one.
-
-    Args:
-        config: the run's configuration.
-        weights: the checkpoint.
-        folder: the run's folder.
-        device: the device to evaluate on.
-        measures: is told what a calibration needs to know of dev.
-
-    Raises:
-        ManifestError: the corpus is not prepared to the end.
-        FrameError: features that are to be read are missing, or not of these weights.
-        CheckpointError: unreadable, of another network, or of another dictionary.
-    """
-    vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
-    splits = ["dev", "test"]
-    if "test" not in available_splits(config.prepared):
-        LOGGER.info("%s has no test.json: dev alone is evaluated", config.prepared)
-        splits = ["dev"]
-    data = [load_evaluation_data(config, split, vocabulary, device) for split in splits]
-    frame_size = load_manifest(config.prepared, config.dataset, "dev").frame_size
-    model = load_network(config, weights, vocabulary, frame_size, device)
-    return [
-        evaluate(config, model, of_split, vocabulary, folder, measures if of_split.split == "dev" else None)
-        for of_split in data
-    ]
-
-
 def report_results(
     settings: Mapping[str, Any],
     evaluations: Sequence[EvaluationResult],
     history: Sequence[EpochRecord],
-    weights: str | Path,
+    weights: str,
     folder: Path,
     notes: Sequence[str],
 ) -> None:
     """Log the table of the evaluations and write the report; of several processes the first does.
 
-    `settings` are what `record_settings` gives.
+    `settings` are what `record_settings` gives, and `weights` what was evaluated, in words.
     """
     LOGGER.info("\n%s", format_results_table(evaluations))
     if ranks.rank() == 0:
-        page = write_report(folder, evaluations, settings, history, str(weights), notes)
+        page = write_report(folder, evaluations, settings, history, weights, notes)
         LOGGER.info("report:          %s\nweights:         %s\nlog and curves:  %s", page, weights, folder)
 
 

@@ -35,7 +35,7 @@ def check_run_folder(config: Config) -> bool:
     if config.phase != "train":
         return False
     held = [name for name in (LAST, BEST) if (folder / name).exists()]
-    needed = [Path(path) for path in (config.load_weights, config.load_checkpoints) if path]
+    needed = [Path(path) for path in (*config.weight_files, config.load_checkpoints) if path]
     inside = [path for path in needed if real_path(folder) in real_path(path).parents]
     resumes = config.load_checkpoints is not None and Path(config.load_checkpoints) in inside
     if not held or resumes:

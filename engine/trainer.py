@@ -71,8 +71,8 @@ class Trainer:
         # Weights from a file replace all of the backbone's: ImageNet's would be downloaded for nothing.
         starts_from_file = bool(config.load_weights or config.load_checkpoints)
         model = build_model(config.model_args, self.vocabulary.num_classes, pretrained=not starts_from_file)
-        if config.load_weights:
-            load_weights(model, config.load_weights, config.ignore_weights)
+        for file in config.weight_files:  # one at most, as the configuration makes sure
+            load_weights(model, file, config.ignore_weights)
         freeze_unused(model, config.loss_weights, feeder.datatype == "features", config.freeze_bn)
         self.model = move_to_device(model, device)
         self.average = MovingAverage(self.model, config.ema) if config.ema else None

@@ -20,6 +20,7 @@ from evaluation.ctc.posteriors import RecognitionError
 from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
+from evaluation.ensemble import Ensemble
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.normalise import normalise
 from evaluation.recognise import HEADS, LESS_MEMORY, recognise_clips
@@ -129,7 +130,7 @@ def collect_training_glosses(manifest: Manifest, rules: Rules) -> frozenset[str]
 
 def evaluate(
     config: Config,
-    model: SLRModel,
+    model: SLRModel | Ensemble,
     data: EvaluationData,
     vocabulary: Vocabulary,
     folder: Path,
@@ -139,7 +140,7 @@ def evaluate(
 
     Args:
         config: the run's configuration.
-        model: the network.
+        model: the network, or several of them.
         data: the split.
         vocabulary: the class numbers' glosses.
         folder: the run's folder.
@@ -152,9 +153,12 @@ def evaluate(
     """
     frame_seconds = config.feeder_args.frame_interval / data.frame_rate
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
-    network = for_recognition(model, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
     label = f"evaluating {data.split}"
-    with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {LESS_MEMORY}"):
+    remedy = LESS_MEMORY
+    if isinstance(model, Ensemble) and len(model.networks) > 1:
+        remedy += ", or average fewer networks"
+    with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {remedy}"):
+        network = prepare_network(model, config)
         here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)
     spelt = gather_entries(ranks.all_gather(here), data.references)
     entries, files, hypotheses, results = {}, {}, {}, {}
@@ -176,6 +180,15 @@ def evaluate(
         files=files,
         training_glosses=data.training_glosses,
     )
+
+
+def prepare_network(model: SLRModel | Ensemble, config: Config) -> SLRModel | Ensemble:
+    """A copy of a network, or of each of several, that recognises as a configuration says."""
+
+    def prepare(one: SLRModel) -> SLRModel:
+        return for_recognition(one, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
+
+    return model.convert(prepare) if isinstance(model, Ensemble) else prepare(model)
 
 
 def score_in_all_ways(

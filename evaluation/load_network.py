@@ -1,9 +1,9 @@
-"""A trained network for evaluation, checked against what it is to be given."""
+"""A trained network, or several, for evaluation, checked against what they are to be given."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +12,15 @@ import torch
 from config.schema import Config
 from config.sections import FeederArgs
 from dataset.features import FeatureSource
+from dataset.transforms import Transform
 from dataset.vocabulary import Vocabulary
+from evaluation.agreement import Demands, check_agreement, check_named_once, check_weights_differ
+from evaluation.averaged_checkpoints import choose_network, choose_sides, read_demands
+from evaluation.ensemble import Ensemble, list_views
 from slr_network import SLRModel, load_model
 from utils.checkpoint import load_checkpoint
 from utils.device import move_to_device
+from utils.errors import explain_out_of_memory
 from utils.log import LOGGER
 
 
@@ -41,6 +46,48 @@ def load_network(
     warn_of_other_frames(content, weights, frame_size)
     check_features(config.feeder_args, model, frame_size)
     return move_to_device(model, device)
+
+
+def load_networks(
+    config: Config, weights: Sequence[str | Path], vocabulary: Vocabulary, frame_size: int, device: torch.device
+) -> SLRModel | Ensemble:
+    """Load what a configuration evaluates: the network of a checkpoint, or those of several, to be averaged.
+
+    Args:
+        config: the run's configuration; its `tta` lets each network see every clip mirrored too.
+        weights: the checkpoints.
+        vocabulary, frame_size, device: as for `load_network`, whose errors are these too.
+
+    Raises:
+        CheckpointError: two checkpoints cannot be averaged, or are the same.
+        ConfigError: a network sees more of the frames than `feeder_args.input_size`.
+    """
+    if len(weights) == 1:
+        model = load_network(config, weights[0], vocabulary, frame_size, device)
+        return _see_all((model,), [], config, frame_size) if config.tta else model
+    check_named_once(weights)
+    demands: list[Demands] = []
+    models: dict[str, SLRModel] = {}
+    for name in map(str, weights):
+        content = load_checkpoint(name)  # one after the other: a training's holds three times its weights
+        demands.append(read_demands(content, name, config))
+        check_agreement(demands)
+        models[name] = load_model(content, choose_network(content, name, config), vocabulary.glosses, name=name)
+        warn_of_other_frames(content, name, frame_size)
+        check_features(config.feeder_args, models[name], frame_size)
+    check_weights_differ(models)
+    with explain_out_of_memory(lambda: f"while {len(models)} networks were moved to {device}; average fewer of them"):
+        networks = tuple(model.to(device) for model in models.values())
+    return _see_all(networks, demands, config, frame_size)
+
+
+def _see_all(
+    networks: tuple[SLRModel, ...], demands: Sequence[Demands], config: Config, frame_size: int
+) -> Ensemble:  # fmt: skip
+    """The ensemble of networks, each of which sees its part of the crop that is read, and as `config.tta` says."""
+    side, size = config.feeder_args.input_size, Transform(config.feeder_args, frame_size, training=False).size
+    sides = choose_sides(side, demands) if demands else [side]
+    return Ensemble(networks, list_views(sides, side, size, config.tta))
 
 
 def warn_of_other_frames(content: Mapping[str, Any], weights: str | Path, frame_size: int) -> None:

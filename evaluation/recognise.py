@@ -15,6 +15,7 @@ from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words
 from evaluation.ctm import CtmEntry
 from evaluation.decode import Decoder
+from evaluation.ensemble import Ensemble
 from evaluation.one_behind import OneBehind
 from slr_network import SLRModel
 from utils import ranks
@@ -30,7 +31,7 @@ LESS_MEMORY = "lower test_batch_size, or set frame_chunk to a few frames"
 
 @torch.inference_mode()
 def recognise_clips(
-    network: SLRModel,
+    network: SLRModel | Ensemble,
     loader: DataLoader,
     decoder: Decoder,
     vocabulary: Vocabulary,
@@ -41,7 +42,7 @@ def recognise_clips(
     """Recognise every clip of a loader. While the network computes a batch, a thread decodes the one before it.
 
     Args:
-        network: the network for recognition, as `for_recognition` gives it.
+        network: the network for recognition, as `for_recognition` gives it, or several of them.
         loader: batches in the order of the references.
         decoder: the decoder that turns posteriors into hypotheses.
         vocabulary: the class numbers' glosses.

@@ -31,7 +31,8 @@ ALLOWED = {
 """What each package and each file at the top may import, beside itself."""
 ONLY = {
     ("modules", "utils"): {"utils.temporal", "utils.transfer"},  # the network knows nothing of glosses, files or losses
-    ("evaluation", "modules"): {"modules.stages"},  # the names of the layers, which a command line lists
+    # The names of the layers, which a command line lists; and what a network gives.
+    ("evaluation", "modules"): {"modules.stages", "modules.output"},
     ("preprocess", "evaluation"): {"evaluation.normalise", "evaluation.ctm"},  # rules and file format of references
     ("test_one_video", "preprocess"): {"preprocess.corpora.registry"},  # the names that --language takes
     ("generate_cam", "preprocess"): {"preprocess.corpora.registry"},

@@ -130,7 +130,7 @@ def test_flags_with_either_dash(clip):
     args = test_one_video.parse_args(words)
     underscores = [f"--{word[2:].replace('-', '_')}" if word.startswith("--") else word for word in words]
     assert args == test_one_video.parse_args(underscores)
-    assert (args.model_path, args.max_frames_num, args.allow_truncated) == (Path("m.pt"), 100, True)
+    assert (args.model_path, args.max_frames_num, args.allow_truncated) == ([Path("m.pt")], 100, True)
     assert (args.device, args.crop, args.sample, args.fps, args.nbest) == ("auto", "none", False, None, 0)
     saved = test_one_video.parse_args([*words, "--save", "a.srt", "b.vtt", "--save", "c.eaf"]).save
     assert saved == ["a.srt", "b.vtt", "c.eaf"]

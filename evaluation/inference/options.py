@@ -25,14 +25,22 @@ def add_option(parser: argparse._ActionsContainer, name: str, **settings: Any) -
     parser.add_argument(*spellings, dest=name, **settings)
 
 
-def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str]) -> None:
+def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str], several: bool = False) -> None:
     """Add the options that say which network reads, and on what.
 
     Args:
         parser: the parser.
         languages: the choices of --language.
+        several: whether there may be several networks, whose posteriors are averaged, and --tta; `model_path` is a
+            list then.
     """
-    add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help=NETWORK)
+    if several:
+        text = f"{NETWORK}; of several the posteriors are averaged"
+        add_option(parser, "model_path", type=named_path, required=True, nargs="+", metavar="FILE", help=text)
+        text = "flip: each network also sees the mirrored clip, and the posteriors are averaged"
+        add_option(parser, "tta", nargs="+", choices=["flip"], default=[], help=text)
+    else:
+        add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help=NETWORK)
     add_option(parser, "device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
     add_option(
         parser,

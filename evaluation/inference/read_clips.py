@@ -10,7 +10,9 @@ import cv2
 from config.load import load_config
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
+from evaluation.agreement import check_named_once
 from evaluation.compile_decoder import compile_decoder
+from evaluation.inference.average import average_recognisers
 from evaluation.inference.formats import save_ctm
 from evaluation.inference.outputs import Outputs, describe_saved
 from evaluation.inference.reading import Reading
@@ -30,20 +32,25 @@ UNCALIBRATED = (
 )
 
 
-def load_recogniser(path: Path, device: str, dataset: str | None, dictionary: Path | None) -> Recogniser:
-    """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX.
+def load_recogniser(
+    paths: Sequence[Path], device: str, dataset: str | None, dictionary: Path | None, tta: Sequence[str] = ()
+) -> Recogniser:
+    """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX; or several, to be averaged.
 
     Args:
-        path: the file; one ending in `.onnx` holds all that is needed, and runs on the CPU.
+        paths: the files; one ending in `.onnx` holds all that is needed, and runs on the CPU.
         device: the device's name, as for `select_device`.
-        dataset: the corpus whose configuration is used if the checkpoint holds none.
+        dataset: the corpus whose configuration is used if a checkpoint holds none.
         dictionary: the file of the glosses for a checkpoint that holds none.
+        tta: as for `average_recognisers`.
 
     Raises:
         InputError: what was given does not serve. It is a CheckpointError, ConfigError or VocabularyError where it is
-            about the checkpoint, the corpus's configuration or the dictionary.
+            about a checkpoint, the corpus's configuration or the dictionary.
     """
-    recogniser = _load(path, device, dataset, dictionary)
+    check_named_once(paths)
+    loaded = {str(path): _load(path, device, dataset, dictionary) for path in paths}
+    recogniser = average_recognisers(loaded, tta) if tta or len(loaded) > 1 else loaded[str(paths[0])]
     compile_decoder(recogniser.decoder)
     return recogniser
 

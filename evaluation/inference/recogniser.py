@@ -58,6 +58,7 @@ class Recogniser(Generic[AnyNetwork]):
         calibration: what was measured on dev; None for networks of older versions, whose confidences stay shares of
             the n-best list.
         rendered: whether it was trained on the built-in corpus, which holds no sign language.
+        averaged: whose posteriors are averaged, in words; nothing where one network sees each clip once.
     """
 
     network: AnyNetwork
@@ -67,6 +68,7 @@ class Recogniser(Generic[AnyNetwork]):
     frame_rate: float = DEFAULT_FRAME_RATE
     calibration: Calibration | None = None
     rendered: bool = False
+    averaged: str = ""
 
     @classmethod
     def from_checkpoint(

@@ -73,7 +73,7 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
         words=kept,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *frames_read, *describe_network(recogniser.rendered), *doubts, *left_out),
+        notes=(picture, *frames_read, *describe_network(recogniser.rendered, recogniser.averaged), *doubts, *left_out),
     )
 
 

@@ -12,6 +12,7 @@ from dataset.features import feature_file, read_features
 from dataset.vocabulary import Vocabulary
 from engine.features import _extract_split
 from evaluation.decode import make_decoder
+from evaluation.ensemble import Ensemble, list_views
 from evaluation.heat.gradcam import trace_layer
 from evaluation.heat.request import METHODS
 from evaluation.recognise import recognise_clips
@@ -36,6 +37,11 @@ def network(**switches) -> SLRModel:
     return enliven(tiny_network(5, hidden_size=32, **switches)).eval()
 
 
+def average(one: SLRModel, other: SLRModel) -> Ensemble:
+    """Both networks, each of which sees mirrored clips too."""
+    return Ensemble((one, for_recognition(other, "fp32")), list_views([64, 64], 64, 64, ["flip"]))
+
+
 def draw_batches(*batches: list[int]) -> list[Batch]:
     """Batches of clips of these lengths, each with a frame that comes twice, as the loader pins them."""
     drawn = []
@@ -49,12 +55,15 @@ def draw_batches(*batches: list[int]) -> list[Batch]:
 
 
 @pytest.mark.parametrize("switches", FUSIONS.values(), ids=FUSIONS)
-def test_recognition_gives_what_the_cpu_gives_and_waits_once_a_batch(cuda, monkeypatch, switches):
+@pytest.mark.parametrize("averaged", [False, True])
+def test_recognition_gives_what_the_cpu_gives_and_waits_once_a_batch(cuda, monkeypatch, switches, averaged):
     arrival = SimpleNamespace(synchronize=lambda: cuda.note("a copy has arrived"))
     monkeypatch.setattr(cpu_copy, "mark_place", lambda device: arrival)
     batches, decoder = draw_batches([21, 9], [12]), make_decoder("builtin", "beam", 5)
-    on_cpu = recognise_clips(for_recognition(network(**switches), "fp32"), batches, decoder, VOCABULARY, 0.04)
-    there = for_recognition(move(network(**switches)), "fp32")
+    here, there = for_recognition(network(**switches), "fp32"), for_recognition(move(network(**switches)), "fp32")
+    if averaged:
+        here, there = average(here, network()), average(there, move(network()))
+    on_cpu = recognise_clips(here, batches, decoder, VOCABULARY, 0.04)
     with cuda.counting() as waits:
         entries = recognise_clips(there, batches, decoder, VOCABULARY, 0.04)
     assert any(entry.words for entry in entries["sequence"])
