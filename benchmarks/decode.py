@@ -1,18 +1,17 @@
 """How long decoding takes: python -m benchmarks.decode
 
 Measures the built-in beam search in milliseconds for a sequence, on one core and on all of them, and compares it with
-the same search in plain Python. Then it evaluates clips with a small network, decoding one batch behind, as evaluation
-does, and decoding each batch before the next is computed.
+the same search in plain Python. Then it compares the search without and with a language model, which is estimated on
+drawn sentences. At last it evaluates clips with a small network, decoding one batch behind, as evaluation does, and
+decoding each batch before the next is computed.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Sequence
-from heapq import nlargest
+from itertools import groupby
 from typing import Any, cast
 from unittest import mock
 
@@ -20,11 +19,17 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.drawn_sentences import draw_sentences
+from benchmarks.plain_search import search_in_plain_python
 from dataset.batch import Collate, Sample
 from dataset.vocabulary import Vocabulary
 from evaluation import recognise
 from evaluation.ctc.confidence import compute_confidences
+from evaluation.ctc.ngram_table import build_table
+from evaluation.ctc.search_arrays import Fusion
 from evaluation.decode import BeamDecoder
+from evaluation.language_model.estimate import estimate
+from evaluation.language_model.ngram_model import NgramModel
 from evaluation.one_behind import OneBehind
 from slr_network import SLRModel, for_recognition
 from utils.device import select_device
@@ -35,14 +40,7 @@ from utils.workers import available_cores
 KINDS = {"peaky": (14.0, 0.1), "unsure": (8.0, 0.7), "flat": (0.0, 0.0)}
 """The amount added to the logit of what is signed at a step, and the largest part of it that a rival class gets."""
 HEADER = ("ms a sequence", "one core", "batch", "speed-up", "confidences", "plain Python", "ratio")
-
-
-Addition = Callable[[tuple[int, ...], bool], float]
-
-
-def add_nothing(prefix: tuple[int, ...], ends: bool) -> float:  # noqa: ARG001
-    """What the search without a language model adds to log p of a prefix."""
-    return 0.0
+FUSED_HEADER = ("ms a sequence, one core", "without", "language model", "ratio", "with bonus and penalty", "ratio")
 
 
 def sample_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndarray:
@@ -67,43 +65,6 @@ def sample_posteriors(kind: str, steps: int, classes: int, seed: int) -> np.ndar
             step += run
     p = np.exp(logits - logits.max(axis=1, keepdims=True))
     return (p / p.sum(axis=1, keepdims=True)).astype(np.float32)[None]
-
-
-def search_in_plain_python(
-    rows: np.ndarray, width: int, top: int, add: Addition = add_nothing, penalty: float = 0.0
-) -> list[tuple[int, ...]]:  # fmt: skip
-    """The prefixes that CTC beam search keeps, best first, in plain Python.
-
-    Args:
-        rows: (T', V) probabilities; the blank is class 0.
-        width: the number of prefixes kept after each step.
-        top: the number of classes that extend a prefix at each step.
-        add: what is added to log p of a prefix, without or with the end of the sentence.
-        penalty: what is taken from the blank's log p.
-    """
-
-    def score(prefix: tuple[int, ...], p: Sequence[float], ends: bool) -> float:
-        return (math.log(sum(p)) if sum(p) else -math.inf) + add(prefix, ends)
-
-    # By prefix, p of the paths that end in a blank and of those that end in its last token.
-    beam: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}
-    for row in rows.astype(np.float64):
-        after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
-        classes = [(c, row[c].item()) for c in np.argsort(-row, kind="stable")[:top].tolist()]
-        for prefix, (in_blank, in_token) in beam.items():
-            last, total = prefix[-1:], in_blank + in_token
-            for c, p in classes:
-                if c == 0:
-                    after[prefix][0] += p * total * math.exp(-penalty)
-                elif last == (c,):
-                    after[prefix][1] += p * in_token
-                    after[(*prefix, c)][1] += p * in_blank
-                else:
-                    after[(*prefix, c)][1] += p * total
-        best = nlargest(width, after, key=lambda prefix: score(prefix, after[prefix], ends=False))
-        scale = sum(after[best[0]])  # plain probabilities of long sequences would underflow
-        beam = {prefix: (after[prefix][0] / scale, after[prefix][1] / scale) for prefix in best}
-    return sorted(beam, key=lambda prefix: -score(prefix, beam[prefix], ends=True))
 
 
 def measure_median_ms(work: Callable[[], object], repeats: int) -> float:
@@ -154,6 +115,41 @@ def measure_kind(kind: str, args: argparse.Namespace) -> list[str]:
         f"{plain:.0f}",
         f"{plain / one:.1f}x",
     ]
+
+
+def measure_fusion(kind: str, model: NgramModel, args: argparse.Namespace) -> list[str]:
+    """Measure what a language model costs for a kind of posteriors; the ways take turns.
+
+    Args:
+        kind: a key of `KINDS`.
+        model: the language model.
+        args: the command line.
+
+    Returns:
+        the row of the table.
+
+    Raises:
+        RuntimeError: the search does not find what the one in plain Python finds.
+    """
+    vocabulary = Vocabulary([f"GLOSS{number}" for number in range(1, args.classes)])
+    table = build_table(model, vocabulary, "none")
+    settings = (None, Fusion(table, 0.5, 0.0, 0.0, True), Fusion(table, 0.5, 1.0, 1.0, True))
+    decoders = [BeamDecoder(args.beam, fusion=fusion) for fusion in settings]
+    singles = [sample_posteriors(kind, args.steps, args.classes, seed) for seed in range(args.batch)]  # B x (1, T', V)
+
+    def add(tokens: tuple[int, ...], ends: bool) -> float:
+        words = [vocabulary.glosses[token - 1] for token, _ in groupby(tokens)]
+        return 0.5 * np.log(10) * model.score(words, end=ends) + len(words)
+
+    plain = search_in_plain_python(singles[0][0], args.beam, decoders[2].cutoff_top_n, add, 1.0)
+    if plain[0] != decoders[2](singles[0], [args.steps])[0][0].tokens:
+        raise RuntimeError(f"{kind}: the two searches with a language model found different sequences")
+    times: list[list[float]] = [[] for _ in decoders]
+    for _ in range(args.repeats):
+        for decoder, taken in zip(decoders, times, strict=True):
+            taken.append(measure_median_ms(lambda d=decoder: [d(rows, [args.steps]) for rows in singles], 1))
+    without, fused, whole = (float(np.median(taken)) / args.batch for taken in times)
+    return [kind, f"{without:.2f}", f"{fused:.2f}", f"{fused / without:.2f}", f"{whole:.2f}", f"{whole / without:.2f}"]
 
 
 class AtOnce(OneBehind):
@@ -210,6 +206,11 @@ def main(args: argparse.Namespace) -> None:
         f"batch of {args.batch}, {available_cores()} cores; medians of {args.repeats}, plain Python of a fifth of that"
     )
     print(format_table(HEADER, [measure_kind(kind, args) for kind in KINDS]))
+    model = estimate(draw_sentences(args.classes - 1, args.sentences), args.order, lambda _: None)
+    print(
+        f"language model of order {args.order}, {sum(map(len, model.ngrams)):,} n-grams, of {args.sentences} sentences"
+    )
+    print(format_table(FUSED_HEADER, [measure_fusion(kind, model, args) for kind in KINDS]))
     print(measure_evaluation(args))
 
 
@@ -222,6 +223,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         ("beam", 10, "number of prefixes kept"),
         ("batch", 16, "number of sequences"),
         ("repeats", 25, "number of repeats of each measurement"),
+        ("order", 4, "words in the longest n-grams of the language model"),
+        ("sentences", 2500, "number of sentences that the language model is estimated on"),
         ("clips", 16, "number of clips that are evaluated"),
         ("test-batch", 2, "number of clips in a batch of the evaluation"),
     ):

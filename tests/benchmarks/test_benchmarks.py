@@ -106,8 +106,10 @@ def test_posteriors_get_less_and_less_sure():
 
 def test_decoding_is_timed(capsys):
     small = ["--classes=20", "--steps=6", "--batch=3", "--beam=4", "--repeats=1", "--clips=3", "--test-batch=2"]
+    small += ["--sentences=30"]
     decode.main(decode.parse_args(small))
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("first call")
     assert [line.split()[0] for line in lines[-4:-1]] == list(decode.KINDS)
+    assert "language model of order 4" in lines[-6]
     assert re.match(r"evaluation on cpu, 2 batches of 2 clips: \d+ ms a batch .* ratio \d", lines[-1])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.decode import search_in_plain_python
+from benchmarks.plain_search import search_in_plain_python
 from dataset.vocabulary import Vocabulary
 from evaluation.ctc.ngram_table import build_table, spell_classes
 from evaluation.ctc.prefix_search import score_token
