@@ -11,7 +11,12 @@ from collections.abc import Sequence
 
 from dataset.video import list_clips
 from evaluation.inference.formats import FORMATS
-from evaluation.inference.options import add_network_options, add_option, add_reading_options
+from evaluation.inference.options import (
+    add_decoding_options,
+    add_network_options,
+    add_option,
+    add_reading_options,
+)
 from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
@@ -36,6 +41,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="video, folder of images, or folder of such clips",
     )
     add_reading_options(parser)
+    add_decoding_options(parser)
     ways = parser.add_mutually_exclusive_group()
     add_option(
         ways, "window", action="store_true", help="read longer clips in overlapping windows of N frames (the default)"
@@ -84,8 +90,9 @@ def main(args: argparse.Namespace) -> None:
         with say_if_long(LOADING):
             from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415
 
+        decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
         language = LANGUAGES.get(args.language)
-        recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta)
+        recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
         failures = read_clips(recogniser, clips, reading, outputs, args.nbest, args.allow_truncated)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from config.decoding import KEY, read_decoding
 from config.keys import flatten_sections
 from config.layers import FOLDER, list_corpora, read_layer
 from config.load import load_config, to_dict
@@ -22,6 +23,7 @@ def list_file_keys(path: str | Path, config: Config) -> set[str]:
     """
     layer = read_layer(path, [], [])
     keys = {*flatten_sections(layer.keys), *flatten_sections(layer.systems.get(config.system, {}))}
+    keys |= set(read_decoding(layer.keys.get(KEY)))
     if Path(path).resolve().parent != FOLDER:
         return keys
     kept = ("system", "dataset") if config.dataset in list_corpora() else ("system", "dataset", "prepared", "normalise")

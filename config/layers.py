@@ -21,8 +21,10 @@ FOLDER = Path(__file__).parent
 SYSTEMS = FOLDER / "systems"
 BLOCK = "systems"
 """The key of a file under which it says what it changes for one system or another."""
-CHOOSING = ("system", "dataset", BLOCK)
-"""Keys that no block may hold, since they choose which block counts."""
+OUTSIDE = dict.fromkeys(("system", "dataset", BLOCK), "it chooses which block counts") | {
+    "decoding": "its file counts over every block"
+}
+"""Keys that no block may hold, and why."""
 
 
 @dataclass(frozen=True)
@@ -157,13 +159,19 @@ def _list_mistakes(name: str, keys: Any) -> list[str]:
         return [f": there is no such system{near} ({', '.join(list_systems())})"]
     if not isinstance(keys, Mapping):
         return [f": {quote_value(keys)} is one value, sections and keys are needed"]
-    found = [f".{key}: it chooses which block counts, and has no place in one" for key in CHOOSING if key in keys]
+    found = [f".{key}: {why}, and has no place in one" for key, why in OUTSIDE.items() if key in keys]
+    mistakes = list_value_mistakes({key: value for key, value in keys.items() if key not in OUTSIDE})
+    return found + [f".{mistake}" for mistake in mistakes]
+
+
+def list_value_mistakes(keys: Mapping[str, Any]) -> list[str]:
+    """What is wrong with each of some sections and keys by itself, whatever the others are."""
     try:
-        TypeAdapter(Config).validate_python({key: value for key, value in keys.items() if key not in CHOOSING})
+        TypeAdapter(Config).validate_python(dict(keys))
     except ValidationError as error:
         details = error.errors(include_url=False)
-        found += [f".{describe_validation_error(detail)}" for detail in details if not _needs_all_layers(detail)]
-    return found
+        return [describe_validation_error(detail) for detail in details if not _needs_all_layers(detail)]
+    return []
 
 
 def _needs_all_layers(detail: Mapping[str, Any]) -> bool:

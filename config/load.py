@@ -2,7 +2,8 @@
 
 What counts over what, from the least to the most: the defaults of `config.schema`; the system's file
 `config/systems/<system>.yaml`; the corpus's file `config/<dataset>.yaml`; that file's block `systems: {<system>: ...}`;
-the run's file; its block `systems`, if it has one; the command line.
+the run's file; its block `systems`, if it has one; the file that its key `decoding` names; the command line, above the
+file that its own `decoding` names.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from config.decoding import KEY, leave_decoding_out, take_decoding
 from config.keys import is_list, may_be_list, may_be_none, merge_sections
 from config.layers import Layer, combine_layers, list_corpora, read_corpus, read_layer, read_system
 from config.mistakes import ConfigError, describe_mistakes
@@ -54,7 +56,9 @@ def load_config(path: str | Path | None, overrides: Mapping[str, Any]) -> tuple[
     file = read_layer(path, notes, mistakes) if path else Layer({})
     typed = rename_keys(nest_overrides(overrides, mistakes), notes, mistakes)
     file = replace(file, keys=replace_missing_scorer(file.keys, typed, notes))
-    config, ignored = _complete([file, Layer(typed)], mistakes, f" (file: {path})" if path else "")
+    tuned = take_decoding(typed.get(KEY, file.keys.get(KEY)), notes)
+    file, typed = replace(file, keys=leave_decoding_out(file.keys)), leave_decoding_out(typed)
+    config, ignored = _complete([file, Layer(tuned), Layer(typed)], mistakes, f" (file: {path})" if path else "")
     plain = to_dict(config)
     advice = advise_old_file(file.keys, typed, plain) or advise_named_system(file.keys, typed, plain)
     return config, notes + ignored + advice
@@ -128,6 +132,8 @@ def _complete(layers: Sequence[Layer], mistakes: list[str], where: str) -> tuple
         config = TypeAdapter(Config).validate_python(given)
     except ValidationError as error:
         raise describe_mistakes(mistakes, error.errors(include_url=False), where) from None
+    if config.decoding:
+        mistakes.append("decoding: it has a place in the run's file and on the command line alone")
     if mistakes:
         raise describe_mistakes(mistakes, [], where)
     return config, renames + notes
@@ -181,7 +187,8 @@ def nest_overrides(overrides: Mapping[str, Any], mistakes: list[str]) -> dict[st
         for key in reversed(dotted.split(".", 2)):  # there are no sections within sections
             branch = {key: branch}
         out = merge_sections(out, branch)
-    return out
+    # Whoever switches a language model off needs no weight for it, whatever lies below has one.
+    return {"lm_weight": Config.lm_weight} | out if out.get("lm", "") is None else out
 
 
 def read_word(key: str, word: str) -> Any:

@@ -17,6 +17,7 @@ from config.sections import STRICT, FeederArgs, LossWeights, ModelArgs, Optimize
 from config.values import (
     Augmentations,
     AutoWorkers,
+    Bonus,
     Clips,
     Count,
     OneOrMore,
@@ -36,6 +37,8 @@ Scorer = Literal["python", "sclite"]
 """Who counts errors: `evaluation.wer` or `evaluation.sclite`."""
 System = Literal["vac", "smkd", "tlp", "corrnet", "mstfnet"]
 """The systems of the family, from the oldest to the newest; each has a file in `config/systems/`."""
+FUSED = ("lm", "insertion_bonus", "blank_penalty")
+"""The keys by which a beam search adds something to what the network gives."""
 Precision = Literal["default", "tf32", "fp32", "bf16", "fp16", "auto"]
 """In what numbers are computed; `utils.precision` says what each stands for."""
 
@@ -68,6 +71,11 @@ class Config:
     decode_mode: Literal["beam", "greedy", "max"] = "beam"  # "max" is an earlier system's word for greedy
     beam_width: Annotated[Whole, Field(ge=1, le=10_000)] = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
+    lm: OptionalText = None  # an ARPA file; the next four are `evaluation.fusion`'s
+    lm_weight: Weight = 0.3  # counts where lm names a file
+    insertion_bonus: Bonus = 0.0
+    blank_penalty: Weight = 0.0
+    decoding: OptionalText = None  # None in every configuration: `config.decoding` puts its keys in
     evaluate_tool: Scorer = "python"
     sclite_path: OptionalText = None
     normalise: Rules = "phoenix2014"
@@ -103,6 +111,7 @@ class Config:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
         if self.phase != "test":
             self._check_nothing_is_averaged()
+        self._check_decoding()
         if self.phase == "train":
             self._check_losses()
             self._check_padding()
@@ -140,6 +149,23 @@ class Config:
         if len(self.weight_files) > 1:
             raise ValueError(
                 f"load_weights names {len(self.weight_files)} checkpoints, which --phase test alone averages: name one"
+            )
+
+    def _check_decoding(self) -> None:
+        """Raise ValueError if something is to be fused that there is not, or by a decoder that cannot."""
+        if self.lm is None and self.lm_weight not in (0.0, Config.lm_weight):
+            raise ValueError(
+                f"lm_weight is {self.lm_weight}, but lm names no language model: name its ARPA file, or leave "
+                "lm_weight out"
+            )
+        fused = [f"{key} {getattr(self, key)}" for key in FUSED if getattr(self, key)]
+        if fused and (self.decode_mode != "beam" or self.decode_backend != "builtin"):
+            way = f"decode_mode: {self.decode_mode}"
+            if self.decode_mode == "beam":
+                way = f"decode_backend: {self.decode_backend}"
+            raise ValueError(
+                f"{way} knows no language model, bonus or penalty ({', '.join(fused)}): the built-in beam search does; "
+                "set decode_mode: beam and decode_backend: builtin, or leave these keys out"
             )
 
     def _check_padding(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from config.decoding import put_decoding_in
 from config.keys import merge_sections
 from config.load import BASELINE, load_config, nest_overrides, parse_stored_config, read_stored_config, to_dict
 from config.mistakes import describe_mistakes
@@ -132,13 +133,16 @@ def name_output_folder(weights: str, phase: str) -> str:
 
 
 def read_words(overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The command line as sections with today's keys, and a line for each key that is renamed or means nothing."""
+    """The command line as sections with today's keys, and a line for each key that is renamed or means nothing.
+
+    The keys of a file that its `decoding` names are among them.
+    """
     mistakes: list[str] = []
     notes: list[str] = []
     typed, ignored = drop_ignored_keys(rename_keys(nest_overrides(overrides, mistakes), notes, mistakes))
     if mistakes:
         raise describe_mistakes(mistakes, [], " on the command line")
-    return typed, notes + ignored
+    return put_decoding_in(typed, notes), notes + ignored
 
 
 def adopt_network(

@@ -145,6 +145,11 @@ def main(args: argparse.Namespace) -> None:
         config = load_evaluation_config(args.config, words)[0] if args.config else None
         vocabulary = load_dictionary(args.dict) if args.dict else None
         recogniser = Recogniser.from_checkpoint(args.model_path, args.device, config, vocabulary)
+        if recogniser.config.lm:
+            print(
+                f"the language model {recogniser.config.lm} is left out, with the bonus and penalty chosen for it: "
+                "what is written decodes without; give its users the file too, for --lm"
+            )
         (export_to_folder if args.format == FOLDER else export_to_file)(recogniser, args)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from config.decoding import drop_language_model
 from config.layers import list_corpora
 from config.load import parse_stored_config, to_dict, to_yaml
 from config.schema import Config
@@ -77,9 +78,11 @@ def collect_shared(recogniser: Recogniser[TorchNetwork], content: Mapping[str, A
 def remove_machine(config: Config) -> Config:
     """A configuration without names of folders outside the clone, and without what only one machine needs.
 
-    It is of the phase `test`: others recognise with it, and one for features would need weights to train.
+    A language model is a file of its own, and what was chosen for it goes with it. It is of the phase `test`: others
+    recognise with it, and one for features would need weights to train.
     """
-    kept = {key: value for key, value in to_dict(config).items() if key not in OF_MACHINE}
+    whole = drop_language_model(to_dict(config))
+    kept = {key: value for key, value in whole.items() if key not in OF_MACHINE}
     for key in ("dataset_root", "prepared"):
         if not lies_in_clone(kept[key]):
             del kept[key]  # the corpus's own file says where it lies

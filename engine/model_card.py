@@ -26,6 +26,9 @@ from utils.text import plural, quote_path, show_text
 
 LIBRARY = "mstfnet"
 TASK = "video-classification"  # of the tasks that the Hub has, the nearest
+WITH_LANGUAGE_MODEL = (
+    "\n\nThese are with a language model, which is not in this folder: without it, as below, they are others."
+)
 TAGS = ("sign-language", "continuous-sign-language-recognition")
 LICENCE_ID = re.compile(
     r"(afl|agpl|apache|artistic|bsd|bsl|cc|cc0|cdla|ecl|epl|etalab|eupl|gpl|lgpl|mpl|ms|odc|osl)-[a-z0-9.-]+"
@@ -50,6 +53,7 @@ class CardFacts:
         scores: the word error rates that are known.
         commit: the commit of this project that it was trained by, if it is known.
         licence: the licence of the weights, if the owner gave it.
+        language_model: whether the word error rates are with one.
     """
 
     name: str
@@ -63,6 +67,7 @@ class CardFacts:
     scores: Sequence[SplitScore] = ()
     commit: str | None = None
     licence: str | None = None
+    language_model: bool = False
 
     @property
     def corpus(self) -> str:
@@ -94,6 +99,7 @@ def collect_facts(
         scores=read_scores(checkpoint, content),
         commit=read_commit(checkpoint, content),
         licence=join_lines(licence or "") or None,
+        language_model=bool(content["config"].get("lm")) if content.get("config") else False,
     )
 
 
@@ -124,7 +130,7 @@ A network for continuous sign language recognition: it reads the glosses of sign
 
 ## Word error rates
 
-{format_scores(facts.scores)}
+{format_scores(facts.scores)}{WITH_LANGUAGE_MODEL if facts.scores and facts.language_model else ""}
 
 ## Use
 

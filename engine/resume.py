@@ -33,7 +33,10 @@ LEARNING = {
     "dataset", "batch_size", "accumulate", "random_seed", "sync_batchnorm", "on_nonfinite", "on_bad_clip", "precision",
     "freeze_bn",
 }  # fmt: skip
-SCORING = {"normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "evaluate_tool", "ema"}
+SCORING = {
+    "normalise", "merge_repeats", "decode_mode", "beam_width", "decode_backend", "lm", "lm_weight", "insertion_bonus",
+    "blank_penalty", "evaluate_tool", "ema",
+}  # fmt: skip
 DECISIVE = LEARNING | SCORING
 """Keys outside the sections that decide what is learnt, or which epoch counts as the best; in the sections all do.
 

@@ -29,9 +29,10 @@ from engine.train_state import TrainState
 from engine.trainer import Trainer
 from evaluation.calibration import ClipMeasures
 from evaluation.compile_decoder import compile_decoder
-from evaluation.decode import make_decoder
+from evaluation.decode import Decoder, make_decoder
 from evaluation.ensemble import describe_weights
 from evaluation.evaluation_result import EvaluationResult
+from evaluation.fusion import describe_decoder, load_fusion
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_results_table, write_report
 from evaluation.sclite import check_sclite
@@ -140,14 +141,21 @@ def check_tools(config: Config) -> None:
 
     Every phase begins with this, so that a missing tool is known before hours of training and not after.
     """
-    make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+    load_decoder(config)
     if config.evaluate_tool == "sclite":
         check_sclite(config.sclite_path)
 
 
+def load_decoder(config: Config) -> Decoder:
+    """The decoder of the evaluations, with the language model that it counts in."""
+    return make_decoder(config.decode_backend, config.decode_mode, config.beam_width, load_fusion(config))
+
+
 def prepare_decoder(config: Config) -> None:
-    """Compile the decoder of the evaluations, where that has not been done before."""
-    compile_decoder(make_decoder(config.decode_backend, config.decode_mode, config.beam_width), LOGGER.info)
+    """Log what the beam search adds to what the network gives, and compile it where that has not been done before."""
+    for line in describe_decoder(config):
+        LOGGER.info(line)
+    compile_decoder(load_decoder(config), LOGGER.info)
 
 
 def require_weights(config: Config) -> tuple[str, ...]:

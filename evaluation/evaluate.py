@@ -22,6 +22,7 @@ from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
 from evaluation.ensemble import Ensemble
 from evaluation.evaluation_result import EvaluationResult, Scoring
+from evaluation.fusion import build_fusion
 from evaluation.normalise import normalise
 from evaluation.recognise import HEADS, LESS_MEMORY, recognise_clips
 from evaluation.wer import score_with_tool
@@ -113,8 +114,7 @@ def load_evaluation_data(
     # In the order of the clips, which the CTM file and the report follow; the file of references may have another.
     by_id = {reference.id: reference for reference in references}
     in_order = tuple(by_id[clip.id] for clip in manifest.clips)
-    rate = choose_frame_rate(config.frame_rate, manifest.frame_rate)
-    return EvaluationData(split, loader, in_order, known, rate)
+    return EvaluationData(split, loader, in_order, known, choose_frame_rate(config.frame_rate, manifest.frame_rate))
 
 
 def collect_training_glosses(manifest: Manifest, rules: Rules) -> frozenset[str]:
@@ -149,14 +149,14 @@ def evaluate(
     Raises:
         RecognitionError: not every clip was recognised once, or the network's output is not finite.
         FormatError: a gloss that CTM files cannot hold.
-        InputError: sclite was asked for and failed, or memory ran out.
+        InputError: sclite was asked for and failed, memory ran out, or the language model cannot be had.
     """
     frame_seconds = config.feeder_args.frame_interval / data.frame_rate
-    decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width)
+    fusion = build_fusion(config, vocabulary)
+    decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width, fusion)
     label = f"evaluating {data.split}"
-    remedy = LESS_MEMORY
-    if isinstance(model, Ensemble) and len(model.networks) > 1:
-        remedy += ", or average fewer networks"
+    are_several = isinstance(model, Ensemble) and len(model.networks) > 1
+    remedy = LESS_MEMORY + (", or average fewer networks" if are_several else "")
     with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {remedy}"):
         network = prepare_network(model, config)
         here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)

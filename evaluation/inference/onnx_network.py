@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
+from config.decoding import drop_language_model
 from config.load import parse_stored_config, to_dict
 from dataset.frame_rate import choose_frame_rate
 from dataset.vocabulary import Vocabulary
@@ -92,7 +93,7 @@ def build_metadata(recogniser: Recogniser) -> dict[str, str]:
     As JSON, since ONNX holds nothing but text there.
     """
     return {
-        "config": json.dumps(to_dict(recogniser.config)),
+        "config": json.dumps(drop_language_model(to_dict(recogniser.config))),
         "glosses": json.dumps(recogniser.vocabulary.glosses),
         "frame_size": json.dumps(recogniser.frame_size),
         "frame_rate": json.dumps(recogniser.frame_rate),

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 
-from config.load import load_config
+from config.decoding import put_decoding_in
+from config.load import load_config, nest_overrides
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.agreement import check_named_once
 from evaluation.compile_decoder import compile_decoder
+from evaluation.fusion import describe_fusion
 from evaluation.inference.average import average_recognisers
 from evaluation.inference.formats import save_ctm
 from evaluation.inference.outputs import Outputs, describe_saved
@@ -30,10 +33,18 @@ UNCALIBRATED = (
     "note: this network is not calibrated, as those of earlier versions and published ones: its confidences are no "
     "probabilities but shares of the n-best list, and a clip in which nothing is signed goes unnoticed"
 )
+CALIBRATED_OTHERWISE = (
+    "note: confidences were calibrated for the decoding of the training: with this one they are near what they say"
+)
 
 
 def load_recogniser(
-    paths: Sequence[Path], device: str, dataset: str | None, dictionary: Path | None, tta: Sequence[str] = ()
+    paths: Sequence[Path],
+    device: str,
+    dataset: str | None,
+    dictionary: Path | None,
+    tta: Sequence[str] = (),
+    decoding: Mapping[str, Any] | None = None,
 ) -> Recogniser:
     """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX; or several, to be averaged.
 
@@ -43,15 +54,25 @@ def load_recogniser(
         dataset: the corpus whose configuration is used if a checkpoint holds none.
         dictionary: the file of the glosses for a checkpoint that holds none.
         tta: as for `average_recognisers`.
+        decoding: keys of the beam search that count over the configuration's: lm, lm_weight, and decoding, the file of
+            further ones.
 
     Raises:
         InputError: what was given does not serve. It is a CheckpointError, ConfigError or VocabularyError where it is
             about a checkpoint, the corpus's configuration or the dictionary.
     """
     check_named_once(paths)
+    notes: list[str] = []
+    keys = put_decoding_in(nest_overrides(decoding or {}, []), notes)
     loaded = {str(path): _load(path, device, dataset, dictionary) for path in paths}
     recogniser = average_recognisers(loaded, tta) if tta or len(loaded) > 1 else loaded[str(paths[0])]
+    if keys:
+        mode = "beam" if keys.get("lm") else recogniser.config.decode_mode
+        recogniser = recogniser.with_decoding(decode_mode=mode, decode_backend="builtin", **keys)
+        notes += [CALIBRATED_OTHERWISE] if recogniser.calibration else []
     compile_decoder(recogniser.decoder)
+    for line in [*notes, *describe_fusion(recogniser.config, recogniser.vocabulary)]:
+        print(line)
     return recogniser
 
 

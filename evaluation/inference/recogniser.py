@@ -7,7 +7,7 @@ print(recogniser.recognise("clip.mp4").glosses)
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
+from config.load import nest_overrides, parse_stored_config, to_dict
 from config.published import find_config
 from config.schema import Config
 from dataset.batch import Batch, Collate, Sample
@@ -29,6 +30,7 @@ from evaluation.calibration import Calibration, measure_energy, measure_motion, 
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.decode import Decoder, make_decoder
+from evaluation.fusion import build_fusion
 from evaluation.inference.recognition import Alternative, Recognition
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
@@ -126,8 +128,18 @@ class Recogniser(Generic[AnyNetwork]):
 
     @cached_property
     def decoder(self) -> Decoder:
-        """The decoder of the configuration, the built-in one."""
-        return make_decoder("builtin", self.config.decode_mode, self.config.beam_width)
+        """The decoder of the configuration, the built-in one; raises InputError if its language model cannot be had."""
+        fusion = build_fusion(self.config, self.vocabulary)
+        return make_decoder("builtin", self.config.decode_mode, self.config.beam_width, fusion)
+
+    def with_decoding(self, **keys: Any) -> Recogniser[AnyNetwork]:
+        """The same network with other settings of the beam search, by their keys in the configuration (lm=None: none).
+
+        Raises:
+            ConfigError: a value is not allowed, or does not go with the others.
+        """
+        given = to_dict(self.config) | nest_overrides(keys, [])
+        return replace(self, config=parse_stored_config(given, "what was given"))
 
     def crop(self, frames: np.ndarray) -> np.ndarray:
         """Crop frames (T, H, W, 3) uint8 RGB of any size to what the network sees of them: (T', 3, S, S) uint8."""

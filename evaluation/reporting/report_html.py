@@ -35,6 +35,10 @@ SCORERS: Mapping[Scorer, str] = {
 }
 
 
+BEAM = "CTC beam search of width {beam_width}"
+GREEDY = "the most probable class of each output step"
+
+
 def render_report(report: Mapping[str, Any]) -> str:
     """The page of a report.
 
@@ -46,12 +50,29 @@ def render_report(report: Mapping[str, Any]) -> str:
         "report.html.j2",
         report=report,
         system=name_system(report["config"]),
+        decoding=describe_decoding(report["config"]),
         settings=list(flatten_sections(report["config"]).items()),
         learning_curve=draw_learning_curve(history) if history else None,
         splits=[_build_split_view(name, split) for name, split in report["splits"].items()],
         top=TOP,
         above_100=ABOVE_100,
     )
+
+
+def describe_decoding(config: Mapping[str, Any]) -> str | None:
+    """How the glosses were read from what the network gave, in words; None if the configuration does not say it."""
+    if not {"decode_mode", "beam_width"} <= config.keys():
+        return None
+    if config["decode_mode"] != "beam":
+        return f"{GREEDY}."
+    parts = [BEAM.format_map(config)]
+    if config.get("lm"):
+        parts.append(f"the language model {config['lm']} with the weight {config['lm_weight']:g}")
+    if config.get("insertion_bonus"):
+        parts.append(f"a bonus of {config['insertion_bonus']:g} for each gloss")
+    if config.get("blank_penalty"):
+        parts.append(f"a penalty of {config['blank_penalty']:g} for each blank")
+    return f"{', '.join(parts)}."
 
 
 def describe_scoring(split: Mapping[str, Any]) -> str:

@@ -9,6 +9,9 @@ NUMBERS = ["frame_rate", "num_worker"]
 NUMBERS += [key for key, value in list_keys() if isinstance(value, (int, float)) and not isinstance(value, bool)]
 WORDS = "-1 -0.5 99999999999999999999 1e25 1e400 nan .nan inf -.inf true no"
 IMPOSSIBLE = [*WORDS.split(), "9" * 5000]
+SIGNED = {"insertion_bonus"}
+"""Keys that may be below zero."""
+CASES = [(key, word) for key in NUMBERS for word in IMPOSSIBLE if key not in SIGNED or word not in {"-1", "-0.5"}]
 
 
 def test_there_are_numbers():
@@ -16,8 +19,7 @@ def test_there_are_numbers():
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("key", NUMBERS)
-@pytest.mark.parametrize("word", IMPOSSIBLE)
+@pytest.mark.parametrize(("key", "word"), CASES)
 def test_what_no_number_of_a_run_can_be(key, word, tmp_path):
     file = tmp_path / "a.yaml"
     section, _, name = key.rpartition(".")
@@ -47,6 +49,10 @@ def test_upper_ends(key, most, beyond):
     load_config(None, {key: most})
     with pytest.raises(ConfigError, match=f"{key}: {beyond} is not allowed"):
         load_config(None, {key: beyond})
+
+
+def test_a_bonus_may_be_a_price():
+    assert load_config(None, {"insertion_bonus": "-0.5"})[0].insertion_bonus == -0.5
 
 
 def test_switches_are_no_numbers_in_lists_and_choices_either():
