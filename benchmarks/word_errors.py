@@ -1,7 +1,8 @@
 """What lowers word errors without new data: python -m benchmarks.word_errors
 
-Takes the corpus and the trainings of `benchmarks.family`, makes what is missing of them, and trains MSTFNet with a
-moving average of its weights. A training that is done is not repeated, and half a training goes on.
+Takes the corpus and the trainings of `benchmarks.family`, makes what is missing of them, trains MSTFNet with a moving
+average of its weights, reads dev and test with each lever, and writes one page, word_errors.md, and its numbers,
+word_errors.json. Each section goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,14 +13,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from benchmarks.family_options import add_common_options, check_choices, read_settings
+from benchmarks.family_runs import open_folder
+from benchmarks.word_errors_costs import measure_costs
+from benchmarks.word_errors_levers import LEVERS, PLAIN, list_readings
+from benchmarks.word_errors_page import format_page, score_all
+from benchmarks.word_errors_readings import find_read, read_all, read_counts, read_options
 from benchmarks.word_errors_weights import Networks, train_networks
 from engine.interruption import Interrupted
 from engine.run_lock import RunLock
 from utils.arguments import named_path
+from utils.files import write_json, write_text
 from utils.output import run_command
+from utils.plain_json import read_json
 
-SECTIONS = ("trainings",)
+SECTIONS = ("trainings", "readings", "costs", "page")
+COSTS, NUMBERS, PAGE = "costs.json", "word_errors.json", "word_errors.md"
 
 
 def main(args: argparse.Namespace) -> int:
@@ -28,6 +39,7 @@ def main(args: argparse.Namespace) -> int:
     os.environ |= {"OMP_NUM_THREADS": str(args.threads)}  # what the programs begin with
     try:
         with RunLock(args.out):
+            open_folder(args.out, networks.settings)
             for section in SECTIONS:
                 if section in args.sections:
                     STEPS[section](args, networks)
@@ -42,7 +54,35 @@ def train(args: argparse.Namespace, networks: Networks) -> None:
     train_networks(networks, args.device, args.jobs, args.threads)
 
 
-STEPS = {"trainings": train}
+def read(args: argparse.Namespace, networks: Networks) -> None:
+    """Read dev and test with each lever."""
+    readings = list_readings(args.levers, networks)
+    read_all([reading for of_lever in readings.values() for reading in of_lever], networks, args.device, args.jobs)
+
+
+def measure(args: argparse.Namespace, networks: Networks) -> None:
+    """Measure what the levers with which was read cost in time."""
+    torch.set_num_threads(args.jobs * args.threads)
+    readings = [of_lever[0] for of_lever in find_read(list_readings(args.levers, networks)).values()]
+    write_json(args.out / COSTS, measure_costs(readings, networks, args.repeats))
+
+
+def write(args: argparse.Namespace, networks: Networks) -> None:
+    """Write the page and its numbers, and print the page."""
+    asked = list_readings(args.levers, networks)
+    readings = find_read(asked)
+    scores = score_all({name: [read_counts(of.folder) for of in of_lever] for name, of_lever in readings.items()})
+    tuned = [reading for of_lever in readings.values() for reading in of_lever if reading.lever.tuned]
+    options = {reading.name: read_options(reading) for reading in tuned}
+    costs = read_json(args.out / COSTS) if (args.out / COSTS).is_file() else {}
+    page = format_page(scores, options, costs, networks.describe(), list(asked.keys() - readings))
+    write_json(args.out / NUMBERS, {"scores": scores, "options": options, "costs": costs})
+    write_text(args.out / PAGE, page)
+    print(page)
+    print(f"{args.out / PAGE}, {args.out / NUMBERS}")
+
+
+STEPS = {"trainings": train, "readings": read, "costs": measure, "page": write}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -53,9 +93,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
                         help="folder of benchmarks.family; it gets what it lacks (default %(default)s)")  # fmt: skip
     parser.add_argument("--ema", type=read_decay, default=0.999, metavar="D",
                         help="decay of the trainings' moving average (default %(default)s)")  # fmt: skip
+    parser.add_argument("--levers", nargs="+", choices=LEVERS, default=list(LEVERS), metavar="NAME",
+                        help=f"of {', '.join(LEVERS)}; {PLAIN} is always one (default: all)")  # fmt: skip
     add_common_options(parser, [0, 1, 2], "work_dir/word_errors")
     args = parser.parse_args(arguments)
     check_choices(parser, args, SECTIONS)
+    args.levers = [name for name in LEVERS if name in {PLAIN, *args.levers}]
     if args.out.resolve() == args.family.resolve():
         parser.error("--out and --family are the same folder: name another --out")
     return args

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from benchmarks.family_page import read_commit
 from benchmarks.family_runs import REFERENCE, VARIANTS, Run, Settings, list_runs, make_corpus, open_folder, train_all
 from engine.checkpoints import BEST, LAST
 from engine.moving_average import STEPS, TRAINED, WEIGHTS
 from engine.run_lock import RunLock
 from utils.checkpoint import load_checkpoint, save_checkpoint
+from utils.text import plural
 
 PARTNER = "smkd"
 """The system whose network is read together with the reference's; its training is the family benchmark's."""
 
+ORDER = 4
+"""Of the language model."""
 LEFT_OUT = {TRAINED, STEPS, "optimizer_state_dict"}
 """Entries of a checkpoint that a file of the trained weights alone does not need."""
 
@@ -39,7 +43,23 @@ class Networks:
     @property
     def last(self) -> int:
         """How many epochs are averaged afterwards: those after the first fall of the learning rate."""
-        return max(1, self.settings.epochs - self.settings.learning_rate_steps[0])
+        return max(2, self.settings.epochs - self.settings.learning_rate_steps[0])
+
+    @property
+    def prepared(self) -> Path:
+        """The folder of the prepared corpus."""
+        return self.family / "prepared"
+
+    def describe(self) -> str:
+        """What corpus and trainings are, as a sentence."""
+        train, dev, test = self.settings.sentences
+        seeds = ", ".join(map(str, self.seeds))
+        commit = read_commit(self.list_trainings()[0].folder)[:7]
+        return (
+            f"{self.settings.glosses} glosses, {train} sentences to train on, {dev} in dev, {test} in test; "
+            f"{plural(self.settings.epochs, 'epoch')}, seeds {seeds}, trained at commit {commit}; ema {self.decay:g}, "
+            f"means of the last {plural(self.last, 'epoch')}, a language model of order {ORDER}."
+        )
 
     def list_trainings(self) -> list[Run]:
         """The reference system's trainings, each of which keeps the trained weights and their moving average."""
@@ -55,12 +75,21 @@ class Networks:
 
     def list_missing(self) -> list[Run]:
         """The partner's trainings that are not done; all of them where the corpus is not there either."""
-        whole = (self.family / "prepared/.done").is_file()
+        whole = (self.prepared / ".done").is_file()
         return [run for run in self.list_partners() if not (whole and run.is_done)]
 
+    @property
+    def language_model(self) -> Path:
+        """The file of the language model of the training split."""
+        return self.out / "language_model" / "lm.arpa"
+
     def find_trained(self, seed: int) -> Path:
-        """The folder of a seed's trained weights: those of the last epochs, and those of the last one as `BEST`."""
-        return self.out / "weights" / f"seed_{seed}"
+        """The checkpoint of the trained weights after the last epoch; those of the last epochs lie beside it."""
+        return self.out / "weights" / f"seed_{seed}" / BEST
+
+    def find_mean(self, seed: int) -> Path:
+        """The checkpoint whose weights are the mean of the trained ones of the last epochs."""
+        return self.out / "means" / f"seed_{seed}" / "mean.pt"
 
     def find_moving_average(self, seed: int) -> Path:
         """The checkpoint whose weights are the moving average after the last epoch."""
@@ -95,11 +124,11 @@ def separate_weights(networks: Networks) -> None:
     """
     epochs = networks.settings.epochs
     for run in networks.list_trainings():
-        folder = networks.find_trained(run.seed)
-        folder.mkdir(parents=True, exist_ok=True)
-        names = {f"epoch_{epoch}.pt": epoch for epoch in range(epochs - networks.last + 1, epochs + 1)}
-        for name, epoch in (names | {BEST: epochs}).items():
-            if not (folder / name).is_file():
+        best = networks.find_trained(run.seed)
+        best.parent.mkdir(parents=True, exist_ok=True)
+        files = {best.parent / f"epoch_{epoch}.pt": epoch for epoch in range(1, epochs + 1)[-networks.last :]}
+        for path, epoch in (files | {best: epochs}).items():
+            if not path.is_file():
                 content = load_checkpoint(run.folder / f"epoch_{epoch}.pt")
                 kept = {key: value for key, value in content.items() if key not in LEFT_OUT}
-                save_checkpoint(folder / name, kept | {WEIGHTS: content[TRAINED]})
+                save_checkpoint(path, kept | {WEIGHTS: content[TRAINED]})
