@@ -194,7 +194,7 @@ def test_the_command_from_beginning_to_end(random_checkpoint, prepared, tmp_path
     out, lines = tmp_path / "best-int8.onnx", capsys.readouterr().out.splitlines()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best-int8.onnx", "best.pt"]
     assert lines[-1].startswith(f"{out}: ") and lines[-1].endswith("MiB, in int8, ranges from 2 clips")
-    recogniser, checkpoint = load_recogniser(out, "auto", None, None), Recogniser.from_checkpoint(copied, "cpu")
+    recogniser, checkpoint = load_recogniser([out], "auto", None, None), Recogniser.from_checkpoint(copied, "cpu")
     clip = np.ascontiguousarray(make_random_clip(30, 72).transpose(0, 2, 3, 1))
     assert recogniser.recognise(clip).frames == checkpoint.recognise(clip).frames
     kept = ("config", "vocabulary", "frame_size", "frame_rate", "calibration", "rendered")
