@@ -27,12 +27,11 @@ from engine.checkpoints import BEST
 from engine.mean_checkpoint import average_checkpoints, list_last_checkpoints
 from engine.norm_statistics import choose_clips, estimate_statistics
 from evaluation.calibration import ClipMeasures
-from evaluation.compare import format_difference
 from evaluation.evaluate import EvaluationData, evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.load_network import load_network
+from evaluation.reporting.certainty import compute_wer_interval, format_difference
 from evaluation.reporting.page import format_interval
-from evaluation.reporting.report_json import compute_wer_interval
 from evaluation.reporting.statistics import compare_paired_errors
 from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
 from slr_network import load_model

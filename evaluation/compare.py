@@ -13,6 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from evaluation.reporting.certainty import format_difference, format_p
 from evaluation.reporting.differences import (
     GlossChange,
     SentencePair,
@@ -21,15 +22,13 @@ from evaluation.reporting.differences import (
     compare_reports,
 )
 from evaluation.reporting.group_text import format_group_comparison, render_group_comparison
-from evaluation.reporting.page import collect_search_text, format_interval, render_page, stack_alignments
+from evaluation.reporting.page import collect_search_text, render_page, stack_alignments
 from evaluation.reporting.read_report import FILE_NAME, Report, read_report
-from evaluation.reporting.statistics import PairedDifference
 from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells, result_to_dict
 from utils.errors import InputError
 from utils.files import real_path, write_text
 from utils.output import run_command
 from utils.table import format_table
-from utils.text import plural
 
 TOP_TEXT, TOP_PAGE = 10, 20
 """Rows of a list of glosses or sentences, in the terminal and on the page."""
@@ -157,23 +156,6 @@ def _format_split(split: SplitComparison) -> list[str]:
         return [*lines, "sentences that differ most: none differs"]
     sentences = [[p.a.id, str(p.a.errors), str(p.b.errors), str(len(p.a.reference))] for p in differing]
     return [*lines, format_table(["sentences that differ most", "errors A", "errors B", "glosses"], sentences)]
-
-
-def format_difference(difference: PairedDifference) -> str:
-    """B against A in a line."""
-    ends = "not known (all sentences have the same difference, or too few sentences have glosses)"
-    if difference.interval:
-        ends = format_interval(difference.interval, "{:+.2f}", "")
-    return (
-        f"B - A: {difference.points:+.2f} points of WER, 95 % interval {ends}, {format_p(difference.p)}; "
-        f"fewer errors in {plural(difference.better, 'sentence')}, more in {difference.worse}, as many in "
-        f"{difference.equal}"
-    )
-
-
-def format_p(p: float) -> str:
-    """The p of a test, to two digits."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def list_gained(split: SplitComparison) -> list[GlossChange]:

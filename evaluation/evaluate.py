@@ -23,11 +23,12 @@ from evaluation.decode import make_decoder
 from evaluation.ensemble import Ensemble
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.fusion import build_fusion
+from evaluation.load_network import prepare_network
 from evaluation.normalise import normalise
 from evaluation.recognise import HEADS, LESS_MEMORY, recognise_clips
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import WerResult
-from slr_network import SLRModel, for_recognition
+from slr_network import SLRModel
 from utils import ranks
 from utils.errors import explain_out_of_memory
 from utils.temporal import TemporalSpec
@@ -180,15 +181,6 @@ def evaluate(
         files=files,
         training_glosses=data.training_glosses,
     )
-
-
-def prepare_network(model: SLRModel | Ensemble, config: Config) -> SLRModel | Ensemble:
-    """A copy of a network, or of each of several, that recognises as a configuration says."""
-
-    def prepare(one: SLRModel) -> SLRModel:
-        return for_recognition(one, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
-
-    return model.convert(prepare) if isinstance(model, Ensemble) else prepare(model)
 
 
 def score_in_all_ways(

@@ -17,7 +17,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.agreement import Demands, check_agreement, check_named_once, check_weights_differ
 from evaluation.averaged_checkpoints import choose_network, choose_sides, read_demands
 from evaluation.ensemble import Ensemble, list_views
-from slr_network import SLRModel, load_model
+from slr_network import SLRModel, for_recognition, load_model
 from utils.checkpoint import load_checkpoint
 from utils.device import move_to_device
 from utils.errors import explain_out_of_memory
@@ -79,6 +79,15 @@ def load_networks(
     with explain_out_of_memory(lambda: f"while {len(models)} networks were moved to {device}; average fewer of them"):
         networks = tuple(model.to(device) for model in models.values())
     return _see_all(networks, demands, config, frame_size)
+
+
+def prepare_network(model: SLRModel | Ensemble, config: Config) -> SLRModel | Ensemble:
+    """A copy of a network, or of each of several, that recognises as a configuration says."""
+
+    def prepare(one: SLRModel) -> SLRModel:
+        return for_recognition(one, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
+
+    return model.convert(prepare) if isinstance(model, Ensemble) else prepare(model)
 
 
 def _see_all(

@@ -60,8 +60,8 @@ ROOMS = {
 }
 WITHOUT_TORCH = (
     "evaluation.inference.options", "evaluation.inference.reading", "evaluation.heat.request",
-    "main", "test_one_video", "generate_cam", "evaluation.compare", "evaluation.wer",
-    "evaluation.language_model.__main__",
+    "main", "test_one_video", "generate_cam", "evaluation.compare", "evaluation.tune",
+    "evaluation.wer", "evaluation.language_model.__main__",
 )  # fmt: skip
 """What the commands import before they know whether there is anything to do: PyTorch takes seconds to load."""
 FLOORS = 8  # of imports in evaluation and its rooms

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.evaluation_result import EvaluationResult
+from evaluation.reporting.certainty import compute_wer_interval
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.page import format_interval
 from evaluation.reporting.read_report import FILE_NAME
 from evaluation.reporting.report_html import ABOVE_100, render_report
-from evaluation.reporting.report_json import build_report, compute_wer_interval
+from evaluation.reporting.report_json import build_report
 from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
 from utils.files import write_json, write_text
 from utils.table import format_table

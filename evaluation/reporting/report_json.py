@@ -12,12 +12,12 @@ from dataset.rendered import describe_corpus
 from evaluation.ctm import CtmEntry, CtmWord, Reference
 from evaluation.evaluation_result import EvaluationResult, Scoring
 from evaluation.reporting.breakdown import count_by_length, count_by_signer
+from evaluation.reporting.certainty import compute_wer_interval
 from evaluation.reporting.confusions import list_confusions, list_deleted, list_inserted, list_unseen
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.read_report import FORMAT
-from evaluation.reporting.statistics import compute_bootstrap_interval
 from evaluation.wer import align_glosses
-from evaluation.wer_result import Alignment, SentenceCounts, WerResult, counts_to_dict, result_to_dict
+from evaluation.wer_result import Alignment, SentenceCounts, counts_to_dict, result_to_dict
 from utils.errors import InputError
 
 
@@ -108,13 +108,6 @@ def build_split(evaluated: EvaluationResult, scorer: Scorer) -> dict[str, Any]:
         },
         "sentences": [_build_sentence(*row) for row in rows],
     }
-
-
-def compute_wer_interval(result: WerResult) -> list[float] | None:
-    """The 95 % interval of the WER over the choice of sentences, [low, high] in percent; None if they give none."""
-    errors = [sentence.errors for sentence in result.sentences]
-    ends = compute_bootstrap_interval(errors, [sentence.reference_length for sentence in result.sentences])
-    return list(ends) if ends else None
 
 
 def _align_sentences(evaluated: EvaluationResult) -> list[Alignment]:

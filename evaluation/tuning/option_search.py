@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from utils.progress import show_progress
 
@@ -92,11 +92,9 @@ def search_options(count_errors: Callable[[SearchOptions], int], beam_width: int
     """
     trials = Trials(count_errors)
     axes = {name: axis for name, axis in AXES.items() if has_lm or name != "lm_weight"}
+    off = SearchOptions(beam_width=beam_width)
     grid = product(*(axis.grid for axis in axes.values()))
-    trials.try_all(
-        (SearchOptions(beam_width=beam_width)._replace(**dict(zip(axes, values, strict=True))) for values in grid),
-        "coarse values",
-    )
+    trials.try_all((change_values(off, axes, values) for values in grid), "coarse values")
     for fraction in FRACTIONS:
         refine(trials, axes, fraction)
     trials.try_all((trials.best._replace(beam_width=width) for width in BEAMS), "beams")
@@ -127,11 +125,16 @@ def list_neighbours(options: SearchOptions, axes: dict[str, Axis], fraction: flo
          <= axis.most]
         for name, axis in axes.items()
     ]  # fmt: skip
-    for values in product(*choices):
-        yield options._replace(**dict(zip(axes, values, strict=True)))
+    return (change_values(options, axes, values) for values in product(*choices))
 
 
 def list_simpler(options: SearchOptions) -> Iterable[SearchOptions]:
     """The options with any of those that are on switched off: what gains nothing is to stay off."""
-    for kept in product(*({getattr(options, name), 0.0} for name in AXES)):
-        yield options._replace(**dict(zip(AXES, kept, strict=True)))
+    choices = product(*({getattr(options, name), 0.0} for name in AXES))
+    return (change_values(options, AXES, values) for values in choices)
+
+
+def change_values(options: SearchOptions, names: Iterable[str], values: Iterable[float]) -> SearchOptions:
+    """The options with other values of those that are named."""
+    changes: dict[str, Any] = dict(zip(names, values, strict=True))
+    return options._replace(**changes)

@@ -45,10 +45,10 @@ def write_posteriors(path: Path, posteriors: KeptPosteriors, source: Mapping[str
         posteriors: what is kept of them.
         source: what computed them, in plain values.
     """
-    arrays = {name: getattr(posteriors, name) for name in ARRAYS}
-    text = np.frombuffer(json.dumps(source).encode(), np.uint8)
+    arrays: dict[str, Any] = {name: getattr(posteriors, name) for name in ARRAYS}
+    arrays[SOURCE] = np.frombuffer(json.dumps(source).encode(), np.uint8)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays, **{SOURCE: text})
+        np.savez_compressed(file, **arrays)
 
 
 def read_posteriors(path: Path, source: Mapping[str, Any], steps: Sequence[int], num_classes: int) -> KeptPosteriors:

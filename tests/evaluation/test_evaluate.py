@@ -11,7 +11,7 @@ import torch
 from config.load import load_config
 from dataset.manifest import Clip, Manifest, ManifestError, load_manifest
 from evaluation import evaluate as module
-from evaluation import wer
+from evaluation import load_network, wer
 from evaluation.ctm import CtmEntry, CtmWord, Reference, read_ctm
 from evaluation.evaluate import EvaluationData, collect_training_glosses, evaluate, load_evaluation_data
 from evaluation.recognise import HEADS
@@ -52,7 +52,7 @@ def evaluated(monkeypatch, tmp_path, asked):
         return dict.fromkeys(HEADS, spelt)
 
     monkeypatch.setattr(module, "recognise_clips", entries)
-    monkeypatch.setattr(module, "for_recognition", prepare)
+    monkeypatch.setattr(load_network, "for_recognition", prepare)
     data = EvaluationData("dev", None, REFERENCES, frozenset())
     return lambda **changes: evaluate(config(**changes), None, data, None, tmp_path)
 
