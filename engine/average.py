@@ -113,11 +113,9 @@ def evaluate_both(config: Config, before: Path, mean: Path, device: torch.device
         counts = result.results["sequence"]
         interval = format_interval(compute_wer_interval(counts), "{:.1f}", " %")
         rows.append([name, *format_result_cells(counts), interval])
-    sentences = [result.results["sequence"].sentences for result in (a, b)]
-    difference = compare_paired_errors(
-        *([sentence.errors for sentence in of_one] for of_one in sentences),
-        [sentence.reference_length for sentence in sentences[0]],
-    )
+    before_errors, errors = ([one.errors for one in result.results["sequence"].sentences] for result in (a, b))
+    lengths = [one.reference_length for one in a.results["sequence"].sentences]
+    difference = compare_paired_errors(before_errors, errors, lengths)
     table = format_table(["dev", *RESULT_COLUMNS, "95 % interval"], rows)
     return f"A is {before}, B is {mean}\n{table}\n{format_difference(difference)}"
 
@@ -139,13 +137,14 @@ def _evaluate(
 def choose_files(sources: Sequence[Path], last: int | None) -> tuple[list[Path], Path, Path]:
     """What is averaged, the file that the mean gets where none is named, and what it is compared with.
 
-    That is the best checkpoint of the run, else the newest of the files.
+    That is the best checkpoint of the run, or among the files, else the newest.
 
     Raises:
         InputError: neither a run and a number nor at least two files are named, or the run has kept too few.
     """
     if last is None and len(sources) > 1:
-        return list(sources), sources[0].parent / "average.pt", sources[-1]
+        best_of = [source for source in sources if source.name == BEST]
+        return list(sources), sources[0].parent / "average.pt", (best_of or sources)[-1]
     if last is None or len(sources) > 1:
         raise InputError("name the folder of a run with --last N, or without it at least two checkpoints")
     paths = list_last_checkpoints(sources[0], last)

@@ -65,12 +65,12 @@ class MovingAverage:
         Frozen weights stand in neither, since they are equal already. Counters are copied, and so are statistics of
         layers whose weights are frozen: an average of equal numbers could still turn -0.0 into 0.0.
         """
-        pairs = [
+        pairs: list[tuple[Tensor, Tensor]] = [
             (own, weight)
             for own, weight in zip(self.network.parameters(), model.parameters(), strict=True)
             if weight.requires_grad
         ]
-        copies = []
+        copies: list[tuple[Tensor, Tensor]] = []
         # Module by module: BatchNorm over several processes is another class in the network that is trained.
         for mine, module in zip(self.network.modules(), model.modules(), strict=True):
             learns = any(weight.requires_grad for weight in module.parameters(recurse=False))

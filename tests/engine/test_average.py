@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine.average import main, parse_args
+from engine.average import choose_files, main, parse_args
 from engine.run import run
 from tests.helpers.config import tiny_config
 from utils.checkpoint import CheckpointError, load_checkpoint
@@ -71,6 +71,12 @@ def test_without_the_corpus_statistics_are_averaged_and_nothing_is_evaluated(cop
     for name, weight in content["model_state_dict"].items():
         expected = ((one[name].double() + two[name].double()) / 2).float() if weight.is_floating_point() else two[name]
         assert torch.equal(weight, expected), name
+
+
+def test_the_mean_of_files_is_compared_with_the_best_of_them():
+    best, others = Path("run/best.pt"), [Path("run/epoch_8.pt"), Path("run/epoch_9.pt")]
+    assert choose_files([best, *others], None) == ([best, *others], Path("run/average.pt"), best)
+    assert choose_files(others, None)[2] == others[1]
 
 
 def test_no_file_is_lost(copied):
