@@ -16,7 +16,6 @@ from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import CheckpointError, extract_weights, load_checkpoint
 from utils.errors import InputError
 from utils.files import real_path
-from utils.systems import describe_system
 from utils.text import plural, show_text
 
 CARRIED = ("config", "precision", "glosses", "frame_size", "frame_rate", "rendered", "trained_on")
@@ -126,10 +125,9 @@ def check_alike(one: Source, other: Source) -> None:
         if its != networks[0][key]
     ]
     if differing:
-        systems = [describe_system(detect_architecture(source.weights)) for source in (one, other)]
-        named = f" ({systems[1]}, and there {systems[0]})" if systems[0] != systems[1] else ""
         raise InputError(
-            f"{other.path} has another network than {one.path}, so they have no mean: {', '.join(differing)}{named}"
+            f"{other.path} (system {other.config.system}) has another network than {one.path} (system "
+            f"{one.config.system}), so they have no mean: {', '.join(differing)}"
         )
     shapes, its_shapes = ({name: tuple(w.shape) for name, w in source.weights.items()} for source in (one, other))
     odd = sorted(name for name in shapes.keys() | its_shapes.keys() if shapes.get(name) != its_shapes.get(name))

@@ -95,7 +95,8 @@ def test_other_networks_are_told(tmp_path, changes, said):
     one = save_full_checkpoint(tmp_path / "one.pt")
     other = save_full_checkpoint(tmp_path / "other.pt", **changes)
     message = refused(one, other)
-    assert f"{other} has another network than {one}, so they have no mean: " in message
+    systems = f"{other} (system mstfnet) has another network than {one} (system mstfnet)"
+    assert f"{systems}, so they have no mean: " in message
     assert said.lower() in message.lower()
 
 
