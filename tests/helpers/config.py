@@ -24,6 +24,8 @@ TINY = NETWORK | {
     "optimizer_args.step": [1],
     "feeder_args.input_size": 64,
     "feeder_args.min_frames": 16,
+    "feeder_args.max_frames": 48,  # clips of the corpus have 43 to 71
+    "feeder_args.pad_to": 0,  # as auto is on the CPU
 }
 """For the corpus that the fixture `prepared` gives."""
 
