@@ -1,8 +1,8 @@
 """What lowers word errors without new data: python -m benchmarks.word_errors
 
 Takes the corpus and the trainings of `benchmarks.family`, makes what is missing of them, trains MSTFNet with a moving
-average of its weights, reads dev and test with each lever, and writes one page, word_errors.md, and its numbers,
-word_errors.json. Each section goes on where it stopped.
+average of its weights, reads dev and test with each lever alone and with all together, and writes one page,
+word_errors.md, and its numbers, word_errors.json. Each section goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from typing import Literal
 from benchmarks.family_runs import REPOSITORY, VARIANTS
 from benchmarks.word_errors_weights import PARTNER, Networks
 
-PLAIN = "plain"
+PLAIN, TOGETHER = "plain", "together"
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,15 @@ class Lever:
 
 
 FLIP = "tta=[flip]"
+SEARCHED = ("lm_weight", "insertion_bonus", "blank_penalty", "beam_width")
 LEVERS = {
     lever.name: lever
     for lever in (
         Lever(PLAIN, "none: as trained, beam 10"),
         Lever("beam", "a beam of 100", "`beam_width: 100`", keys=("beam_width=100",)),
+        Lever("penalty", "a blank penalty", "`blank_penalty: P`", tuned=("blank_penalty",)),
+        Lever("bonus", "an insertion bonus", "`insertion_bonus: B`", tuned=("insertion_bonus",)),
+        Lever("lm", "a language model, tuned", "`decoding: FILE`", tuned=SEARCHED),
         Lever("ema", "a moving average of the weights", "`ema: 0.999`", weights="moving"),
         Lever("mean", "the mean of the last epochs", "`python -m engine.average RUN --last N`", weights="mean"),
         Lever("flip", "mirrored clips too", "`tta: [flip]`", keys=(FLIP,)),
@@ -55,6 +59,14 @@ LEVERS = {
         Lever("partner", f"{VARIANTS[PARTNER].title} alone", read_by="partner"),
         Lever("systems", f"with {VARIANTS[PARTNER].title} at once", "`--load-weights A B`", read_by="systems"),
         Lever("int8", "8-bit integers", "`engine.export --format onnx --int8`", int8=True),
+        Lever(
+            TOGETHER,
+            "all together, but for int8 and the other system",
+            weights="moving",
+            read_by="seeds",
+            keys=(FLIP,),
+            tuned=SEARCHED,
+        ),
     )
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from benchmarks.word_errors_readings import (
     find_read,
     list_preparations,
     program_reading,
+    program_tuning,
     read_all,
     read_counts,
 )
@@ -43,7 +44,7 @@ def list_all(networks) -> list[Reading]:
 def test_each_lever_reads_with_the_seeds_that_it_needs(networks):
     seeds = {name: [reading.seeds for reading in of] for name, of in list_readings(list(LEVERS), networks).items()}
     assert seeds[PLAIN] == seeds["systems"] == seeds["int8"] == [(0,), (1,), (2,)]
-    assert seeds["seeds"] == [(0, 1, 2)]
+    assert seeds["seeds"] == seeds["together"] == [(0, 1, 2)]
     assert seeds["partner"] == [()]
 
 
@@ -51,10 +52,12 @@ def test_the_networks_that_read(networks):
     files = {name: of[-1].files for name, of in list_readings(list(LEVERS), networks).items()}
     trained = [networks.out / f"weights/seed_{seed}/best.pt" for seed in networks.seeds]
     partner = networks.family / "runs/smkd/seed_0/best.pt"
-    assert files[PLAIN] == files["int8"] == (trained[2],)
-    assert files["ema"] == (networks.out / "runs/ema-0.999/seed_2/last.pt",)
+    moving = [networks.out / f"runs/ema-0.999/seed_{seed}/last.pt" for seed in networks.seeds]
+    assert files[PLAIN] == files["lm"] == files["int8"] == (trained[2],)
+    assert files["ema"] == (moving[2],)
     assert files["mean"] == (networks.out / "means/seed_2/mean.pt",)
     assert files["seeds"] == tuple(trained)
+    assert files["together"] == tuple(moving)
     assert (files["systems"], files["partner"]) == ((trained[2], partner), (partner,))
 
 
@@ -63,11 +66,12 @@ def test_main_understands_each_reading(networks):
     for reading in list_all(networks):
         if not reading.lever.int8:
             words = reading.build_command("cpu")[2:]
-            args = program.parse_args(words)
+            args = program.parse_args([word for word in words if not word.startswith("decoding=")])
             configs[reading.name] = load_config(args.config, args.overrides)[0]
+            assert (f"decoding={reading.options_file}" in words) == bool(reading.lever.tuned)
     assert {config.phase for config in configs.values()} == {"test"}
     assert {name for name, config in configs.items() if config.tta == ("flip",)} == {
-        "flip, seed 0", "flip, seed 1", "flip, seed 2"
+        "flip, seed 0", "flip, seed 1", "flip, seed 2", "together, all"
     }  # fmt: skip
     assert {config.beam_width for name, config in configs.items() if name.startswith("beam")} == {100}
     assert configs["seeds, all"].weight_files == tuple(str(networks.find_trained(seed)) for seed in (0, 1, 2))
@@ -76,16 +80,21 @@ def test_main_understands_each_reading(networks):
 def test_each_other_command_is_understood(networks):
     readings = list_all(networks)
     programs = [*list_preparations(readings, networks, "cpu")]
+    programs += [program_tuning(reading, "cpu") for reading in readings if reading.lever.tuned]
     programs += [program_reading(reading, "cpu") for reading in readings if reading.lever.int8]
     names = [of.command[2] for of in programs]
     assert {name: names.count(name) for name in names} == {
-        "engine.average": 3, "engine.export": 3,
-        "benchmarks.word_errors_int8": 3,
+        "evaluation.language_model": 1, "engine.average": 3, "engine.export": 3,
+        "benchmarks.word_errors_tuning": 10, "benchmarks.word_errors_int8": 3,
     }  # fmt: skip
     for of in programs:
-        name = of.command[2]
+        name = of.command[2] + (".__main__" if of.command[2] == "evaluation.language_model" else "")
         args = importlib.import_module(name).parse_args(list(of.command[3:]))  # exits where it does not know an option
         assert of.folder == (args.out if name.endswith("int8") else args.out.parent)
+    args = importlib.import_module("benchmarks.word_errors_tuning").parse_args(list(programs[-4].command[3:]))
+    assert args.lm == networks.language_model
+    assert args.search == ["lm_weight", "insertion_bonus", "blank_penalty", "beam_width"]
+    assert "tta=[flip]" in args.overrides
 
 
 @pytest.fixture
