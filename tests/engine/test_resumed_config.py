@@ -158,7 +158,7 @@ def test_how_and_where_a_training_runs_is_never_taken_over(resumed):
         "num_worker", "loader_timeout", "log_interval", "eval_interval", "save_interval", "save_every_steps", "keep",
         "sclite_path", "also_normalise", "frame_rate", "frame_chunk", "recompute", "compile", "load_weights",
         "load_checkpoints", "resume", "allow_changes", "ignore_weights", "overwrite", "take_over", "max_skips",
-        "deterministic", "decoding",
+        "deterministic", "decoding", "tta",
     }  # fmt: skip
     assert {key for key in settings(Config()) if not is_decisive(key)} == free
     words = resumed(num_worker=7, work_dir="./elsewhere", num_epoch=3, device="cuda:5", recompute="stages")
