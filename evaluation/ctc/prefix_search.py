@@ -201,9 +201,18 @@ def _rank_candidates(candidates: Beam, width: int, trie: Trie, fusion: Fusion | 
     found = 0
     for j in range(len(score)):
         score[j] = _add_logs(candidates.blank[j], candidates.other[j])
-        if fusion is not None:
-            least = score[order[found - 1]] if found == len(order) else -np.inf
-            score[j] += _add_candidate(candidates, j, least - score[j], trie, fusion)
+        if fusion is not None and candidates.node[j] >= 0:
+            score[j] += trie.added[candidates.node[j]]
+        elif fusion is not None:
+            # Most candidates are too improbable for any language model to help, and looking n-grams up is what takes
+            # long. This stands here and in no function, since numba counts references of each array that one is given.
+            parent, token = candidates.parent[j], candidates.token[j]
+            most = fusion.lm_weight * fusion.table.ceiling[token] + fusion.insertion_bonus
+            most += score[j] + trie.added[parent]
+            is_repeat = token == trie.token[parent]  # it may be no word and cost nothing
+            if found == len(order) and not is_repeat and most < score[order[found - 1]] - ROUNDING:
+                continue
+            score[j] += _add_token(parent, token, trie, fusion)[0]
         k = found
         while k > 0 and (
             score[order[k - 1]] < score[j]
@@ -216,19 +225,6 @@ def _rank_candidates(candidates: Beam, width: int, trie: Trie, fusion: Fusion | 
             order[k] = j
             found = min(found + 1, len(order))
     return order
-
-
-@compiled
-def _add_candidate(candidates: Beam, j: int, least: float, trie: Trie, fusion: Fusion) -> float:
-    """What fusion adds to a candidate, or, if that cannot be as much as `least`, something that is less than it too."""
-    if candidates.node[j] >= 0:
-        return trie.added[candidates.node[j]]
-    # Most candidates are too improbable for any language model to help, and looking n-grams up is what takes long.
-    parent, token = candidates.parent[j], candidates.token[j]
-    most = trie.added[parent] + fusion.lm_weight * fusion.table.ceiling[token] + fusion.insertion_bonus
-    if most < least - ROUNDING and token != trie.token[parent]:  # a repeat may be no word and cost nothing
-        return most
-    return _add_token(parent, token, trie, fusion)[0]
 
 
 @compiled
