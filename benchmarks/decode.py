@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import groupby
 from typing import Any, cast
 from unittest import mock
@@ -141,13 +142,17 @@ def measure_fusion(kind: str, model: NgramModel, args: argparse.Namespace) -> li
         words = [vocabulary.glosses[token - 1] for token, _ in groupby(tokens)]
         return 0.5 * np.log(10) * model.score(words, end=ends) + len(words)
 
+    def read_one_by_one(decoder: BeamDecoder) -> None:
+        for rows in singles:
+            decoder(rows, [args.steps])
+
     plain = search_in_plain_python(singles[0][0], args.beam, decoders[2].cutoff_top_n, add, 1.0)
     if plain[0] != decoders[2](singles[0], [args.steps])[0][0].tokens:
         raise RuntimeError(f"{kind}: the two searches with a language model found different sequences")
     times: list[list[float]] = [[] for _ in decoders]
     for _ in range(args.repeats):
         for decoder, taken in zip(decoders, times, strict=True):
-            taken.append(measure_median_ms(lambda d=decoder: [d(rows, [args.steps]) for rows in singles], 1))
+            taken.append(measure_median_ms(partial(read_one_by_one, decoder), 1))
     without, fused, whole = (float(np.median(taken)) / args.batch for taken in times)
     return [kind, f"{without:.2f}", f"{fused:.2f}", f"{fused / without:.2f}", f"{whole:.2f}", f"{whole / without:.2f}"]
 

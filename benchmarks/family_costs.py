@@ -74,7 +74,7 @@ def draw_batch(config: Config, size: Size, clips: int) -> Batch:
     )
 
 
-def make_training_step(config: Config, size: Size) -> Callable[[], Any]:
+def make_training_step(config: Config, size: Size) -> partial[Any]:
     """Prepare a step of the training, optimiser included, as the program does it."""
     torch.manual_seed(0)
     device = torch.device(config.device)
@@ -94,7 +94,10 @@ def make_recognition(config: Config, size: Size) -> Callable[[], Tensor]:
     return without_gradients(for_recognition(model, config.precision), batch.video, batch.lengths)
 
 
-MAKERS = {"step": make_training_step, "recognition": make_recognition}
+MAKERS: dict[str, Callable[[Config, Size], Callable[[], Any]]] = {
+    "step": make_training_step,
+    "recognition": make_recognition,
+}
 
 
 def count_weights(config: Config, classes: int) -> dict[str, int]:

@@ -87,7 +87,8 @@ def measure_steps(networks: Networks, repeats: int) -> Mapping[str, float]:
     size = list_sizes(networks.settings.glosses)["small"]
     config = load_variant(VARIANTS[REFERENCE], size, "cpu")
     plain, averaged = (make_training_step(config, size) for _ in range(2))
-    model = averaged.func.network
+    step: Any = averaged.func
+    model = step.network
     average = MovingAverage(model, networks.decay)
 
     def step_and_average() -> None:

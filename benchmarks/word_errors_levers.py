@@ -142,7 +142,8 @@ def list_readings(names: Sequence[str], networks: Networks) -> dict[str, list[Re
     """The readings of some levers by name, one for each seed, or one by all networks at once."""
     readings = {}
     for name in names:
-        lever, each = LEVERS[name], [(seed,) for seed in networks.seeds]
-        groups = {"seeds": [networks.seeds], "partner": [()]}.get(lever.read_by, each)
-        readings[name] = [Reading(lever, group, networks) for group in groups]
+        lever = LEVERS[name]
+        groups: dict[str, list[tuple[int, ...]]] = {"seeds": [networks.seeds], "partner": [()]}
+        each: list[tuple[int, ...]] = [(seed,) for seed in networks.seeds]
+        readings[name] = [Reading(lever, group, networks) for group in groups.get(lever.read_by, each)]
     return readings

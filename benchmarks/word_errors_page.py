@@ -45,7 +45,7 @@ def compare_readings(before: Sequence[Counts], after: Sequence[Counts]) -> dict[
         raise InputError("the readings to be compared are not of the same sentences: read them again, into a new --out")
     errors = [np.array([[counts.errors for counts in reading] for reading in group]) for group in (before, after)]
     lengths = np.array([length for _, length in signed[0]])  # (S,), and errors are (N, S)
-    found = compare_paired_errors(errors[0].sum(0), errors[1].sum(0), lengths * number)
+    found = compare_paired_errors(errors[0].sum(0).tolist(), errors[1].sum(0).tolist(), (lengths * number).tolist())
     of_seeds = 100 * (errors[1] - errors[0]).sum(1) / lengths.sum()
     return {"points": found.points, "interval": found.interval, "p": found.p, "of_seeds": of_seeds.tolist()}
 
@@ -171,7 +171,9 @@ def format_scores(split: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
 
 def list_verdicts(scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say of each compared row whether it helps, a line for each kind of verdict."""
-    fewer, same, more = [], [], []
+    fewer: list[str] = []
+    same: list[str] = []
+    more: list[str] = []
     for name, found in scores.items():
         if against := found.get("against"):
             chosen = same if against["holm"] >= LEVEL else fewer if against["points"] < 0 else more

@@ -44,7 +44,7 @@ def build_table(model: NgramModel, vocabulary: Vocabulary, rules: Rules) -> Ngra
     ids = {word: number for number, word in enumerate((BEGIN, END, UNKNOWN, *known))}
     levels = [_number_words(level.items(), ids) for level in model.ngrams]
     unknown = model.log_unknown * LN10
-    unigrams = {(number,): levels[0].get((number,), (unknown, 0.0)) for number in ids.values()}
+    unigrams: Level = {(number,): levels[0].get((number,), (unknown, 0.0)) for number in ids.values()}
     unigrams[ids[UNKNOWN],] = (unknown, unigrams[ids[UNKNOWN],][1])
     levels = [unigrams, *levels[1:]]
     levels[-1] = {key: (log_p, 0.0) for key, (log_p, _) in levels[-1].items()}  # nothing is longer than these
