@@ -56,7 +56,7 @@ def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str
 def add_decoding_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that say what the beam search counts in besides the network."""
     add_option(parser, "decoding", metavar="FILE", help="settings of the beam search, as evaluation.tune writes them")
-    add_option(parser, "lm", metavar="FILE", help="language model (ARPA) that the beam search counts in; none: no one")
+    add_option(parser, "lm", metavar="FILE", help="language model (ARPA) of the beam search; none: without one")
     add_option(parser, "lm_weight", type=float, metavar="W", help="weight of the language model (default: 0.3)")
 
 
