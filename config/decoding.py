@@ -46,7 +46,7 @@ def read_decoding(path: Any) -> dict[str, Any]:
     mistakes += list_value_mistakes({key: value for key, value in keys.items() if key in DECODING_KEYS})
     if mistakes:
         raise ConfigError("; ".join(f"{path}: {mistake}" for mistake in mistakes))
-    if isinstance(keys.get("lm"), str):
+    if isinstance(keys.get("lm"), str) and keys["lm"]:  # "" is none, as in a configuration
         keys["lm"] = str(Path(path).parent / keys["lm"])
     return keys
 

@@ -29,6 +29,7 @@ from engine.norm_statistics import choose_clips, estimate_statistics
 from evaluation.calibration import ClipMeasures
 from evaluation.evaluate import EvaluationData, evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
+from evaluation.fusion import load_fusion
 from evaluation.load_network import load_network
 from evaluation.reporting.certainty import compute_wer_interval, format_difference
 from evaluation.reporting.page import format_interval
@@ -64,10 +65,13 @@ def average(
         the configuration with which the mean is evaluated, and the device.
 
     Raises:
-        InputError: the checkpoints cannot be averaged, the training clips are not there, or memory ran out.
+        InputError: the checkpoints cannot be averaged, the training clips or the language model are not there, or
+            memory ran out.
     """
     content = average_checkpoints(paths)
     config, _ = load_evaluation_config(None, {"phase": "test", "load_weights": str(paths[-1]), **overrides})
+    if "dev" in available_splits(config.prepared):
+        load_fusion(config)  # a lost language model is named now, and not when the mean is there
     device = select_device(config.device)
     set_device(device)
     use_precision(config.precision, device)
@@ -166,7 +170,7 @@ def main(args: argparse.Namespace) -> None:
     paths, default, before = choose_files(args.sources, args.last)
     out = args.out or default
     check_out(out, [*paths, before], args.overwrite)
-    overrides = {"device": args.device} | ({"prepared": str(args.prepared)} if args.prepared else {})
+    overrides = {key: str(vars(args)[key]) for key in ("device", "prepared", "lm") if vars(args)[key]}
     config, device = average(paths, out, overrides, args.clips)
     print(f"{out}: the mean of {plural(len(paths), 'checkpoint')}, {', '.join(path.name for path in paths)}")
     if "dev" not in available_splits(config.prepared):
@@ -194,6 +198,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--prepared", type=named_path, metavar="DIR", help="the prepared corpus (default: where the training had it)"
+    )
+    parser.add_argument(
+        "--lm", metavar="FILE", help="language model with which dev is evaluated; none: without (default: the run's)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, mps, 0, cuda:0, ... (%(default)s)")
     parser.add_argument("--overwrite", action="store_true", help="replace the file of that name")

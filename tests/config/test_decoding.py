@@ -88,8 +88,9 @@ def test_an_absolute_language_model_stays_where_it_is(tmp_path):
     assert load_config(None, {"decoding": str(tmp_path / "decoding.yaml")})[0].lm == "/models/lm.arpa"
 
 
-def test_a_file_without_a_language_model_switches_it_off(tmp_path):
-    (tmp_path / "decoding.yaml").write_text("lm: null\nlm_weight: 0.0\nblank_penalty: 1.0\n", encoding="utf-8")
+@pytest.mark.parametrize("none", ["null", '""'])
+def test_a_file_without_a_language_model_switches_it_off(none, tmp_path):
+    (tmp_path / "decoding.yaml").write_text(f"lm: {none}\nlm_weight: 0.0\nblank_penalty: 1.0\n", encoding="utf-8")
     (tmp_path / "run.yaml").write_text("lm: lm.arpa\nlm_weight: 0.5\n", encoding="utf-8")
     config = load_config(tmp_path / "run.yaml", {"decoding": str(tmp_path / "decoding.yaml")})[0]
     assert read_keys(config) == (None, 0.0, 0.0, 1.0, 10)

@@ -12,7 +12,7 @@ import torch
 from engine.average import choose_files, main, parse_args
 from engine.run import run
 from tests.helpers.config import tiny_config
-from utils.checkpoint import CheckpointError, load_checkpoint
+from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from utils.errors import InputError
 from utils.files import real_path
 
@@ -91,3 +91,15 @@ def test_no_file_is_lost(copied):
         with pytest.raises(InputError, match=re.escape(said)):
             average(*words)
     assert real_path(copied / "best.pt").stat().st_size > 0
+
+
+def test_a_lost_language_model_is_named_before_anything_is_written_and_can_be_left_out(copied, capsys):
+    for name in ("best.pt", "epoch_1.pt", "epoch_2.pt"):
+        content = load_checkpoint(copied / name)
+        lost = {"lm": "lost.arpa", "lm_weight": 0.5}
+        save_checkpoint(copied / name, content | {"config": content["config"] | lost})
+    with pytest.raises(InputError, match=r"no language model lost\.arpa; .* with --lm FILE, or .* with --lm none"):
+        average(copied, "--last", 2, "--clips", 0)
+    assert not (copied / "average_2.pt").exists()
+    average(copied, "--last", 2, "--clips", 0, "--lm", "none")
+    assert "95 % interval" in capsys.readouterr().out
