@@ -69,12 +69,12 @@ def tune_run(folder: Path, lm: Path | None, with_test: bool, overrides: Mapping[
         candidates = list(dict.fromkeys([off, best]))
         results = [dev.score(make(options)) for options in candidates]
         LOGGER.info("\n%s\n%s\n", format_split("dev", results), OPTIMISTIC)
-        LOGGER.info(write_options(folder, best, lm, results))
+        LOGGER.info(write_options(folder, best, lm, results, list_changes(overrides)))
         if test_data:
             posteriors = run.recognise("test", test_data.loader)
             test = ScoredSplit(test_data.references, posteriors, run.vocabulary, config, pool)
             LOGGER.info("\n%s", format_split("test", [test.score(make(options)) for options in candidates]))
-    LOGGER.info("\nto use them: %s", format_command(folder, as_run))
+    LOGGER.info("\nto use them: %s", format_command(folder, as_run, list_changes(overrides)))
 
 
 def choose_beam_search(config: Config, off: SearchOptions) -> Config:
@@ -132,7 +132,17 @@ def find_best_options(
     return trials.best
 
 
-def write_options(folder: Path, options: SearchOptions, lm: Path | None, results: Sequence[WerResult]) -> str:
+def list_changes(overrides: Mapping[str, str]) -> list[str]:
+    """The words `key=value` that a test needs too, to give what the tuning gave: `tta=[flip]`, `prepared=DIR`.
+
+    Those of the device and of the beam to begin with are none of them: the file of the options has a beam.
+    """
+    return [f"{key}={value}" for key, value in overrides.items() if key not in ("device", *SearchOptions._fields)]
+
+
+def write_options(
+    folder: Path, options: SearchOptions, lm: Path | None, results: Sequence[WerResult], changes: Sequence[str]
+) -> str:  # fmt: skip
     """Write the file of the options.
 
     Args:
@@ -140,6 +150,7 @@ def write_options(folder: Path, options: SearchOptions, lm: Path | None, results
         options: the chosen options.
         lm: the language model that was tried.
         results: the counts on dev without the options, and with them if they differ.
+        changes: what was otherwise than in the run.
 
     Returns:
         what the user is to know of it.
@@ -150,7 +161,8 @@ def write_options(folder: Path, options: SearchOptions, lm: Path | None, results
     elif lm and not options.lm_weight:
         remarks.append(f"the language model {lm} makes no fewer errors on dev with any weight, so it is not used")
     comments = [
-        f"Options of the beam search, chosen on dev for {BEST} by `python -m evaluation.tune`.",
+        f"Options of the beam search, chosen on dev for {BEST} by `python -m evaluation.tune`"
+        f"{' with ' if changes else ''}{' '.join(changes)}.",
         f"dev before: {format_counts(results[0])}",
         f"dev after: {format_counts(results[-1])}; {OPTIMISTIC}",
     ]
@@ -159,12 +171,13 @@ def write_options(folder: Path, options: SearchOptions, lm: Path | None, results
     return "\n".join([*remarks, f"options: {path}{f' (the older file is {aside} now)' if aside else ''}"])
 
 
-def format_command(folder: Path, as_run: Config) -> str:
-    """The command that tests a run with its file of options."""
+def format_command(folder: Path, as_run: Config, changes: Sequence[str]) -> str:
+    """The command that tests a run with its file of options, and with the `changes` with which it was tuned."""
     ways = [
         f"--{key.replace('_', '-')} {value}"
         for key, value in (("decode_mode", "beam"), ("decode_backend", "builtin"))
         if getattr(as_run, key) != value
     ]
-    words = [f"--load-weights {quote_path(folder / BEST)}", f"--decoding {quote_path(folder / FILE_NAME)}", *ways]
+    words = [f"--load-weights {quote_path(folder / BEST)}", f"--decoding {quote_path(folder / FILE_NAME)}"]
+    words += [*map(quote_path, changes), *ways]  # of two values the later counts
     return f"python main.py --phase test {' '.join(words)}"

@@ -68,6 +68,14 @@ def test_the_options_that_it_writes_are_tested_as_it_says(prepared, run_folder, 
             assert table.partition(name)[2].split()[0] == f"{splits[split]['wer']:.2f}"
 
 
+def test_the_command_that_it_says_and_its_file_name_what_was_otherwise_than_in_the_run(run_folder, prepared, capsys):
+    tune("--run", run_folder, "--no-test", "tta=[flip]", "beam_width=3", f"prepared={prepared}")
+    command = capsys.readouterr().out.partition("to use them: ")[2].strip()
+    assert command.endswith(f"decoding.yaml 'tta=[flip]' prepared={prepared}")
+    first = (run_folder / "decoding.yaml").read_text(encoding="utf-8").splitlines()[0]
+    assert first.endswith(f"by `python -m evaluation.tune` with tta=[flip] prepared={prepared}.")
+
+
 def test_test_is_recognised_once_and_only_where_it_is_wanted_and_there(prepared, run_folder, tmp_path, monkeypatch):
     recognised = []
     recognise = tune_run.TunedRun.recognise
