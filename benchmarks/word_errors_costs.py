@@ -37,7 +37,7 @@ def measure_costs(readings: Sequence[Reading], networks: Networks, repeats: int)
 
     Returns:
         `reading`, the seconds for a frame by lever, decoding included; `training`, the seconds of a step without and
-        with a moving average; `about`, what was measured on what.
+        with a moving average; `seeds`, the number of trainings; `about`, what was measured on what.
     """
     recognisers = {reading.lever.name: load_reader(reading) for reading in readings}
     clips = load_clips(recognisers[PLAIN], networks)

@@ -191,7 +191,9 @@ def format_costs(costs: Mapping[str, Any]) -> str:
     reading, training = costs["reading"], costs["training"]
     rows = []
     for name, seconds in reading.items():
-        trained = f"{training['ema'] / training[PLAIN]:.2f}" if LEVERS[name].weights == "moving" else "1.00"
+        step = training["ema" if LEVERS[name].weights == "moving" else PLAIN] / training[PLAIN]
+        trainings = {"one": 1, "seeds": costs["seeds"]}.get(LEVERS[name].read_by)
+        trained = f"{step * trainings:.2f}" if trainings else ""  # the other system's steps were not measured
         row = [find_title(name), LEVERS[name].turned_on, f"{1e3 * seconds:.2f}", f"{seconds / reading[PLAIN]:.2f}"]
         rows.append([*row, trained])
     return format_markdown(["", "turned on by", "ms a frame", "times as long to read", "times as long to train"], rows)
