@@ -10,6 +10,7 @@ import cv2
 
 from config.decoding import put_decoding_in
 from config.load import load_config, nest_overrides
+from config.schema import FUSED
 from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.agreement import check_named_once
@@ -67,7 +68,8 @@ def load_recogniser(
     loaded = {str(path): _load(path, device, dataset, dictionary) for path in paths}
     recogniser = average_recognisers(loaded, tta) if tta or len(loaded) > 1 else loaded[str(paths[0])]
     if keys:
-        mode = "beam" if keys.get("lm") else recogniser.config.decode_mode
+        of_beam = any(keys.get(key) for key in (*FUSED, "beam_width"))
+        mode = "beam" if of_beam else recogniser.config.decode_mode
         recogniser = recogniser.with_decoding(decode_mode=mode, decode_backend="builtin", **keys)
         notes += [CALIBRATED_OTHERWISE] if recogniser.calibration else []
     compile_decoder(recogniser.decoder)

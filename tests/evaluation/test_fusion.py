@@ -111,6 +111,15 @@ def test_one_video_takes_a_model_a_file_of_settings_or_what_the_checkpoint_says(
     assert "insertion_bonus" not in chosen
 
 
+def test_a_file_of_settings_is_for_the_beam_search_whatever_the_training_decoded_by(
+    random_checkpoint, read_one, tmp_path
+):
+    content = load_checkpoint(random_checkpoint)
+    save_checkpoint(tmp_path / "best.pt", content | {"config": content["config"] | {"decode_mode": "greedy"}})
+    (tmp_path / "decoding.yaml").write_text("lm: null\nblank_penalty: 1\nbeam_width: 20\n", encoding="utf-8")
+    assert "blank_penalty 1\n" in read_one(tmp_path / "best.pt", "--decoding", tmp_path / "decoding.yaml")
+
+
 def test_a_language_model_that_is_not_there_is_one_sentence_with_the_remedy(with_model, arpa, read_one, prepared):
     content = load_checkpoint(with_model)
     save_checkpoint(with_model, content | {"config": content["config"] | {"lm": "gone.arpa"}})
