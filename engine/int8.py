@@ -88,7 +88,7 @@ class Int8Corpus:
 
 
 def load_int8_corpus(recogniser: Recogniser, prepared: Path | None = None, number: int | None = None) -> Int8Corpus:
-    """Load what quantising needs of the corpus that a network was trained on.
+    """Load what quantising needs of the corpus that a network was trained on; prints if its frames had another size.
 
     Args:
         recogniser: the network, with its configuration and vocabulary.
@@ -105,8 +105,14 @@ def load_int8_corpus(recogniser: Recogniser, prepared: Path | None = None, numbe
                 f"int8 needs the prepared corpus that the network was trained on, for its ranges and word errors: "
                 f"{config.prepared} has no {split}.json; name the folder of the prepared corpus by --prepared DIR"
             )
+    manifest = load_manifest(config.prepared, config.dataset, "train")
+    if manifest.frame_size != recogniser.frame_size:
+        print(
+            f"warning: the prepared frames in {config.prepared} have {manifest.frame_size} pixels a side, those of the "
+            f"network {recogniser.frame_size}"
+        )
     training = build_loader(
-        load_manifest(config.prepared, config.dataset, "train"),
+        manifest,
         recogniser.vocabulary,
         config.feeder_args,
         TemporalSpec(config.model_args.conv_type),

@@ -39,6 +39,10 @@ def read_checkpoint_file(path: str | Path) -> Any:
     check_regular_file(path)
     if Path(path).suffix == ".safetensors":
         raise CheckpointError(f"{path} holds weights alone: name the folder that it is in, {Path(path).parent}")
+    if Path(path).suffix.lower() == ".onnx":
+        raise CheckpointError(
+            f"{path} is an exported network, which test_one_video.py reads: name the checkpoint that it was made from"
+        )
     damage = _find_damage(path)
     if damage:
         raise CheckpointError(f"{path} is damaged: {damage}; take another checkpoint")

@@ -303,6 +303,15 @@ def test_what_is_wrong_with_the_corpus(random_checkpoint, prepared, tmp_path, mo
     assert not out.exists()
 
 
+def test_frames_of_another_size_are_told(recogniser, capsys):
+    size = recogniser.frame_size
+    load_int8_corpus(recogniser)
+    assert capsys.readouterr().out == ""
+    load_int8_corpus(replace(recogniser, frame_size=size + 8))
+    told = f"{recogniser.config.prepared} have {size} pixels a side, those of the network {size + 8}\n"
+    assert capsys.readouterr().out == f"warning: the prepared frames in {told}"
+
+
 def test_the_configuration_says_where_the_corpus_lies(recogniser, tmp_path):
     elsewhere = replace(recogniser, config=replace(recogniser.config, prepared=str(tmp_path)))
     with pytest.raises(InputError, match=f"{tmp_path} has no train.json"):

@@ -159,7 +159,9 @@ def test_tensors_that_claim_more_than_the_file_has(tmp_path):
 
 def test_files_that_are_none(tmp_path):
     os.mkfifo(tmp_path / "fifo.pt")
+    (tmp_path / "model.ONNX").write_bytes(b"\x08\x08")
     for path, said in (
+        (tmp_path / "model.ONNX", "is an exported network, which test_one_video.py reads: name the checkpoint"),
         (tmp_path / "fifo.pt", "is a pipe or a device"),
         ("/dev/zero", "is a pipe or a device"),
         (tmp_path, "is a folder, not a checkpoint"),
