@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from config.load import read_stored_config, to_dict
@@ -71,17 +73,24 @@ def average_checkpoints(paths: Sequence[Path]) -> dict[str, Any]:
         which names the files.
 
     Raises:
-        InputError: one is named twice, or they cannot be averaged.
+        InputError: one is named twice, two hold the same weights (a best.pt is an epoch_N.pt too), or they cannot be
+            averaged.
         CheckpointError: one cannot be read.
     """
     if len({real_path(path) for path in paths}) < len(paths):
         raise InputError("a checkpoint is named twice: it would count twice in the mean")
     first = read_source(paths[0])
+    digests = {digest_weights(first.weights): first.path}
     sums = {name: w.double() if w.is_floating_point() else w for name, w in first.weights.items()}
     newest = first
     for path in paths[1:]:
         newest = read_source(path)
         check_alike(first, newest)
+        twin = digests.setdefault(digest_weights(newest.weights), path)
+        if twin != path:
+            raise InputError(
+                f"{path} and {twin} hold the same weights, which would count twice in the mean: name one of them"
+            )
         for name, weight in newest.weights.items():
             sums[name] = sums[name] + weight if weight.is_floating_point() else weight
     mean = {
@@ -106,6 +115,14 @@ def read_source(path: Path) -> Source:
             f"{path} lacks {' and '.join(missing)}: checkpoints that this project has trained can be averaged"
         )
     return Source(path, content, extract_weights(content, str(path)), read_stored_config(content, path))
+
+
+def digest_weights(weights: Mapping[str, Tensor]) -> str:
+    """A digest of weights, by which equal ones are found while one file after the other is in memory."""
+    digest = hashlib.sha256()
+    for name, weight in sorted(weights.items()):
+        digest.update(name.encode() + weight.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def check_alike(one: Source, other: Source) -> None:

@@ -25,7 +25,7 @@ class MovingAverage:
 
     After a step that learnt something each averaged number a becomes d * a + (1 - d) * w, where w is the trained one,
     d = min(decay, (1 + n) / (10 + n)) and n is the number of steps before. So the random weights of the beginning count
-    for a tenth after one step and for less than a millionth after ten; a decay of 0.999 is reached after 8,990 steps.
+    for a tenth after one step and for 1e-5 after ten; a decay of 0.999 is reached after 8,990 steps.
     (The formula is that of TensorFlow's `tf.train.ExponentialMovingAverage` with `num_updates`.)
 
     It is no `AveragedModel` of PyTorch, which has one decay for all steps, averages counters too, and waits for the GPU

@@ -16,6 +16,7 @@ from utils.errors import InputError
 from utils.inspect_checkpoint import inspect_checkpoint
 
 CONFIG = to_dict(tiny_config())
+CALIBRATION = {"slope": 1.0, "offset": 0.0, "least_energy": 0.0, "least_motion": 0.0, "clips": 3, "glosses": 9}
 
 
 def save(path: Path, weights: dict, **changes) -> Path:
@@ -114,6 +115,10 @@ def test_what_says_too_little_and_what_comes_twice(tmp_path):
     torch.save({"model_state_dict": {"a": torch.ones(1)}}, published)
     assert f"{published} lacks config and glosses" in refused(one, published)
     assert "named twice" in refused(one, tmp_path / "." / "one.pt")
+    other = save(tmp_path / "other.pt", {"a": torch.zeros(1)})
+    best = save(tmp_path / "best.pt", {"a": torch.ones(1)}, calibration=CALIBRATION)
+    with pytest.raises(InputError, match=r"best\.pt and .*one\.pt hold the same weights, which would count twice"):
+        average_checkpoints([one, other, best])
 
 
 def test_the_last_epochs_of_a_run(tmp_path):
