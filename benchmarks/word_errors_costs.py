@@ -57,6 +57,7 @@ def measure_costs(readings: Sequence[Reading], networks: Networks, repeats: int)
     return {
         "reading": {name: seconds / frames for name, seconds in taken.items()},
         "training": training,
+        "seeds": len(networks.seeds),
         "about": about,
     }
 

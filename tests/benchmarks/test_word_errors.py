@@ -13,6 +13,7 @@ from benchmarks import word_errors, word_errors_costs, word_errors_weights
 from benchmarks.family_costs import Size
 from benchmarks.family_runs import CONFIG, Settings, build_command, open_folder
 from benchmarks.word_errors_levers import list_readings
+from benchmarks.word_errors_page import format_costs
 from benchmarks.word_errors_weights import Networks, separate_weights, train_networks
 from config.load import load_config
 from tests.helpers.evaluation import SENTENCES, evaluation, make_report
@@ -185,6 +186,7 @@ def test_times_are_of_a_frame(networks, monkeypatch):
     found = word_errors_costs.measure_costs(readings, networks, 3)
     assert found["reading"] == {"plain": 0.2, "flip": 0.2}
     assert found["training"] == {"plain": 1.0, "ema": 1.5}
+    assert format_costs(found).count("\n") == 3  # the page can show them
     assert "2 clips of dev with 10 frames" in found["about"]
 
 
