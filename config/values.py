@@ -41,6 +41,8 @@ def _read_one_or_more(value: Any, check: Callable[[Any], tuple[str, ...]]) -> st
     """Take one text, or a list; a list of one is that text, and an empty one is no value, as '' is."""
     if value is None or value in ("", [], ()):
         return None
+    if isinstance(value, str):
+        return refuse_zero_characters(value)
     texts = check(value if isinstance(value, (list, tuple)) else [value])
     return texts[0] if len(texts) == 1 else texts
 
