@@ -82,4 +82,4 @@ def test_the_decoder_is_compiled_this_way():
     )
     names = run_python("-c", code).stdout.split()
     assert "search_prefixes" in names
-    assert len(names) == 12
+    assert len(names) == 15
