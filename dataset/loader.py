@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import get_worker_info
 
+from config.schema import Config
 from config.sections import FeederArgs
 from dataset.batch import Batch
 from dataset.batch_loader import BatchLoader
@@ -56,6 +57,28 @@ def drop_short_clips(manifest: Manifest, spec: TemporalSpec, interval: int, skip
     if not kept:
         raise ManifestError(f"all clips of {manifest.split} ({len(short)}) are too short for their labels")
     return replace(manifest, clips=kept)
+
+
+def build_run_loader(
+    config: Config, manifest: Manifest, vocabulary: Vocabulary, spec: TemporalSpec, device: torch.device, training: bool
+) -> BatchLoader:  # fmt: skip
+    """Build the loader of a split's batches as a run's configuration asks for it.
+
+    Arguments and errors are those of `build_loader`.
+    """
+    return build_loader(
+        manifest,
+        vocabulary,
+        config.feeder_args,
+        spec,
+        batch_size=config.batch_size if training else config.test_batch_size,
+        training=training,
+        seed=config.random_seed,
+        num_workers=config.num_worker,
+        device=device,
+        skip_unreadable=config.on_bad_clip == "skip",
+        patience=60 * config.loader_timeout,
+    )
 
 
 def build_loader(

@@ -8,7 +8,7 @@ import torch
 
 from config.schema import Config
 from dataset.features import FeatureSource, feature_file, write_features
-from dataset.loader import build_loader
+from dataset.loader import build_run_loader
 from dataset.manifest import SPLITS, available_splits, load_manifest
 from dataset.vocabulary import load_vocabulary
 from evaluation.load_network import build_feature_source, warn_of_other_frames
@@ -55,18 +55,7 @@ def extract_features(config: Config, weights: str | Path, folder: Path, device: 
     splits = SPLITS if "test" in available_splits(config.prepared) else ("train", "dev")
     for split in splits:
         manifest = load_manifest(config.prepared, config.dataset, split)
-        loader = build_loader(
-            manifest,
-            vocabulary,
-            config.feeder_args,
-            model.spec,
-            batch_size=config.test_batch_size,
-            training=False,
-            seed=config.random_seed,
-            num_workers=config.num_worker,
-            device=device,
-            patience=60 * config.loader_timeout,
-        )
+        loader = build_run_loader(config, manifest, vocabulary, model.spec, device, training=False)
         _extract_split(network, loader, out, split, device)
         LOGGER.info("%s: features of %s", split, plural(len(manifest.clips), "clip"))
     ranks.all_gather(None)  # all have written their share

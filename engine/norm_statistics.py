@@ -13,7 +13,7 @@ from torch.optim.swa_utils import update_bn
 
 from config.schema import Config
 from dataset.batch import Batch
-from dataset.loader import build_loader, drop_short_clips
+from dataset.loader import build_run_loader, drop_short_clips
 from dataset.manifest import Manifest
 from dataset.vocabulary import Vocabulary
 from engine.optim import freeze_unused
@@ -69,19 +69,7 @@ def estimate_statistics(model: SLRModel, config: Config, clips: Manifest, vocabu
     config = settle_pad_to(config, model.device)
     freeze_unused(model, config.loss_weights, config.feeder_args.datatype == "features", config.freeze_bn)
     norms = [norm for norm in find_batch_norms([model]) if norm.weight.requires_grad]
-    loader = build_loader(
-        clips,
-        vocabulary,
-        config.feeder_args,
-        model.spec,
-        batch_size=config.batch_size,
-        training=True,
-        seed=config.random_seed,
-        num_workers=config.num_worker,
-        device=model.device,
-        patience=60 * config.loader_timeout,
-        skip_unreadable=config.on_bad_clip == "skip",
-    )
+    loader = build_run_loader(config, clips, vocabulary, model.spec, model.device, training=True)
     loader.sampler.set_position(1, 0)
     seed_everything(config.random_seed)  # HFAM has dropout before its BatchNorm
     model.autocast = select_dtype(config.precision, model.device)

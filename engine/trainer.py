@@ -13,7 +13,7 @@ import torch
 
 from config.schema import Config
 from dataset.batch import Batch
-from dataset.loader import build_loader, drop_short_clips
+from dataset.loader import build_run_loader, drop_short_clips
 from dataset.manifest import load_manifest
 from dataset.vocabulary import load_vocabulary
 from engine.checkpoint_entries import describe_training
@@ -79,19 +79,7 @@ class Trainer:
         clips = load_manifest(config.prepared, config.dataset, "train")
         self.clips = drop_short_clips(clips, model.spec, feeder.frame_interval, feeder.skip_short)
         self.left_out = len(clips.clips) - len(self.clips.clips)
-        self.loader = build_loader(
-            self.clips,
-            self.vocabulary,
-            feeder,
-            model.spec,
-            batch_size=config.batch_size,
-            training=True,
-            seed=config.random_seed,
-            num_workers=config.num_worker,
-            device=device,
-            patience=60 * config.loader_timeout,
-            skip_unreadable=config.on_bad_clip == "skip",
-        )
+        self.loader = build_run_loader(config, self.clips, self.vocabulary, model.spec, device, training=True)
         self.steps = -(-len(self.loader) // config.accumulate)  # in an epoch
         self.dev = load_evaluation_data(config, "dev", self.vocabulary, device)
         network, skip = prepare_network(config, self.model, device), config.on_nonfinite == "skip"

@@ -12,7 +12,7 @@ from config.schema import Config, Rules
 from dataset.batch_loader import BatchLoader
 from dataset.corpus_files import locate_references
 from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate
-from dataset.loader import CPU, build_loader
+from dataset.loader import CPU, build_run_loader
 from dataset.manifest import Manifest, ManifestError, load_manifest
 from dataset.vocabulary import Vocabulary
 from evaluation.calibration import ClipMeasures
@@ -99,18 +99,8 @@ def load_evaluation_data(
             f"{len(signed - clips)} references no clip "
             f"(first: {min(clips ^ signed)}); run `python -m preprocess.prepare` again"
         )
-    loader = build_loader(
-        manifest,
-        vocabulary,
-        config.feeder_args,
-        TemporalSpec(config.model_args.conv_type),
-        batch_size=config.test_batch_size,
-        training=False,
-        seed=config.random_seed,
-        num_workers=config.num_worker,
-        device=device,
-        patience=60 * config.loader_timeout,
-    )
+    spec = TemporalSpec(config.model_args.conv_type)
+    loader = build_run_loader(config, manifest, vocabulary, spec, device, training=False)
     known = collect_training_glosses(load_manifest(config.prepared, config.dataset, "train"), config.normalise)
     # In the order of the clips, which the CTM file and the report follow; the file of references may have another.
     by_id = {reference.id: reference for reference in references}

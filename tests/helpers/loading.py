@@ -26,15 +26,5 @@ def build_loader(
     config: Config, clips: Manifest, glosses: Vocabulary, training: bool, device: torch.device = loader.CPU
 ) -> DataLoader:  # fmt: skip
     """The loader that the configuration asks for."""
-    return loader.build_loader(
-        clips,
-        glosses,
-        config.feeder_args,
-        TemporalSpec(config.model_args.conv_type),
-        batch_size=config.batch_size if training else config.test_batch_size,
-        training=training,
-        seed=config.random_seed,
-        num_workers=config.num_worker,
-        device=device,
-        skip_unreadable=config.on_bad_clip == "skip",
-    )
+    spec = TemporalSpec(config.model_args.conv_type)
+    return loader.build_run_loader(config, clips, glosses, spec, device, training)
