@@ -31,10 +31,7 @@ from evaluation.evaluate import EvaluationData, evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
 from evaluation.fusion import load_fusion
 from evaluation.load_network import load_network
-from evaluation.reporting.certainty import compute_wer_interval, format_difference
-from evaluation.reporting.page import format_interval
-from evaluation.reporting.statistics import compare_paired_errors
-from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
+from evaluation.reporting.certainty import format_comparison
 from slr_network import load_model
 from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.checkpoint import save_checkpoint
@@ -43,7 +40,6 @@ from utils.errors import InputError
 from utils.files import check_can_be_written, real_path
 from utils.output import run_command
 from utils.precision import use_precision
-from utils.table import format_table
 from utils.text import plural
 
 CLIPS = 500
@@ -112,16 +108,8 @@ def evaluate_both(config: Config, before: Path, mean: Path, device: torch.device
     a = _evaluate(config, before, data, vocabulary, device)
     b = _evaluate(config, mean, data, vocabulary, device, measures)
     calibrate_checkpoint(b, measures, mean, lock=None)
-    rows = []
-    for name, result in (("A", a), ("B", b)):
-        counts = result.results["sequence"]
-        interval = format_interval(compute_wer_interval(counts), "{:.1f}", " %")
-        rows.append([name, *format_result_cells(counts), interval])
-    before_errors, errors = ([one.errors for one in result.results["sequence"].sentences] for result in (a, b))
-    lengths = [one.reference_length for one in a.results["sequence"].sentences]
-    difference = compare_paired_errors(before_errors, errors, lengths)
-    table = format_table(["dev", *RESULT_COLUMNS, "95 % interval"], rows)
-    return f"A is {before}, B is {mean}\n{table}\n{format_difference(difference)}"
+    counts = {name: result.results["sequence"] for name, result in (("A", a), ("B", b))}
+    return f"A is {before}, B is {mean}\n{format_comparison('dev', counts)}"
 
 
 def _evaluate(

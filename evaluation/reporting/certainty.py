@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from evaluation.reporting.page import format_interval
-from evaluation.reporting.statistics import PairedDifference, compute_bootstrap_interval
-from evaluation.wer_result import WerResult
+from evaluation.reporting.statistics import PairedDifference, compare_paired_errors, compute_bootstrap_interval
+from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
+from utils.table import format_table
 from utils.text import plural
 
 
@@ -13,6 +16,30 @@ def compute_wer_interval(result: WerResult) -> list[float] | None:
     errors = [sentence.errors for sentence in result.sentences]
     ends = compute_bootstrap_interval(errors, [sentence.reference_length for sentence in result.sentences])
     return list(ends) if ends else None
+
+
+def format_comparison(split: str, results: Mapping[str, WerResult]) -> str:
+    """A table of a split with the interval of each WER, and of two results the paired test.
+
+    Args:
+        split: the name of the split.
+        results: the counts of one or two ways of reading the same sentences, by what the table calls them; the
+            difference is that of the second from the first, which it calls A and B.
+    """
+    rows = [
+        [name, *format_result_cells(result), format_interval(compute_wer_interval(result), "{:.1f}", " %")]
+        for name, result in results.items()
+    ]
+    table = format_table([split, *RESULT_COLUMNS, "95 % interval"], rows)
+    if len(results) < 2:
+        return table
+    first, second = (result.sentences for result in results.values())
+    difference = compare_paired_errors(
+        [sentence.errors for sentence in first],
+        [sentence.errors for sentence in second],
+        [sentence.reference_length for sentence in first],
+    )
+    return f"{table}\n{format_difference(difference)}"
 
 
 def format_difference(difference: PairedDifference) -> str:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evaluation.reporting.certainty import compute_wer_interval, format_difference
-from evaluation.reporting.page import format_interval
-from evaluation.reporting.statistics import compare_paired_errors
+from evaluation.reporting.certainty import format_comparison
 from evaluation.tuning.option_search import SearchOptions
-from evaluation.wer_result import RESULT_COLUMNS, WerResult, format_result_cells
-from utils.table import format_table
+from evaluation.wer_result import WerResult, format_result_cells
 
 OPTIMISTIC = "dev after tuning is optimistic: the options were chosen on these very sentences"
 
@@ -32,17 +29,4 @@ def format_split(name: str, results: Sequence[WerResult]) -> str:
         name: the name of the split.
         results: the counts without, and if there is a difference in the options, with them.
     """
-    rows = [
-        [label, *format_result_cells(result), format_interval(compute_wer_interval(result), "{:.1f}", " %")]
-        for label, result in zip(("A  without", "B  tuned"), results, strict=False)
-    ]
-    table = format_table([name, *RESULT_COLUMNS, "95 % interval"], rows)
-    if len(results) < 2:
-        return table
-    before, after = results
-    difference = compare_paired_errors(
-        [sentence.errors for sentence in before.sentences],
-        [sentence.errors for sentence in after.sentences],
-        [sentence.reference_length for sentence in before.sentences],
-    )
-    return f"{table}\n{format_difference(difference)}"
+    return format_comparison(name, dict(zip(("A  without", "B  tuned"), results, strict=False)))
