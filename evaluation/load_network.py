@@ -10,7 +10,7 @@ from typing import Any, cast
 import torch
 
 from config.schema import Config
-from config.sections import FeederArgs
+from config.sections import FeederArgs, ModelArgs
 from dataset.features import FeatureSource
 from dataset.transforms import Transform
 from dataset.vocabulary import Vocabulary
@@ -41,10 +41,7 @@ def load_network(
         FrameError: features that are to be read are missing, or not of these weights.
         InputError: the device has too little memory.
     """
-    content = load_checkpoint(weights)
-    model = load_model(content, config.model_args, vocabulary.glosses, name=weights)
-    warn_of_other_frames(content, weights, frame_size)
-    check_features(config.feeder_args, model, frame_size)
+    model = _load_checked(load_checkpoint(weights), config.model_args, config, weights, vocabulary, frame_size)
     return move_to_device(model, device)
 
 
@@ -72,9 +69,8 @@ def load_networks(
         content = load_checkpoint(name)  # one after the other: a training's holds three times its weights
         demands.append(read_demands(content, name, config))
         check_agreement(demands)
-        models[name] = load_model(content, choose_network(content, name, config), vocabulary.glosses, name=name)
-        warn_of_other_frames(content, name, frame_size)
-        check_features(config.feeder_args, models[name], frame_size)
+        args = choose_network(content, name, config)
+        models[name] = _load_checked(content, args, config, name, vocabulary, frame_size)
     check_weights_differ(models)
     with explain_out_of_memory(lambda: f"while {len(models)} networks were moved to {device}; average fewer of them"):
         networks = tuple(model.to(device) for model in models.values())
@@ -88,6 +84,17 @@ def prepare_network(model: SLRModel | Ensemble, config: Config) -> SLRModel | En
         return for_recognition(one, config.precision, frame_chunk=config.frame_chunk, compiled=config.compile)
 
     return model.convert(prepare) if isinstance(model, Ensemble) else prepare(model)
+
+
+def _load_checked(
+    content: Mapping[str, Any], args: ModelArgs, config: Config, weights: str | Path, vocabulary: Vocabulary,
+    frame_size: int,
+) -> SLRModel:  # fmt: skip
+    """The network `args` with the weights in what a checkpoint holds, on the CPU, checked against what it is given."""
+    model = load_model(content, args, vocabulary.glosses, name=weights)
+    warn_of_other_frames(content, weights, frame_size)
+    check_features(config.feeder_args, model, frame_size)
+    return model
 
 
 def _see_all(
