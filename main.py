@@ -19,7 +19,7 @@ from config.load import BASELINE, load_config
 from config.older_keys import RENAMED_KEYS
 from config.schema import Config
 from engine.interruption import Interrupted
-from utils.errors import InputError
+from utils.errors import InputError, take_message
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
 
@@ -139,8 +139,7 @@ def main(args: argparse.Namespace) -> None:
             sys.exit(run_in_processes(devices, [__file__, *args.words]))
         run(config, notes)
     except (InputError, OSError) as error:
-        # An error in a worker process arrives with that process's traceback before its message.
-        sys.exit(f"error: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
+        sys.exit(f"error: {take_message(error)}")
     except Interrupted as stop:
         way = "with --resume goes on" if config.phase == "train" else "begins anew"
         print(f"{stop}{', and' if 'saved' in str(stop) else ';'} the same command {way}", file=sys.stderr)

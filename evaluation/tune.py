@@ -13,7 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from utils.arguments import named_path
-from utils.errors import InputError
+from utils.errors import InputError, take_message
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
 
@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> None:
         start_log(None)
         tune_run(args.run, args.lm, not args.no_test, {"device": args.device} | args.overrides)
     except (InputError, OSError) as error:
-        sys.exit(f"evaluation.tune: {str(error).rpartition(f'{type(error).__name__}: ')[2].strip()}")
+        sys.exit(f"evaluation.tune: {take_message(error)}")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,11 @@ class InputError(Exception):
         return show_text(super().__str__())
 
 
+def take_message(error: Exception) -> str:
+    """The message of an error alone: one from a worker process arrives with that process's traceback before it."""
+    return str(error).rpartition(f"{type(error).__name__}: ")[2].strip()
+
+
 class ParseError(InputError, ValueError):
     """A file or text is not what its format allows: the message names it, with the line where that is known.
 
