@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import signal
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
@@ -26,7 +24,7 @@ from tests.helpers.config import tiny_config
 from tests.helpers.network import tiny_network
 from tests.helpers.processes import in_two
 from tests.helpers.shared import save_full_checkpoint, share
-from tests.helpers.training import assert_same_training
+from tests.helpers.training import assert_same_training, stop_after
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
@@ -151,19 +149,9 @@ def test_the_average_is_what_is_evaluated_and_drawn(whole, prepared, tmp_path, m
 
 
 @pytest.mark.parametrize("step", [1, 6])
-def test_a_training_that_is_stopped_goes_on_with_its_average(whole, prepared, tmp_path, monkeypatch, step):
-    def stop_then(self, batches):
-        result = original(self, batches)
-        done.append(result)
-        if len(done) == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return result
-
-    done, original = [], TrainingStep.__call__
-    monkeypatch.setattr(TrainingStep, "__call__", stop_then)
-    with pytest.raises(Interrupted):
+def test_a_training_that_is_stopped_goes_on_with_its_average(whole, prepared, tmp_path, step):
+    with stop_after(step), pytest.raises(Interrupted):
         run(tiny_config(prepared, tmp_path / "run", ema=EMA))
-    monkeypatch.undo()
     assert load_checkpoint(tmp_path / "run/last.pt")["averaged_steps"] == step
     run(tiny_config(prepared, tmp_path / "run", resume=True, ema=EMA))
     assert_same_training(tmp_path / "run", whole)

@@ -25,10 +25,9 @@ from engine.interruption import Interrupted, Interruption
 from engine.provenance import add_start
 from engine.resume import check_changes, load_resumable
 from engine.run import run
-from engine.training_step import TrainingStep
 from tests.helpers.commands import run_python, start_python, wait_until
 from tests.helpers.config import tiny_config, tiny_words
-from tests.helpers.training import assert_same_training, epochs
+from tests.helpers.training import assert_same_training, epochs, stop_after
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 CPU = torch.device("cpu")
@@ -41,23 +40,13 @@ def whole(prepared, once) -> Path:
 
 
 @pytest.mark.parametrize("step", [1, 3, 4, 6])
-def test_a_stop_after_any_step_changes_nothing(whole, prepared, tmp_path, monkeypatch, step):
-    def stop_then(self, batches):
-        result = original(self, batches)
-        done.append(result)
-        if len(done) == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return result
-
-    done, original = [], TrainingStep.__call__
-    monkeypatch.setattr(TrainingStep, "__call__", stop_then)
-    with pytest.raises(Interrupted) as stop:
+def test_a_stop_after_any_step_changes_nothing(whole, prepared, tmp_path, step):
+    with stop_after(step) as done, pytest.raises(Interrupted) as stop:
         run(tiny_config(prepared, tmp_path / "run"))
     assert stop.value.status == 143
     assert len(done) == step  # the step under way was the last
     state = load_checkpoint(tmp_path / "run/last.pt")["train_state"]
     assert (state["step"], state["progress"]["steps"]) == (step, (step - 1) % 4 + 1)
-    monkeypatch.undo()
     run(tiny_config(prepared, tmp_path / "run", resume=True))
     assert_same_training(tmp_path / "run", whole)
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
+from unittest import mock
 
 import torch
 from torch import nn
 
 from dataset.batch import Batch
+from engine.training_step import StepResult, TrainingStep
 from utils.checkpoint import load_checkpoint
 
 
@@ -41,6 +47,23 @@ def batch(*values: float) -> Batch:
     video = torch.tensor(values, dtype=torch.float32).view(-1, 1, 1, 1, 1)
     ids = tuple(f"clip{value:g}" for value in values)
     return Batch(ids, video, torch.full((count,), 7), torch.ones(3 * count), torch.full((count,), 3))
+
+
+@contextmanager
+def stop_after(step: int) -> Iterator[list[StepResult]]:
+    """A signal asks the training that is run within to stop, during its step of this number; gives what steps gave."""
+
+    def stop_then(self, batches):
+        result = original(self, batches)
+        done.append(result)
+        if len(done) == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return result
+
+    done: list[StepResult] = []
+    original = TrainingStep.__call__
+    with mock.patch.object(TrainingStep, "__call__", stop_then):
+        yield done
 
 
 def epochs(folder: Path) -> list[dict]:
