@@ -71,7 +71,7 @@ class Config:
     decode_mode: Literal["beam", "greedy", "max"] = "beam"  # "max" is an earlier system's word for greedy
     beam_width: Annotated[Whole, Field(ge=1, le=10_000)] = 10
     decode_backend: Literal["builtin", "ctcdecode"] = "builtin"
-    lm: OptionalText = None  # an ARPA file; the next four are `evaluation.fusion`'s
+    lm: OptionalText = None  # an ARPA file; the next four are `evaluation.shallow_fusion`'s
     lm_weight: Weight = 0.3  # counts where lm names a file
     insertion_bonus: Bonus = 0.0
     blank_penalty: Weight = 0.0

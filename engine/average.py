@@ -29,9 +29,9 @@ from engine.norm_statistics import choose_clips, estimate_statistics
 from evaluation.calibration import ClipMeasures
 from evaluation.evaluate import EvaluationData, evaluate, load_evaluation_data
 from evaluation.evaluation_result import EvaluationResult
-from evaluation.fusion import load_fusion
 from evaluation.load_network import load_network
 from evaluation.reporting.certainty import format_comparison
+from evaluation.shallow_fusion import load_fusion
 from slr_network import load_model
 from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.checkpoint import save_checkpoint

@@ -32,10 +32,10 @@ from evaluation.compile_decoder import compile_decoder
 from evaluation.decode import Decoder, make_decoder
 from evaluation.ensemble import describe_weights
 from evaluation.evaluation_result import EvaluationResult
-from evaluation.fusion import describe_decoder, load_fusion
 from evaluation.reporting.history import EpochRecord
 from evaluation.reporting.report import format_results_table, write_report
 from evaluation.sclite import check_sclite
+from evaluation.shallow_fusion import describe_decoder, load_fusion
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.checkpoint_file import BEST

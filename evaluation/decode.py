@@ -35,7 +35,7 @@ def make_decoder(backend: str, mode: str, beam_width: int, fusion: Fusion | None
         backend: the program that does a beam search, "builtin" or "ctcdecode".
         mode: "beam", or "greedy", also called "max", which needs no backend.
         beam_width: the number of prefixes that a beam search keeps.
-        fusion: the language model, bonus and penalty of the built-in search (`evaluation.fusion`); None for none.
+        fusion: the language model, bonus and penalty of the built-in search (`evaluation.shallow_fusion`); or None.
 
     Raises:
         InputError: ctcdecode is to search and can't be imported.

@@ -22,10 +22,10 @@ from evaluation.ctm import CtmEntry, Reference, read_stm, write_ctm
 from evaluation.decode import make_decoder
 from evaluation.ensemble import Ensemble
 from evaluation.evaluation_result import EvaluationResult, Scoring
-from evaluation.fusion import build_fusion
 from evaluation.load_network import prepare_network
 from evaluation.normalise import normalise
 from evaluation.recognise import HEADS, LESS_MEMORY, recognise_clips
+from evaluation.shallow_fusion import build_fusion
 from evaluation.wer import score_with_tool
 from evaluation.wer_result import WerResult
 from slr_network import SLRModel

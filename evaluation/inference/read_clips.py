@@ -15,7 +15,6 @@ from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.agreement import check_named_once
 from evaluation.compile_decoder import compile_decoder
-from evaluation.fusion import describe_fusion
 from evaluation.inference.average import average_recognisers
 from evaluation.inference.formats import save_ctm
 from evaluation.inference.outputs import Outputs, describe_saved
@@ -23,6 +22,7 @@ from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
 from evaluation.inference.transcript import Transcript
+from evaluation.shallow_fusion import describe_fusion
 from utils.checkpoint import CheckpointError
 from utils.errors import InputError, describe_out_of_memory
 from utils.table import format_table

@@ -30,8 +30,8 @@ from evaluation.calibration import Calibration, measure_energy, measure_motion, 
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.decode import Decoder, make_decoder
-from evaluation.fusion import build_fusion
 from evaluation.inference.recognition import Alternative, Recognition
+from evaluation.shallow_fusion import build_fusion
 from slr_network import SLRModel, fuse_for_inference, load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import move_to_device, select_device, set_device

@@ -13,8 +13,8 @@ from dataset.vocabulary import Vocabulary
 from evaluation.compile_decoder import compile_decoder
 from evaluation.decode import Decoder, make_decoder
 from evaluation.evaluate import load_evaluation_data
-from evaluation.fusion import build_fusion, describe_decoder
 from evaluation.sclite import check_sclite
+from evaluation.shallow_fusion import build_fusion, describe_decoder
 from evaluation.tuning.decoding_file import FILE_NAME, write_decoding_file
 from evaluation.tuning.option_search import SearchOptions, search_options
 from evaluation.tuning.scored_split import ScoredSplit, decoding_threads

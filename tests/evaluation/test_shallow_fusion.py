@@ -14,13 +14,13 @@ from dataset.vocabulary import Vocabulary
 from engine.export_folder import collect_shared
 from engine.model_card import build_card, collect_facts
 from engine.run_record import SplitScore
-from evaluation import fusion
+from evaluation import shallow_fusion
 from evaluation.ctm import read_ctm
-from evaluation.fusion import load_table
 from evaluation.inference.onnx_network import build_metadata
 from evaluation.inference.recogniser import Recogniser
 from evaluation.language_model.arpa import write_arpa
 from evaluation.language_model.ngram_model import BEGIN, END, NgramModel
+from evaluation.shallow_fusion import load_table
 from tests.helpers.commands import call_main
 from tests.helpers.shared import save_full_checkpoint, share
 from utils.checkpoint import load_checkpoint, save_checkpoint
@@ -176,8 +176,8 @@ def build_facts(content, tmp_path):
 
 def test_a_file_is_read_once_until_it_changes(tmp_path, monkeypatch):
     path, reads = str(tmp_path / "lm.arpa"), []
-    read = fusion.read_arpa
-    monkeypatch.setattr(fusion, "read_arpa", lambda name: reads.append(name) or read(name))
+    read = shallow_fusion.read_arpa
+    monkeypatch.setattr(shallow_fusion, "read_arpa", lambda name: reads.append(name) or read(name))
     write_arpa(make_model("A"), path)
     tables = [load_table(path, ["A", "B"], "none") for _ in range(3)]
     assert len(reads) == 1
