@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modules.fusion import SpatioTemporalFusion
+from modules.chunked_fusions import Layer, add_frames, average, compute_from_fusion, in_chunks
 from modules.recompute import run_layers
 from modules.resnet import ResNet
 
@@ -40,7 +37,7 @@ def fills_chunks(device: torch.device) -> bool:
 
 
 def compute_features(
-    net: ResNet, video: Tensor, padded: Tensor | None, prepare: Callable[[Tensor], Tensor], chunk: int = 0
+    net: ResNet, video: Tensor, padded: Tensor | None, prepare: Layer, chunk: int = 0
 ) -> Tensor:  # fmt: skip
     """Compute the features of a batch, clip by clip; arguments as for `compute_clip_features`.
 
@@ -59,7 +56,7 @@ def compute_features(
     return torch.stack(features).transpose(1, 2)
 
 
-def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor], Tensor], chunk: int = 0) -> Tensor:
+def compute_clip_features(net: ResNet, clip: Tensor, prepare: Layer, chunk: int = 0) -> Tensor:
     """Compute the features of one clip's frames, the same as all at once; for evaluation without gradients.
 
     The maps of a few frames are computed at a time. A fusion that must know the whole clip first needs what it reads of
@@ -80,109 +77,35 @@ def compute_clip_features(net: ResNet, clip: Tensor, prepare: Callable[[Tensor],
     size = chunk if fills_chunks(clip.device) else 0  # the number of frames that every chunk is filled up to
     first, source = (None, None) if size else find_distinct_frames(clip)
 
-    def read_images(start: int, stop: int) -> Tensor:
-        images = clip[start:stop] if first is None else clip[first[start:stop]]
-        images = add_frames(images, 0, max(0, size - len(images)))
-        return prepare(images).contiguous(memory_format=torch.channels_last)  # (n, 3, H, W)
+    def compute_maps(start: int, stop: int) -> Tensor:
+        frames = clip[start:stop] if first is None else clip[first[start:stop]]
+        return compute_first_maps(net, frames, prepare, size)
 
-    read: Callable[[int, int], Tensor] = read_images  # gives the maps of some frames before `layers`, filled up
     total = len(clip) if first is None else len(first)
-    layers: list[Callable[[Tensor], Tensor]] = [net.stem]
-    for stage in net.stages:
-        layers.append(stage.layer)
-        if stage.fusion is None or stage.alpha is None:
-            continue
-        run = partial(_run_chunk, read, layers)  # gives the maps of distinct or all frames, (n, C, H, W)
-        maps: Callable[[int, int], Tensor] = SlidingMaps(run, total, chunk)
-        fuse: Callable[..., Tensor]
-        if stage.fusion.needs_whole_clip is True:
-            x = in_chunks(run, total, chunk)
-            maps = partial(_slice, x)
-            fuse = partial(stage.fusion.forward_part, weights=_summarise(x, source, stage.fusion, chunk))
-        else:
-            fuse = stage.fusion.forward_part
+    if net.fusions:
         places = range(len(clip)) if source is None else source.tolist()
-        read = partial(_fuse_chunk, maps, places, fuse, stage.fusion.reach, stage.alpha, size)
-        total, source, layers = len(clip), None, []  # from here on every frame has maps of its own
-    x = in_chunks(partial(_run_chunk, read, [*layers, average]), total, chunk)
+        return compute_from_fusion(net, compute_maps, total, places, chunk, size)
+    x = in_chunks(compute_maps, total, chunk)
     return x if source is None else x[source]
 
 
-def _run_chunk(
-    read: Callable[[int, int], Tensor], layers: Sequence[Callable[[Tensor], Tensor]], start: int, stop: int
-) -> Tensor:  # fmt: skip
-    """Run layers on the maps that `read` gives for some frames; what fills the chunk up is left out of the result."""
-    return run_layers(read(start, stop), *layers)[: stop - start]
-
-
-class SlidingMaps:
-    """The maps of a few frames at a time, for a reader who goes through a clip from its beginning to its end.
+def compute_first_maps(net: ResNet, frames: Tensor, prepare: Layer, size: int = 0) -> Tensor:
+    """Compute what depends on one frame alone: the maps before the first fusion, or the features where there is none.
 
     Args:
-        compute: gives the maps from one frame to another, as for `in_chunks`.
-        total: the number of frames.
-        chunk: the number of frames to compute at a time.
+        net: the backbone, in evaluation mode.
+        frames: a few frames (N, 3, H, W), as they were loaded, all computed at once.
+        prepare: makes of them what the network takes.
+        size: the number of frames that they are filled up to; 0: none are added.
+
+    Returns:
+        (N, C, H', W') or, without a fusion, (N, C).
     """
-
-    def __init__(self, compute: Callable[[int, int], Tensor], total: int, chunk: int) -> None:
-        self.compute = compute
-        self.total = total
-        self.chunk = chunk
-        self._held: Tensor | None = None
-        self._first, self._end = 0, 0  # the frames that are held
-
-    def __call__(self, start: int, stop: int) -> Tensor:
-        """The maps of some frames, (stop - start, C, H, W); those before `start` are forgotten with that."""
-        parts = [] if self._held is None else [self._held[start - self._first :]]
-        self._first = start
-        while self._end < stop:
-            end = min(self._end + self.chunk, self.total)
-            parts.append(self.compute(self._end, end))
-            self._end = end
-        self._held = torch.cat(parts)
-        return self._held[: stop - start]
-
-
-def _summarise(x: Tensor, source: Tensor | None, fusion: SpatioTemporalFusion, chunk: int) -> Tensor:
-    """Compute what a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
-    means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
-    return fusion.summarise_clip((means if source is None else means[source]).mean(0))
-
-
-def _fuse_chunk(
-    maps: Callable[[int, int], Tensor], places: Sequence[int], fuse: Callable[..., Tensor], reach: int, alpha: Tensor,
-    size: int, start: int, stop: int,
-) -> Tensor:  # fmt: skip
-    """Compute `x + alpha * fusion(x)` of some frames t, whose x is what `maps` gives at places[t].
-
-    With a `size` the result has so many frames, of which those after the first `stop - start` mean nothing.
-    """
-    left, right = max(0, start - reach), min(len(places), stop + reach)
-    around = maps(places[left], places[right - 1] + 1)  # (distinct frames, C, H, W)
-    if len(around) < right - left:
-        around = around[[place - places[left] for place in places[left:right]]]
-    before, frames, outside = start - left, stop - start, (0, 0)
-    if size:
-        outside = reach - before, start + size + reach - right
-        around = add_frames(around, *outside)  # (reach + size + reach, C, H, W)
-        before, frames = reach, size
-    out = fuse(around, before, frames, outside=outside)
-    x = around[before : before + frames]
-    return torch.addcmul(x, alpha, out).to(x.dtype)  # correlation of float16 is float32
-
-
-def add_frames(x: Tensor, before: int, after: int) -> Tensor:
-    """(T, C, H, W) -> (before + T + after, C, H, W), with frames of zeros at both ends."""
-    return F.pad(x, (0, 0, 0, 0, 0, 0, before, after)) if before or after else x
-
-
-def _slice(x: Tensor, start: int, stop: int) -> Tensor:
-    return x[start:stop]
-
-
-def average(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, C)."""
-    return x.mean((2, 3))
+    images = prepare(add_frames(frames, 0, max(0, size - len(frames))))
+    layers: list[Layer] = [net.stem, *(stage.layer for stage in net.first_stages)]
+    if not net.fusions:
+        layers.append(average)
+    return run_layers(images.contiguous(memory_format=torch.channels_last), *layers)[: len(frames)]
 
 
 def find_distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -194,18 +117,3 @@ def find_distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:
     first = torch.cat([differs.new_ones(1), differs])  # (T,)
     indices = first.nonzero()[:, 0]
     return indices, None if len(indices) == len(clip) else first.cumsum(0) - 1
-
-
-def in_chunks(compute: Callable[[int, int], Tensor], total: int, chunk: int) -> Tensor:
-    """Call `compute(start, stop)` for `chunk` frames at a time and join the results along the first dimension.
-
-    They are written into one tensor as they come: to join them at the end would hold all of them twice.
-    """
-    part = compute(0, min(chunk, total))
-    layout = torch.channels_last if part.ndim == 4 else torch.contiguous_format
-    out = torch.empty((total, *part.shape[1:]), dtype=part.dtype, device=part.device, memory_format=layout)
-    out[: len(part)] = part
-    for start in range(chunk, total, chunk):
-        stop = min(start + chunk, total)
-        out[start:stop] = compute(start, stop)
-    return out

@@ -143,6 +143,13 @@ class ResNet(nn.Module):
         fusions = {name: getattr(self, fusion) for name, fusion in self.fusions.items()}
         return [Stage(getattr(self, name), fusions.get(name), alphas.get(name)) for name in STAGES]
 
+    @property
+    def first_stages(self) -> list[Stage]:
+        """The stages up to the first one that a fusion follows, which see one frame alone; all where there is none."""
+        stages = self.stages
+        first = next((n for n, stage in enumerate(stages, 1) if stage.fusion is not None), len(stages))
+        return stages[:first]
+
     def stem(self, x: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, width, H/4, W/4)."""
         x = self.conv1(x)

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from modules import frame_chunks
-from modules.frame_chunks import add_frames, compute_clip_features, fills_chunks
+from modules.chunked_fusions import add_frames
+from modules.frame_chunks import compute_clip_features, fills_chunks
 from modules.resnet import ResNet
 from slr_network import for_recognition
 from tests.helpers.network import enliven, tiny_network

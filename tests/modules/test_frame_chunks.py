@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from modules.chunked_fusions import SlidingMaps, in_chunks
 from modules.folding import fold_norms
-from modules.frame_chunks import SlidingMaps, choose_chunk, compute_clip_features, find_distinct_frames, in_chunks
+from modules.frame_chunks import choose_chunk, compute_clip_features, find_distinct_frames
 from modules.resnet import ResNet
 
 
