@@ -18,8 +18,8 @@ from config.keys import list_keys, may_be_list
 from config.load import BASELINE, load_config
 from config.older_keys import RENAMED_KEYS
 from config.schema import Config
-from engine.interruption import Interrupted
 from utils.errors import InputError, take_message
+from utils.interruption import Interrupted
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
 

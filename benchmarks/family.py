@@ -19,9 +19,9 @@ from benchmarks.family_costs import describe_machine, list_sizes, measure_costs
 from benchmarks.family_options import add_common_options, check_choices, read_settings
 from benchmarks.family_page import choose_runs, format_page, read_scores
 from benchmarks.family_runs import VARIANTS, Settings, list_runs, make_corpus, open_folder, train_all
-from engine.interruption import Interrupted
 from engine.run_lock import RunLock
 from utils.files import write_json, write_text
+from utils.interruption import Interrupted
 from utils.output import run_command
 from utils.plain_json import read_json
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.interruption import Interrupted, Interruption
 from evaluation.reporting.read_report import FILE_NAME as REPORT
 from utils.errors import InputError
+from utils.interruption import Interrupted, Interruption
 from utils.plain_json import read_json
 from utils.text import quote_path
 

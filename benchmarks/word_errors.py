@@ -22,10 +22,10 @@ from benchmarks.word_errors_levers import LEVERS, PLAIN, list_readings
 from benchmarks.word_errors_page import format_page, score_all
 from benchmarks.word_errors_readings import find_read, read_all, read_counts, read_options
 from benchmarks.word_errors_weights import Networks, train_networks
-from engine.interruption import Interrupted
 from engine.run_lock import RunLock
 from utils.arguments import named_path
 from utils.files import write_json, write_text
+from utils.interruption import Interrupted
 from utils.output import run_command
 from utils.plain_json import read_json
 

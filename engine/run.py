@@ -19,7 +19,6 @@ from engine.checkpoints import locate_best_checkpoint
 from engine.distributed import join_process_group, open_local_device
 from engine.evaluate_checkpoints import evaluate_checkpoints
 from engine.features import extract_features
-from engine.interruption import Interruption
 from engine.pad_to import settle_pad_to
 from engine.provenance import add_start, collect_provenance, describe_device, record_settings
 from engine.resume import find_checkpoint_to_resume
@@ -39,6 +38,7 @@ from evaluation.shallow_fusion import describe_decoder, load_fusion
 from utils import ranks
 from utils.checkpoint import load_checkpoint
 from utils.checkpoint_file import BEST
+from utils.interruption import Interruption
 from utils.log import LOGGER, start_log
 from utils.precision import describe_choice, resolve_precision, use_precision
 from utils.text import plural

@@ -16,11 +16,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from types import FrameType
 
-from engine.interruption import SIGNALS, Interrupted
 from engine.run_lock import RunLock
 from utils.arguments import MOST_SEED, named_path, whole_number
 from utils.errors import InputError
 from utils.files import write_json
+from utils.interruption import SIGNALS, Interrupted
 from utils.output import run_command
 from utils.plain_json import read_json
 from utils.table import format_table

@@ -20,7 +20,6 @@ from engine.checkpoint_entries import describe_training
 from engine.checkpoints import BEST, LAST, Checkpoints, is_best
 from engine.copy_ahead import copy_ahead
 from engine.curves import Curves
-from engine.interruption import Interrupted, Interruption
 from engine.moving_average import MovingAverage, describe_networks
 from engine.optim import freeze_unused
 from engine.progress import describe_epoch, describe_resuming, describe_sizes, gather_waiting
@@ -41,6 +40,7 @@ from utils import ranks
 from utils.checkpoint import load_weights
 from utils.device import move_to_device
 from utils.errors import InputError
+from utils.interruption import Interrupted, Interruption
 from utils.log import LOGGER
 from utils.progress import show_progress
 from utils.seed import get_random_states, seed_everything

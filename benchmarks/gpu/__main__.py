@@ -22,10 +22,10 @@ import torch
 
 from benchmarks.gpu.isolation import run_section
 from benchmarks.gpu.section import SECTIONS, Finding, Task, format_finding
-from engine.interruption import Interrupted, Interruption
 from utils.arguments import named_path, whole_number
 from utils.device import select_device
 from utils.files import write_json
+from utils.interruption import Interrupted, Interruption
 from utils.output import run_command
 from utils.text import plural
 

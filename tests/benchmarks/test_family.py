@@ -19,11 +19,11 @@ from benchmarks.family_runs import REFERENCE, VARIANTS, Settings, build_command,
 from benchmarks.scores import format_interval, format_markdown, format_p
 from config.load import load_config
 from dataset.synthetic.generate import parse_args as parse_rendering
-from engine.interruption import Interrupted
 from preprocess.options import parse_args as parse_preparation
 from tests.helpers.commands import wait_until
 from tests.helpers.evaluation import SENTENCES, evaluation, make_report
 from utils.errors import InputError
+from utils.interruption import Interrupted
 
 SETTINGS = Settings(30, (600, 150, 300), 9)
 WRITE_REPORT = """

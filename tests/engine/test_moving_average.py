@@ -14,7 +14,6 @@ from torch import nn
 
 from dataset.manifest import Manifest
 from engine.alignment_picture import draw_alignment
-from engine.interruption import Interrupted
 from engine.moving_average import MovingAverage, describe_networks, restore_networks
 from engine.resume import check_changes, load_resumable
 from engine.run import run
@@ -26,6 +25,7 @@ from tests.helpers.processes import in_two
 from tests.helpers.shared import save_full_checkpoint, share
 from tests.helpers.training import assert_same_training, stop_after
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from utils.interruption import Interrupted
 
 CPU = torch.device("cpu")
 EMA = 0.5

@@ -21,7 +21,6 @@ from dataset.clip_dataset import ClipDataset
 from dataset.frames import FrameError
 from dataset.manifest import Manifest
 from engine.checkpoints import Checkpoints
-from engine.interruption import Interrupted, Interruption
 from engine.provenance import add_start
 from engine.resume import check_changes, load_resumable
 from engine.run import run
@@ -29,6 +28,7 @@ from tests.helpers.commands import run_python, start_python, wait_until
 from tests.helpers.config import tiny_config, tiny_words
 from tests.helpers.training import assert_same_training, epochs, stop_after
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from utils.interruption import Interrupted, Interruption
 
 CPU = torch.device("cpu")
 

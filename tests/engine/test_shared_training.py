@@ -14,7 +14,6 @@ import torch
 
 from dataset.manifest import Manifest
 from dataset.order import EpochSampler
-from engine.interruption import Interrupted
 from engine.run import run
 from engine.training_step import TrainingStep
 from tests.helpers.config import tiny_config
@@ -22,6 +21,7 @@ from tests.helpers.processes import in_two
 from tests.helpers.training import assert_same_training
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
+from utils.interruption import Interrupted
 
 
 def clips_of_the_second(prepared: Path) -> list[str]:

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from engine.interruption import Interrupted
 from evaluation.one_behind import OneBehind
+from utils.interruption import Interrupted
 
 
 def list_threads() -> list[str]:

@@ -13,11 +13,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):  # noqa: N818  no error, like KeyboardInterrupt
-    """The run was asked to stop.
+    """The work was asked to stop.
 
     Args:
         number: the number of the signal.
-        saved: whether everything that the run had done is saved.
+        saved: whether everything that was done is saved.
 
     Attributes:
         number: the same.
