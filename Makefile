@@ -1,5 +1,6 @@
 # make quickstart   installs into .venv, then trains and evaluates on the built-in corpus
 # make demo         after the quickstart: reads a test clip, draws where the network looked
+# make page         after the quickstart: shows glosses of videos and of a camera in the browser
 # make test         installs into .venv, then runs every test
 # make test-bare    the same as on a machine with nothing else: no fonts, no sclite, no compiler, an empty home
 # make lint         checks style and types
@@ -11,7 +12,7 @@ CORPUS := dataset/quickstart
 PREPARED := preprocess/quickstart
 RENDER := $(wildcard dataset/synthetic/*.py)
 
-.PHONY: quickstart demo test test-bare lint install
+.PHONY: quickstart demo page test test-bare lint install install-page
 
 quickstart: $(PREPARED)/.done
 	$(RUN) main.py --config config/quickstart.yaml --overwrite
@@ -26,24 +27,28 @@ demo: install
 	    --save $(DEMO)/glosses.eaf $(DEMO)/glosses.srt
 	$(RUN) generate_cam.py --model_path $(MODEL) --video_path $(CLIP) --out $(DEMO)/heat
 
+page: install-page
+	@test -f $(MODEL) || { echo "there is no $(MODEL): run make quickstart first"; exit 1; }
+	$(RUN) -m page --model_path $(MODEL)
+
 # A process a core, four at most: each takes about 1.5 GB. They take files in order, and from each other at the end,
 # so that most module fixtures are made once.
 PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
 
-test: install
+test: install-page
 	$(RUN) $(PYTEST)
 
 # Fonts are those that come with Pillow and matplotlib; programs are the few that every system has.
 BARE := $(CURDIR)/work_dir/bare
 BARE_PROGRAMS := sh touch cat
 
-test-bare: install
+test-bare: install-page
 	rm -rf $(BARE)
 	mkdir -p $(BARE)/bin $(BARE)/home
 	ln -s $(foreach program,$(BARE_PROGRAMS),$(shell command -v $(program) ;)) $(BARE)/bin
 	env -i BARE=1 HOME=$(BARE)/home PATH=$(BARE)/bin LC_ALL=C XDG_DATA_DIRS=$(BARE) $(CURDIR)/$(RUN) $(PYTEST) -rs
 
-lint: install
+lint: install-page
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
@@ -54,6 +59,12 @@ $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and "Python 3.10 or newer is needed, this is %d.%d; give another with PYTHON=..." % v[:2])'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -r requirements.txt
+	touch $@
+
+install-page: $(VENV)/installed-page
+
+$(VENV)/installed-page: requirements-page.txt $(VENV)/installed
+	$(RUN) -m pip install -r requirements-page.txt
 	touch $@
 
 # Rendered again when the renderer or this file changes; written aside and moved, so that an interrupted run leaves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +81,9 @@ class Video:
         return read_frames_of_file(self.path, indices) if self.is_file else _read_folder(self.path, indices)
 
 
-def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = False) -> Video:
+def open_video(
+    path: str | Path, folder_rate: float, allow_truncated: bool = False, check: Callable[[], None] | None = None
+) -> Video:  # fmt: skip
     """Find out what can be read of a video.
 
     Args:
@@ -89,6 +91,7 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
         folder_rate: the frames a second of a folder, whose images do not say it.
         allow_truncated: whether to take a file that was cut short or has damaged frames; what is wrong is then in
             `faults`.
+        check: called again and again while a file is looked through; what it raises ends that.
 
     Raises:
         FrameError: there is none, it is no video, has no frames, was cut short or is damaged.
@@ -97,7 +100,7 @@ def open_video(path: str | Path, folder_rate: float, allow_truncated: bool = Fal
     if path.is_file():
         if path.suffix.lower() in IMAGE_SUFFIXES:
             raise FrameError(f"{path} is one image: name a video, or the folder of a clip's images")
-        return _open_file(path, allow_truncated)
+        return _open_file(path, allow_truncated, check)
     _check_is_folder(path)
     folder = _find_image_folder(path)
     count = len(list_frame_files(folder))
@@ -148,9 +151,9 @@ def _name_clip(name: str) -> str:
     return to_nfc(show_name(name))
 
 
-def _open_file(path: Path, allow_truncated: bool) -> Video:
+def _open_file(path: Path, allow_truncated: bool, check: Callable[[], None] | None) -> Video:
     try:
-        scan = scan_file(path)
+        scan = scan_file(path, check)
     except OSError as error:
         raise FrameError(f"the video {path} cannot be read: {error}") from error
     times = scan.times if len(scan.times) == 2 else scan.times[:-1]  # how long the last frame stays is a guess

@@ -5,6 +5,7 @@ The file is decoded once for that: what its header says of times and of the numb
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,14 +59,18 @@ class _Seen:
     broken_off: str = ""
 
 
-def scan_file(path: Path) -> FileScan:
+def scan_file(path: Path, check: Callable[[], None] | None = None) -> FileScan:
     """Decode a video file from its first byte to its last.
+
+    Args:
+        path: the file.
+        check: called at each packet; what it raises ends the reading.
 
     Raises:
         FrameError: it is no video, has no frames, or its pictures change their size or say no times.
     """
     with open_container(path) as (container, stream):
-        seen = _decode_all(path, container, stream)
+        seen = _decode_all(path, container, stream, check)
         if not seen.stamps:
             raise FrameError(
                 f"the video {path} has no frame that can be read (its codec is {stream.codec_context.name}): {REPLACE}"
@@ -76,12 +81,16 @@ def scan_file(path: Path) -> FileScan:
         return FileScan(times, cut, _describe_damage(spoilt, lost, times), len(spoilt) + lost)
 
 
-def _decode_all(path: Path, container: InputContainer, stream: VideoStream) -> _Seen:
+def _decode_all(
+    path: Path, container: InputContainer, stream: VideoStream, check: Callable[[], None] | None
+) -> _Seen:  # fmt: skip
     seen, strict = _Seen(), StrictDecoder(stream)
     unit = float(stream.time_base or 0)
     shown: tuple[int, int] | None = None
     for event in decode(container, stream):
         if isinstance(event, Packet):
+            if check is not None:
+                check()
             _note_packet(seen, event, stream)
             if event.stream_index == stream.index:
                 strict.decode(event)

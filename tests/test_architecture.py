@@ -26,7 +26,8 @@ ALLOWED = {
     "main": {"engine", "config", "utils"},
     "test_one_video": {"evaluation", "preprocess", "dataset", "config", "utils"},
     "generate_cam": {"evaluation", "preprocess", "dataset", "config", "utils"},
-    "benchmarks": {"main", *BELOW_COMMANDS},
+    "page": {"evaluation", "preprocess", "dataset", "config", "utils"},
+    "benchmarks": {"main", "page", *BELOW_COMMANDS},
 }
 """What each package and each file at the top may import, beside itself."""
 ONLY = {
@@ -36,6 +37,7 @@ ONLY = {
     ("preprocess", "evaluation"): {"evaluation.normalise", "evaluation.ctm"},  # rules and file format of references
     ("test_one_video", "preprocess"): {"preprocess.corpora.registry"},  # the names that --language takes
     ("generate_cam", "preprocess"): {"preprocess.corpora.registry"},
+    ("page", "preprocess"): {"preprocess.corpora.registry"},
 }
 """All that the first may import of the second."""
 ROOMS = {
@@ -53,6 +55,7 @@ ROOMS = {
     "evaluation/reporting",
     "evaluation/tuning",
     "modules",
+    "page",
     "preprocess",
     "preprocess/corpora",
     "preprocess/examination",
@@ -60,7 +63,7 @@ ROOMS = {
 }
 WITHOUT_TORCH = (
     "evaluation.inference.options", "evaluation.inference.reading", "evaluation.heat.request",
-    "main", "test_one_video", "generate_cam", "evaluation.compare", "evaluation.tune",
+    "main", "test_one_video", "generate_cam", "page.__main__", "evaluation.compare", "evaluation.tune",
     "evaluation.wer", "evaluation.language_model.__main__",
 )  # fmt: skip
 """What the commands import before they know whether there is anything to do: PyTorch takes seconds to load."""

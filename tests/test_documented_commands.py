@@ -15,6 +15,7 @@ PACKAGES = {
     "dataset.synthetic": "dataset.synthetic.generate",
     "benchmarks.gpu": "benchmarks.gpu.__main__",
     "evaluation.language_model": "evaluation.language_model.__main__",
+    "page": "page.__main__",
 }
 """Each package that can be run -> the module that reads its options."""
 

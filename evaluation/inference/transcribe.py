@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from dataset.crop import crop_and_resize
@@ -37,7 +37,9 @@ class Window:
     doubts: tuple[str, ...]
 
 
-def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str) -> Transcript:
+def transcribe(
+    recogniser: Recogniser, video: Video, reading: Reading, name: str, watch: Callable[[int, int], None] | None = None
+) -> Transcript:  # fmt: skip
     """Read one clip, however long it is.
 
     Args:
@@ -45,6 +47,8 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
         video: the clip's frames.
         reading: how the frames are sampled, cropped and cut into windows.
         name: the clip's name in the transcript.
+        watch: called before each window with its number, from 0, and the number of windows; what it raises ends the
+            reading.
 
     Raises:
         FrameError: a frame cannot be read.
@@ -55,7 +59,7 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
     if not reading.windows:
         sampling = thin_out_evenly(sampling, reading.max_frames)
     shape = next(video.frames([0])).shape
-    windows = list(recognise_windows(recogniser, video, sampling, reading))
+    windows = list(recognise_windows(recogniser, video, sampling, reading, watch))
     words = stitch([(window.start, window.end, window.words) for window in windows])
     if recogniser.config.merge_repeats:
         words = merge_repeats(words)
@@ -78,9 +82,10 @@ def transcribe(recogniser: Recogniser, video: Video, reading: Reading, name: str
 
 
 def recognise_windows(
-    recogniser: Recogniser, video: Video, sampling: Sampling, reading: Reading
+    recogniser: Recogniser, video: Video, sampling: Sampling, reading: Reading,
+    watch: Callable[[int, int], None] | None = None,
 ) -> Iterator[Window]:  # fmt: skip
-    """Recognise each window of the sampled frames; a short clip is one window."""
+    """Recognise each window of the sampled frames; a short clip is one window. `watch` is as in `transcribe`."""
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
     spans = plan_windows(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
     frames = (crop_and_resize(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
@@ -88,7 +93,10 @@ def recognise_windows(
     # Repeats are merged once the windows are stitched: merged before, a word that goes on past the edge of a window
     # would keep only the part that this window saw.
     without_merging = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
-    for (first, end), part in show_progress(parts, len(spans), "reading", "window", hidden=len(spans) < 2):
+    hidden = watch is not None or len(spans) < 2
+    for number, ((first, end), part) in enumerate(show_progress(parts, len(spans), "reading", "window", hidden)):
+        if watch is not None:
+            watch(number, len(spans))
         yield convert_times(without_merging.recognise(part), recogniser.frame_rate, sampling, first, end)
 
 

@@ -1,0 +1,52 @@
+"""What was read, as the page gets it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from evaluation.ctm import CtmWord
+from evaluation.inference.transcript import Guess, Transcript
+
+MOST_GUESSES = 10
+"""The n-best of a stretch of the video that are shown."""
+
+
+def describe_words(words: Iterable[CtmWord]) -> list[dict[str, Any]]:
+    """Glosses with start and end in seconds."""
+    return [
+        {
+            "gloss": word.gloss,
+            "start": round(word.start, 3),
+            "end": round(word.start + word.duration, 3),
+            "confidence": None if word.confidence is None else round(word.confidence, 4),
+        }
+        for word in words
+    ]
+
+
+def describe_transcript(transcript: Transcript) -> dict[str, Any]:
+    """The message with all that was read."""
+    return {
+        "type": "transcript",
+        "transcript": {
+            "name": transcript.name,
+            "duration": round(transcript.duration, 3),
+            "rate": transcript.rate,
+            "words": describe_words(transcript.words),
+            "nbest": _describe_guesses(transcript.nbest),
+            "notes": list(transcript.notes),
+        },
+    }
+
+
+def _describe_guesses(guesses: Iterable[Guess]) -> list[dict[str, Any]]:
+    """The best guesses by the stretch of the video that they are of, best first."""
+    stretches: dict[tuple[float, float], list[dict[str, Any]]] = {}
+    for guess in guesses:
+        found = stretches.setdefault((guess.start, guess.end), [])
+        if len(found) < MOST_GUESSES:
+            found.append({"glosses": list(guess.glosses), "score": round(guess.score, 4)})
+    return [
+        {"start": round(start, 3), "end": round(end, 3), "guesses": found} for (start, end), found in stretches.items()
+    ]

@@ -1,0 +1,68 @@
+"""The network that the page reads with, as it was loaded when the server started."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.load import to_dict
+from config.nearest_system import find_nearest_system
+from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from utils.text import show_name
+
+Stamp = tuple[tuple[str, int, int, int], ...]
+"""By name, what changes when a file is replaced: its number, size and time of change."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A network in memory.
+
+    Attributes:
+        recogniser: the network with its decoder.
+        paths: where it was loaded from; several files where posteriors are averaged.
+        stamp: the state of its files before they were read.
+    """
+
+    recogniser: Recogniser
+    paths: tuple[Path, ...]
+    stamp: Stamp
+
+    @property
+    def name(self) -> str:
+        """What the page calls it: the names of the files or folders, without the way there."""
+        return ", ".join(show_name(path.name or str(path)) for path in self.paths)
+
+    def describe(self) -> dict[str, Any]:
+        """What the page says of it, as JSON has it."""
+        network = self.recogniser.network
+        return {
+            "name": self.name,
+            "system": find_nearest_system(to_dict(self.recogniser.config)).name,
+            "glosses": len(self.recogniser.vocabulary),
+            "rendered": self.recogniser.rendered,
+            "device": str(network.model.device) if isinstance(network, TorchNetwork) else "cpu",
+        }
+
+    def describe_change(self) -> str:
+        """Say that the files have been replaced since they were loaded; "" if they have not."""
+        if take_stamp(self.paths) == self.stamp:
+            return ""
+        return (
+            f"the model {self.name} has been replaced or removed since this server was started: it goes on with the "
+            "one that it loaded; end it and start it again to read with the new one"
+        )
+
+
+def take_stamp(paths: Iterable[Path]) -> Stamp:
+    """Note the state of checkpoints and of the files of model folders; nothing is noted of what is not here."""
+    stamp: list[tuple[str, int, int, int]] = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            files = sorted(path.iterdir()) if path.is_dir() else [path]
+            states = [(file.name, file.stat()) for file in files]
+            stamp += [(name, state.st_ino, state.st_size, state.st_mtime_ns) for name, state in states]
+    return tuple(stamp)

@@ -1,0 +1,190 @@
+"""What answers at each address of the page."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.websockets import WebSocket
+
+from page.downloads import KINDS, VIDEO, draw_heat, save_text, save_video
+from page.jobs import Cancelled, Job, JobQueue, QueueFullError, QuietJob
+from page.model import LoadedModel
+from page.read_video import read_video
+from page.sessions import Session, Sessions, TooManyPagesError, describe_error
+from page.talk import Conversation
+from page.uploads import UploadError, check_size, read_name, receive_upload
+from utils.errors import InputError
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+}
+"""The files of the page, by suffix."""
+HERE_NO_MORE = "this page is not connected any more: load it again"
+WATCHED = 0.5
+"""Seconds between looks whether the browser still waits for a file."""
+
+
+class Site:
+    """All that the addresses share.
+
+    Args:
+        model: the network.
+        root: an empty folder for the files of the pages.
+        most: the bytes that an upload may have.
+    """
+
+    def __init__(self, model: LoadedModel, root: Path, most: int) -> None:
+        self.model = model
+        self.most = most
+        self.queue = JobQueue()
+        self.sessions = Sessions(root, self.queue)
+        # Read once, so that no address is ever made a path.
+        self.static = {path.name: path.read_bytes() for path in STATIC.glob("*") if path.suffix in TYPES}
+
+    async def show_page(self, _: Request) -> Response:
+        """The page."""
+        return self._give_static("index.html")
+
+    async def show_static(self, request: Request) -> Response:
+        """A file that the page is made of."""
+        return self._give_static(request.path_params["name"])
+
+    def _give_static(self, name: str) -> Response:
+        if name not in self.static:
+            return refuse(404, "there is no such page")
+        return Response(self.static[name], headers={"Content-Type": TYPES[Path(name).suffix]})
+
+    async def show_model(self, _: Request) -> Response:
+        """What the page says of the network and of this server."""
+        said = self.model.describe()
+        return JSONResponse(said | {"max_upload": self.most, "formats": list(KINDS), "camera": {"lines": []}})
+
+    async def talk(self, websocket: WebSocket) -> None:
+        """The WebSocket of a page, as long as it is open."""
+        await websocket.accept()
+        try:
+            session = self.sessions.begin()
+        except (TooManyPagesError, OSError) as error:
+            await websocket.send_json({"type": "failed", "message": describe_error(error)})
+            await websocket.close(1013)
+            return
+        try:
+            await Conversation(websocket, session, self.model, self.queue).run()
+        finally:
+            self.sessions.end(session)
+
+    async def take_video(self, request: Request) -> Response:
+        """Receive a video, and put it into the queue."""
+        session = self.sessions.find(request.path_params["id"])
+        if session is None:
+            return refuse(404, HERE_NO_MORE)
+        if session.is_busy:
+            return refuse(409, "this page has a video or a camera at work already: cancel that first")
+        session.uploading = True
+        try:
+            if self.queue.is_full:
+                raise UploadError(429, "too many videos are waiting already: try again later")
+            check_size(request, session.folder, self.most)
+            path = await receive_upload(request, session, self.most)
+            name = read_name(request.headers.get("x-file-name", ""))
+            self._read_upload(session, path, name)
+            session.notice(self.model.describe_change())
+        except UploadError as error:
+            return refuse(error.status, str(error))
+        finally:
+            session.uploading = False
+        return JSONResponse({}, 202)
+
+    def _read_upload(self, session: Session, path: Path, name: str) -> None:
+        try:
+            session.start(
+                self.queue, Job(session, lambda job: read_video(self.model.recogniser, path, name, job)), path
+            )
+        except QueueFullError as error:
+            path.unlink(missing_ok=True)
+            raise UploadError(429, str(error)) from error
+
+    async def give_file(self, request: Request) -> Response:
+        """A file of what was read."""
+        session, kind = self.sessions.find(request.path_params["id"]), request.path_params["kind"]
+        if session is None or session.answer is None or kind not in KINDS:
+            return refuse(404, HERE_NO_MORE if session is None else "nothing was read yet that could be downloaded")
+        answer = session.answer
+        name = f"{answer.transcript.name}{'-glosses' if kind == VIDEO else ''}.{kind}"
+        headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+        def save(job: Job) -> Path:
+            return save_video(answer, self.model.recogniser, session.folder, job.check)
+
+        if kind == VIDEO:
+            async with session.making:
+                made = await self._make(request, session, save)
+            if isinstance(made, Response):
+                return made
+            return FileResponse(made, media_type=KINDS[kind], headers=headers)
+        try:
+            async with session.files:
+                path = await asyncio.to_thread(save_text, answer, kind, session.folder)
+                return Response(path.read_bytes(), media_type=KINDS[kind], headers=headers)
+        except (InputError, OSError) as error:
+            return refuse(409, describe_error(error))
+
+    async def give_heat(self, request: Request) -> Response:
+        """The heat map of a gloss."""
+        session, number = self.sessions.find(request.path_params["id"]), request.path_params["index"]
+        index = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else -1
+        answer = session.answer if session else None
+        if answer is None or not 0 <= index < len(answer.transcript.words):
+            return refuse(404, HERE_NO_MORE if session is None else "there is no such gloss")
+
+        def draw(job: Job) -> bytes:
+            return draw_heat(answer, self.model.recogniser, index, job.check)
+
+        async with session.making:
+            made = await self._make(request, session, draw)
+        return made if isinstance(made, Response) else Response(made, media_type="image/jpeg")
+
+    async def _make(self, request: Request, session: Session, work: Callable[[Job], Any]) -> Any:
+        """Do in the queue what takes long, as long as the browser waits for it.
+
+        Returns:
+            what `work` returns, or the refusal that says what went wrong.
+        """
+        job = QuietJob(session, work)
+        try:
+            self.queue.submit(job)
+        except QueueFullError as error:
+            return refuse(429, str(error))
+        session.file_job = job
+        result = asyncio.wrap_future(job.result)
+        # Else asyncio complains where nobody asks how it ended.
+        result.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            while not (await asyncio.wait([result], timeout=WATCHED))[0]:
+                if await request.is_disconnected() or session.ended.is_set():
+                    break
+            else:
+                return result.result()
+        except Cancelled:
+            pass
+        except Exception as error:
+            return refuse(409 if isinstance(error, (InputError, OSError)) else 500, describe_error(error))
+        finally:
+            self.queue.cancel(job)
+        return refuse(409, "this is not wanted any more")
+
+
+def refuse(status: int, message: str) -> JSONResponse:
+    """An answer that says what is wrong."""
+    return JSONResponse({"error": message}, status, {"Connection": "close"} if status == 408 else None)

@@ -1,0 +1,129 @@
+"""Receiving an uploaded video: bounded in size, in time and by what the disk holds."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import shutil
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote
+
+from starlette.requests import ClientDisconnect, Request
+
+from page.sessions import Session
+from utils.text import shorten_text, show_name
+from utils.unicode import to_nfc
+
+STALLED = 30.0
+"""Seconds without a byte, after which an upload is given up."""
+SLOWEST = 16 * 1024
+"""Bytes a second that an upload must have after `STALLED` seconds, on average."""
+SPARE = 64 * 2**20
+"""Bytes of the disk that are left free."""
+LONGEST_NAME = 100
+
+
+class UploadError(Exception):
+    """An upload is refused.
+
+    Attributes:
+        status: the status of HTTP.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def read_name(header: str) -> str:
+    """The name that a page gives for its file, for the eye alone: it is never part of a path."""
+    name = unquote(header, errors="replace").replace("\\", "/").rpartition("/")[2]
+    return shorten_text(to_nfc(show_name(name)).strip(), LONGEST_NAME) or "video"
+
+
+def check_size(request: Request, folder: Path, most: int) -> None:
+    """Check what is said of the size before anything is received.
+
+    Args:
+        request: the request.
+        folder: where the file will lie.
+        most: the bytes that an upload may have.
+
+    Raises:
+        UploadError: it is too large, for this server or for its disk.
+    """
+    said = request.headers.get("content-length", "")
+    size = int(said) if said.isascii() and said.isdecimal() and len(said) < 20 else 0
+    if size > most:
+        raise too_large(most)
+    if size + SPARE > shutil.disk_usage(folder).free:
+        raise disk_full()
+
+
+async def receive_upload(request: Request, session: Session, most: int) -> Path:
+    """Write the body of a request to a new file in the folder of the session.
+
+    Raises:
+        UploadError: it is empty, too large, too slow or cut off, the disk is full, or the page has gone. Nothing is
+            left of it then.
+    """
+    path = session.folder / secrets.token_hex(8)
+    try:
+        # Not with open("xb") in a thread: a file of this name is not there.
+        with path.open("wb") as file:
+            size = await _copy(_receive(request.stream()), file, session, most)
+        if not size:
+            raise UploadError(400, "the file is empty: choose a video")
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if isinstance(error, ClientDisconnect):
+            raise UploadError(400, "the upload was cut off") from error
+        if isinstance(error, OSError):
+            raise disk_full() from error
+        raise
+    return path
+
+
+async def _receive(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The parts of a body, none of which may take too long."""
+    begun, size = time.monotonic(), 0
+    while True:
+        try:
+            part = await asyncio.wait_for(anext(stream), STALLED)
+        except StopAsyncIteration:
+            return
+        except (TimeoutError, asyncio.TimeoutError):
+            raise UploadError(408, f"no data came for {STALLED:.0f} seconds: send the file again") from None
+        size += len(part)
+        seconds = time.monotonic() - begun
+        if seconds > STALLED and size < SLOWEST * seconds:
+            raise UploadError(408, "the upload is too slow: send a smaller file, or over a faster network")
+        yield part
+
+
+async def _copy(parts: AsyncIterator[bytes], file: BinaryIO, session: Session, most: int) -> int:
+    size = 0
+    async for part in parts:
+        size += len(part)
+        if size > most:
+            raise too_large(most)
+        if session.ended.is_set():
+            raise UploadError(404, "the page has been closed")
+        await asyncio.to_thread(file.write, part)
+    await asyncio.to_thread(file.flush)
+    return size
+
+
+def too_large(most: int) -> UploadError:
+    """The refusal of a file that is larger than --max-upload."""
+    return UploadError(
+        413, f"the file is larger than {most / 2**20:g} MiB: cut it, or start the server with a larger --max-upload"
+    )
+
+
+def disk_full() -> UploadError:
+    """The refusal of a file that the disk does not hold."""
+    return UploadError(507, "the disk of the server is full: remove something from it, or send a smaller file")

@@ -1,0 +1,136 @@
+"""A server of the page for tests, in this process, and a page that talks to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.testclient import TestClient, WebSocketTestSession
+
+from config.load import load_config
+from dataset.vocabulary import Vocabulary
+from evaluation.inference.recogniser import Recogniser
+from page.app import make_app
+from page.model import LoadedModel, take_stamp
+from page.site import Site
+from tests.helpers.videos import make_video
+
+HOST = "127.0.0.1:8000"
+COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
+STEP = 4  # frames an output step
+SENTENCE = " " * 8 + "R" * 16 + " " * 8 + "B" * 12 + " " * 6
+"""A film of 50 frames, and what is read in it."""
+READ = [("R", 0.32, 0.96), ("B", 1.28, 1.76)]
+GLOSSES = [*"RGB", *(f"OTHER{number}" for number in range(20))]
+
+
+def colour_network(video: np.ndarray) -> np.ndarray:
+    """Frames (T, 3, H, W) -> logits (T', V): a step has the gloss of the colour that most of its frames have."""
+    means = video.mean((2, 3))  # (T, 3)
+    votes = np.concatenate([np.full((len(means), 1), 60.0), means], axis=1)  # (T, 4) black is below 60
+    seen = np.eye(4)[votes.argmax(1)]
+    steps = [seen[at : at + STEP].sum(0) for at in range(0, len(seen), STEP)]
+    return (10 * np.eye(1 + len(GLOSSES))[np.argmax(steps, axis=1)]).astype(np.float32)
+
+
+def colour_recogniser(network: Callable[[np.ndarray], np.ndarray] = colour_network) -> Recogniser:
+    """A recogniser that reads R, G or B where frames are of that colour, and nothing where they are black."""
+    config, _ = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64})
+    return Recogniser(network, config, Vocabulary(GLOSSES), 72)
+
+
+def colour_film(path: Path, colours: str, rate: float = 25.0, size: tuple[int, int] = (96, 64)) -> Path:
+    """A video whose frames are of these colours."""
+    return make_video(
+        path, (np.full((size[1], size[0], 3), COLOURS[colour], np.uint8) for colour in colours), rate=rate
+    )
+
+
+class Page:
+    """An open page, as the server sees it."""
+
+    def __init__(self, client: TestClient, talk: WebSocketTestSession, headers: dict[str, str]) -> None:
+        self.client = client
+        self.talk = talk
+        self.headers = headers
+        self.id = self.wait_for("session")[-1]["id"]
+
+    def say(self, **message: Any) -> None:
+        """Send a message."""
+        self.talk.send_text(json.dumps(message))
+
+    def wait_for(self, *kinds: str) -> list[dict[str, Any]]:
+        """All messages until one of these kinds, which is the last."""
+        messages = [self.talk.receive_json()]
+        while messages[-1]["type"] not in kinds:
+            messages.append(self.talk.receive_json())
+        return messages
+
+    def upload(self, content: Any, name: str = "clip.mp4", **headers: str):
+        """Send a video."""
+        return self.client.post(
+            f"/api/session/{self.id}/video", content=content, headers=self.headers | {"X-File-Name": name} | headers
+        )
+
+    def get(self, path: str):
+        """Ask for something of this page."""
+        return self.client.get(f"/api/session/{self.id}/{path}", headers=self.headers)
+
+    def read(self, content: Any, name: str = "clip.mp4") -> dict[str, Any]:
+        """Send a video and wait for how that ends: the last message."""
+        answer = self.upload(content, name)
+        assert answer.status_code == 202, answer.text
+        return self.wait_for("transcript", "failed")[-1]
+
+
+class Server:
+    """A server in this process."""
+
+    def __init__(self, site: Site, client: TestClient) -> None:
+        self.site = site
+        self.client = client
+
+    @contextmanager
+    def page(self, **headers: str) -> Iterator[Page]:
+        """Open a page."""
+        with self.client.websocket_connect(f"ws://{HOST}/api/session", headers=headers) as talk:
+            yield Page(self.client, talk, headers)
+
+
+@contextmanager
+def serve(
+    folder: Path, recogniser: Recogniser | None = None, model: Path = Path("model.pt"), most: int = 1 << 20, **app: Any
+) -> Iterator[Server]:
+    """Run a server in this process.
+
+    Args:
+        folder: an empty folder.
+        recogniser: the network; one that reads colours if none is given.
+        model: its file.
+        most: the bytes of an upload, at most.
+        app: `host` and `token`, as for `make_app`.
+    """
+    site = Site(LoadedModel(recogniser or colour_recogniser(), (model,), take_stamp([model])), folder, most)
+    try:
+        with TestClient(make_app(site, **app), base_url=f"http://{HOST}") as client:
+            yield Server(site, client)
+    finally:
+        site.queue.stop()
+
+
+def wait_until(is_so: Callable[[], object]) -> None:
+    """Wait until something is so, for a minute at most."""
+    end = time.monotonic() + 60
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def words(message: dict[str, Any]) -> list[tuple[str, float, float]]:
+    """The glosses of a message with their times."""
+    return [(word["gloss"], word["start"], word["end"]) for word in message["transcript"]["words"]]
