@@ -25,7 +25,8 @@ from evaluation.ctc.forced_alignment import StepSpan
 from evaluation.heat.gradcam import trace_layer
 from evaluation.heat.heat_map import combine_heat, find_gloss_spans
 from evaluation.heat.request import METHODS
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from slr_network import SLRModel, build_model
 from utils.output import run_command
 from utils.progress import show_progress

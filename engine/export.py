@@ -26,7 +26,8 @@ from engine.export_parity import TOLERANCE, Parity, write_equal
 from engine.int8 import USUAL_CLIPS, Int8Corpus, load_int8_corpus, write_int8
 from engine.model_card import build_card, collect_facts
 from evaluation.inference.options import NETWORK, add_option
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from utils.arguments import MOST_NUMBER, named_path, points, whole_number
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError

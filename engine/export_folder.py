@@ -19,7 +19,8 @@ from config.load import parse_stored_config, to_dict, to_yaml
 from config.schema import Config
 from dataset.vocabulary import Vocabulary
 from engine.checkpoint_config import OF_TRAINING
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from utils.errors import InputError
 from utils.files import atomic_folder, atomic_path, check_can_be_written, set_aside, write_json, write_text
 from utils.model_folder import (

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from dataset.vocabulary import Vocabulary
 from engine.export_formats import FORMATS, OLDEST
 from engine.export_parity import compare_networks, write_and_read_back
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from slr_network import SLRModel, fuse_for_inference
 from tests.helpers.config import tiny_config
 from tests.helpers.family import SYSTEMS, draw_clips, tiny_system

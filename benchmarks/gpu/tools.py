@@ -31,7 +31,8 @@ from evaluation.heat.heat_map import compute_heat_map
 from evaluation.heat.request import HeatRequest
 from evaluation.heat.shown_clip import ShownClip
 from evaluation.inference.reading import Reading
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from evaluation.inference.transcribe import transcribe
 from slr_network import SLRModel, build_model, for_recognition
 from utils.precision import computes_bfloat16, without_tf32

@@ -13,7 +13,8 @@ from evaluation.heat.gradcam import LayerTrace, trace_layer
 from evaluation.heat.request import REFERENCE, HeatRequest, suggest_names
 from evaluation.heat.shown_clip import HeatMap, ShownClip
 from evaluation.inference.reading import ReadingError
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 
 BRIGHTEST = 99.5
 """Percentile of the heat above zero that is shown as hot: a few outstanding places must not make all else cold."""

@@ -18,7 +18,6 @@ import torch
 from config.load import nest_overrides, parse_stored_config, to_dict
 from config.published import find_config
 from config.schema import Config
-from dataset.batch import Batch, Collate, Sample
 from dataset.crop import crop_and_resize
 from dataset.frame_rate import DEFAULT_FRAME_RATE, choose_frame_rate, is_same_rate
 from dataset.frames import FrameError, resize_frame
@@ -31,11 +30,12 @@ from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.decode import Decoder, make_decoder
 from evaluation.inference.recognition import Alternative, Recognition
+from evaluation.inference.torch_network import TorchNetwork
 from evaluation.shallow_fusion import build_fusion
-from slr_network import SLRModel, fuse_for_inference, load_model
+from slr_network import load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import move_to_device, select_device, set_device
-from utils.precision import select_dtype, use_precision
+from utils.precision import use_precision
 from utils.temporal import TemporalSpec
 
 Network = Callable[[np.ndarray], np.ndarray]
@@ -203,34 +203,6 @@ class Recogniser(Generic[AnyNetwork]):
             doubts = self.calibration.find_doubts(measure_energy(logits), measure_motion(seen))
             words = tuple(self.calibration.adjust_word(word, bool(doubts)) for word in words)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen), doubts)
-
-
-@dataclass(frozen=True)
-class TorchNetwork:
-    """The network in PyTorch for one clip at a time, on the device of its weights.
-
-    Attributes:
-        model: the network with its weights.
-        precision: the configuration's key, as for `select_dtype`.
-    """
-
-    model: SLRModel
-    precision: str = "default"
-
-    # Kept beside `model`, which stays as it is: heat maps need its gradients, and the export its state.
-    @cached_property
-    def _fused(self) -> SLRModel:
-        return fuse_for_inference(self.model, select_dtype(self.precision, self.model.device))
-
-    def make_batch(self, video: np.ndarray) -> Batch:
-        """Pad frames (T, 3, H, W) uint8 to a batch of one clip, on the device."""
-        return Collate(self.model.spec)([Sample("", video, ())]).to(self.model.device)
-
-    @torch.inference_mode()
-    def __call__(self, video: np.ndarray) -> np.ndarray:
-        """Compute the sequence head's logits (T', V) float32 of frames (T, 3, H, W) uint8."""
-        batch = self.make_batch(video)
-        return self._fused(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
 
 
 def choose_vocabulary(content: Mapping[str, Any], path: str | Path, given: Vocabulary | None) -> Vocabulary:

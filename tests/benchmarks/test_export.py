@@ -7,7 +7,8 @@ import torch
 from benchmarks.export import measure, measure_seconds
 from benchmarks.random_network import enliven
 from dataset.vocabulary import Vocabulary
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from slr_network import build_model
 from tests.helpers.config import tiny_config
 

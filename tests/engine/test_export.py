@@ -23,7 +23,8 @@ from engine.export_formats import FORMATS, OLDEST
 from engine.export_parity import LENGTHS, compare_networks, make_random_clip, write_and_read_back
 from evaluation.calibration import Calibration
 from evaluation.inference.onnx_network import load_onnx
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from slr_network import SLRModel, build_model
 from tests.helpers.config import tiny_config
 from tests.helpers.network import enliven
@@ -54,8 +55,7 @@ def tiny_model(**settings) -> SLRModel:
 
 
 def tiny_recogniser(**settings) -> Recogniser:
-    config = tiny_config(**HIDDEN | settings)
-    return Recogniser(TorchNetwork(tiny_model(**settings)), config, Vocabulary(GLOSSES), 72)
+    return Recogniser(TorchNetwork(tiny_model(**settings)), tiny_config(**HIDDEN | settings), Vocabulary(GLOSSES), 72)
 
 
 @pytest.fixture(scope="module")

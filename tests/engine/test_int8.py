@@ -22,7 +22,8 @@ from engine.int8 import KEY, RangeClips, configure_reading, count_word_errors, l
 from evaluation.evaluate import evaluate, load_evaluation_data
 from evaluation.inference.onnx_network import load_onnx
 from evaluation.inference.read_clips import load_recogniser
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from tests.helpers.config import tiny_config
 from tests.helpers.family import draw_clips, tiny_system
 from utils.errors import InputError

@@ -18,7 +18,8 @@ from evaluation.calibration import Calibration
 from evaluation.ensemble import View
 from evaluation.inference.average import AveragedNetwork, average_recognisers
 from evaluation.inference.reading import Reading
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from evaluation.inference.transcribe import transcribe
 from tests.helpers.network import enliven, tiny_network
 from tests.helpers.videos import make_video
