@@ -14,7 +14,7 @@ from modules.bilstm import BiLSTM
 from modules.classifier import build_classifier
 from modules.convolution import time_mask
 from modules.folding import fold_norms
-from modules.frame_chunks import compute_features
+from modules.frame_chunks import compute_features, compute_new_maps, compute_window_features
 from modules.input_check import check_input
 from modules.output import SLROutput
 from modules.resnet import ResNet
@@ -52,23 +52,11 @@ class SLRModel(nn.Module):
     """
 
     def __init__(
-        self,
-        num_classes: int,
-        backbone: str = "resnet34",
-        hidden_size: int = 1024,
-        conv_type: int = 2,
-        weight_norm: bool = True,
-        share_classifier: bool = True,
-        share_heads: bool = False,
-        mask_padding: bool = True,
-        fusion: str = "stf",
-        fusion_after: Sequence[int] = FUSION_AFTER,
-        pooling: str = "lift",
-        hfam: bool = True,
-        width: int = 64,
-        dropout: float = 0.3,
-        frame_chunk: int = 0,
-    ) -> None:
+        self, num_classes: int, backbone: str = "resnet34", hidden_size: int = 1024, conv_type: int = 2,
+        weight_norm: bool = True, share_classifier: bool = True, share_heads: bool = False, mask_padding: bool = True,
+        fusion: str = "stf", fusion_after: Sequence[int] = FUSION_AFTER, pooling: str = "lift", hfam: bool = True,
+        width: int = 64, dropout: float = 0.3, frame_chunk: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         if num_classes < 2:
             raise ValueError(f"num_classes is {num_classes}; a blank and at least one gloss are needed")
@@ -126,6 +114,16 @@ class SLRModel(nn.Module):
         padded = check_input(video, lengths.cpu(), self.conv2d.out_channels, self.spec)  # (B,)
         features, _ = self._backbone(video, padded, self._mask(padded, video), with_levels=False)  # (B, C, T)
         return features.to(self.temporal_dtype).transpose(1, 2)
+
+    def compute_maps(self, frames: Tensor) -> Tensor:
+        """For recognition: what depends on one frame alone, of frames (N, 3, H, W); rows of it are for `read_maps`."""
+        return compute_new_maps(self.conv2d, frames, self.normalise, self.frame_chunk)
+
+    def read_maps(self, maps: Sequence[Tensor], places: Sequence[int]) -> SLROutput:
+        """Recognise one clip, of which `maps` has each distinct frame's, and `places` each frame's place among them."""
+        padded = [places[i] for i in self.spec.pad(len(places))]
+        features = compute_window_features(self.conv2d, maps, padded, self.frame_chunk)  # (T_pad, C)
+        return self(features[None], torch.tensor([len(places)]))
 
     @property
     def device(self) -> torch.device:

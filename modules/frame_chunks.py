@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,10 +24,14 @@ Larger frames come fewer at a time, so that memory does not grow with them."""
 
 def choose_chunk(clip: Tensor, width: int) -> int:
     """The number of frames of a clip (T, 3, H, W) to compute at a time."""
-    is_cpu = clip.device.type == "cpu"
-    values = CPU_VALUES if is_cpu else GPU_VALUES
-    frames = max(1, values * 16 // (width * clip.shape[2] * clip.shape[3]))  # the first stage's maps are H/4 x W/4
-    return frames if is_cpu else min(frames, GPU_FRAMES)
+    return _divide_memory(clip.device, width * clip.shape[2] * clip.shape[3] // 16)  # H/4 x W/4
+
+
+def _divide_memory(device: torch.device, values: int) -> int:
+    """The number of frames to compute at a time, of which each has so many values in the first stage's maps."""
+    if device.type == "cpu":
+        return max(1, CPU_VALUES // values)
+    return min(max(1, GPU_VALUES // values), GPU_FRAMES)
 
 
 def fills_chunks(device: torch.device) -> bool:
@@ -106,6 +112,47 @@ def compute_first_maps(net: ResNet, frames: Tensor, prepare: Layer, size: int = 
     if not net.fusions:
         layers.append(average)
     return run_layers(images.contiguous(memory_format=torch.channels_last), *layers)[: len(frames)]
+
+
+def compute_new_maps(net: ResNet, frames: Tensor, prepare: Layer, chunk: int = 0) -> Tensor:
+    """Compute the first maps of frames that are new in a stream; arguments as for `compute_clip_features`.
+
+    They are few as a rule. Where chunks are filled up, it is to the next power of two, which leaves few shapes.
+
+    Returns:
+        as `compute_first_maps`.
+    """
+    chunk = chunk or choose_chunk(frames, net.conv1.out_channels)
+    filled = fills_chunks(frames.device)
+
+    def compute_maps(start: int, stop: int) -> Tensor:
+        size = min(chunk, 1 << (stop - start - 1).bit_length()) if filled else 0
+        return compute_first_maps(net, frames[start:stop], prepare, size)
+
+    return in_chunks(compute_maps, len(frames), chunk)
+
+
+def compute_window_features(net: ResNet, maps: Sequence[Tensor], places: Sequence[int], chunk: int = 0) -> Tensor:
+    """Compute the features of a window's frames from first maps that were kept.
+
+    Args:
+        net: the backbone, in evaluation mode.
+        maps: those of each distinct frame, (C, H', W') or (C,), as rows of `compute_new_maps`.
+        places: each frame's place among them, T numbers that never fall.
+        chunk: as for `compute_clip_features`.
+
+    Returns:
+        (T, C).
+    """
+    if not net.fusions:
+        return torch.stack([maps[place] for place in places])
+    chunk = chunk or _divide_memory(maps[0].device, maps[0].numel() << (len(net.first_stages) - 1))
+    size = chunk if fills_chunks(maps[0].device) else 0
+
+    def join_maps(start: int, stop: int) -> Tensor:
+        return torch.stack(tuple(maps[start:stop]))
+
+    return compute_from_fusion(net, join_maps, len(maps), places, chunk, size)
 
 
 def find_distinct_frames(clip: Tensor) -> tuple[Tensor, Tensor | None]:

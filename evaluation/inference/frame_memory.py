@@ -6,12 +6,18 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import torch
 
 from evaluation.inference.recogniser import Network
+from evaluation.inference.torch_network import TorchNetwork
 
 
 class FrameMemory:
     """The last frames of a stream, by their numbers, which windows that overlap read one after the other.
+
+    Of a network in PyTorch, what it computes before the first fusion depends on one frame alone. It is computed when
+    the first window reads a frame, and kept on the network's device, in the number format in which it was computed,
+    until the frame is forgotten. Any other network is called anew with the frames of each window.
 
     Frames may be appended from another thread than the one that reads and forgets.
 
@@ -22,6 +28,7 @@ class FrameMemory:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._seen: dict[int, np.ndarray] = {}
+        self._maps: dict[int, torch.Tensor] = {}
         self._next = 0
 
     def append(self, seen: np.ndarray) -> None:
@@ -33,6 +40,7 @@ class FrameMemory:
         """Free the frames before one; no window may read them any more."""
         for old in [held for held in list(self._seen) if held < number]:
             del self._seen[old]
+            self._maps.pop(old, None)
 
     def __len__(self) -> int:
         """The number of frames that are held."""
@@ -52,7 +60,17 @@ class FrameMemory:
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
         """Compute the logits (T', V) float32 of a window; arguments and errors as for `frames`."""
-        return self.network(self.frames(numbers))
+        if not isinstance(self.network, TorchNetwork):
+            return self.network(self.frames(numbers))
+        self._check(numbers)
+        distinct = list(dict.fromkeys(numbers))
+        new = [number for number in distinct if number not in self._maps]
+        if new:
+            # Copies, since a row alone would hold the memory of all frames that were computed with it.
+            rows = self.network.compute_maps(self.frames(new))
+            self._maps |= {number: row.clone() for number, row in zip(new, rows, strict=True)}
+        places = {number: place for place, number in enumerate(distinct)}
+        return self.network.read_maps([self._maps[n] for n in distinct], [places[n] for n in numbers])
 
     def _check(self, numbers: Sequence[int]) -> None:
         if not len(numbers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -39,3 +40,21 @@ class TorchNetwork:
         """Compute the sequence head's logits (T', V) float32 of frames (T, 3, H, W) uint8."""
         batch = self.make_batch(video)
         return self._fused(batch.video, batch.lengths).sequence_logits[:, 0].float().cpu().numpy()
+
+    @torch.inference_mode()
+    def compute_maps(self, frames: np.ndarray) -> torch.Tensor:
+        """Compute what depends on one frame alone, of frames (N, 3, H, W) uint8: a row each, on the device."""
+        return self._fused.compute_maps(torch.from_numpy(frames).to(self.model.device))
+
+    @torch.inference_mode()
+    def read_maps(self, maps: Sequence[torch.Tensor], places: Sequence[int]) -> np.ndarray:
+        """Compute what a call gives of a clip, from rows of `compute_maps`.
+
+        Args:
+            maps: the row of each distinct frame.
+            places: each frame's place among them, numbers that never fall.
+
+        Returns:
+            (T', V) float32.
+        """
+        return self._fused.read_maps(maps, places).sequence_logits[:, 0].float().cpu().numpy()
