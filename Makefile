@@ -2,6 +2,7 @@
 # make demo         after the quickstart: reads a test clip, draws where the network looked
 # make page         after the quickstart: shows glosses of videos and of a camera in the browser
 # make test         installs into .venv, then runs every test
+# make test-page    tests of the page alone, in Chromium where it is found
 # make test-bare    the same as on a machine with nothing else: no fonts, no sclite, no compiler, an empty home
 # make lint         checks style and types
 
@@ -12,7 +13,7 @@ CORPUS := dataset/quickstart
 PREPARED := preprocess/quickstart
 RENDER := $(wildcard dataset/synthetic/*.py)
 
-.PHONY: quickstart demo page test test-bare lint install install-page
+.PHONY: quickstart demo page test test-page test-bare lint install install-page
 
 quickstart: $(PREPARED)/.done
 	$(RUN) main.py --config config/quickstart.yaml --overwrite
@@ -37,6 +38,9 @@ PYTEST := -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 test: install-page
 	$(RUN) $(PYTEST)
+
+test-page: install-page
+	$(RUN) $(PYTEST) -rs tests/page
 
 # Fonts are those that come with Pillow and matplotlib; programs are the few that every system has.
 BARE := $(CURDIR)/work_dir/bare

@@ -70,8 +70,8 @@ const handlers = {
   },
   reading({ part, parts }) {
     if (!isExpected()) return;
-    const text = parts > 1 ? `Reading part ${part} of ${parts}.` : "Reading the video.";
-    const progress = parts > 1 ? (part - 1) / parts : "unknown";
+    const text = parts > 1 ? `Reading part ${Math.min(part + 1, parts)} of ${parts}.` : "Reading the video.";
+    const progress = parts > 1 ? part / parts : "unknown"; // so many parts have been read
     setStatus("reading", text, { progress, buttons: ["cancel"] });
   },
   transcript(message) {

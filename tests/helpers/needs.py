@@ -13,6 +13,4 @@ needs_compiler = pytest.mark.skipif(
     reason="torch.compile needs a C++ compiler, and there is no g++ (nor $CXX)",
 )
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_browser = pytest.mark.skipif(
-    BROWSER is None, reason="what browsers play is asked of one, and there is no chromium"
-)
+needs_browser = pytest.mark.skipif(BROWSER is None, reason="a browser is needed for this, and there is no chromium")

@@ -1,0 +1,179 @@
+"""The camera on the page: a test picture of Chromium. The server is a stand-in."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from tests.helpers.needs import needs_browser
+from tests.helpers.page_stand_in import StandIn, make_transcript, make_words
+
+pytestmark = needs_browser
+
+
+@pytest.fixture
+def server(tab):
+    return StandIn(tab).open()
+
+
+def test_frames_are_sent_with_the_clock_of_the_page(server):
+    server.start_camera()
+    server.until(lambda: len(server.frames) >= 12)
+    times = [time for time, _ in server.frames]
+    assert times[0] == 0
+    assert times == sorted(set(times))
+    # Nothing may be asserted of a busy machine but this: no more came than were asked for.
+    assert len(times) <= 25 * times[-1] + 2
+    image = Image.open(io.BytesIO(server.frames[-1][1]))
+    assert image.format == "JPEG"
+    assert image.size == (640, 480)
+
+
+def test_no_more_frames_are_sent_than_the_server_asks_for(server):
+    server.start_camera(rate=5.0)
+    server.until(lambda: server.frames and server.frames[-1][0] > 1.5)
+    times = [time for time, _ in server.frames]
+    assert len(times) <= 5 * times[-1] + 2
+
+
+def test_a_large_camera_is_made_smaller(tab):
+    tab.add_init_script("""
+        const real = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+        const large = { width: { exact: 1920 }, height: { exact: 1080 } };
+        navigator.mediaDevices.getUserMedia = () => real({ video: large });
+    """)
+    server = StandIn(tab).open()
+    server.start_camera()
+    server.until(lambda: server.frames)
+    assert Image.open(io.BytesIO(server.frames[0][1])).size == (640, 360)
+
+
+def test_frames_are_dropped_and_not_kept_where_the_connection_is_slow(tab):
+    server = StandIn(tab)
+    tab.add_init_script("""
+        const waiting = { get: () => window.waiting ?? 0 };
+        window.WebSocket = new Proxy(window.WebSocket, {
+            construct: (real, given) => Object.defineProperty(new real(...given), "bufferedAmount", waiting),
+        });
+    """)
+    server.open()
+    server.start_camera()
+    server.until(lambda: len(server.frames) > 3)
+    tab.evaluate("window.waiting = 1e6")
+    tab.wait_for_timeout(200)  # for those that are being made
+    before = len(server.frames)
+    tab.wait_for_timeout(500)
+    assert len(server.frames) == before
+    tab.evaluate("window.waiting = 0")
+    server.until(lambda: len(server.frames) > before + 3)
+
+
+def test_glosses_come_while_someone_signs(server):
+    server.start_camera()
+    words = make_words("MORGEN", "NORD", "REGEN", "SONNE")
+    server.say("live", finals=words[:1], provisional=words[1:3], time=1.5)
+    server.page.wait_for_selector("#glosses .provisional")
+    assert server.texts("#glosses .gloss b") == ["MORGEN", "NORD", "REGEN"]
+    assert server.texts("#glosses .provisional b") == ["NORD", "REGEN"]
+    assert server.texts("#rows button") == ["MORGEN"]
+    assert server.page.inner_text("#caption") == "REGEN"
+    server.say("live", finals=words[1:2], provisional=[], time=2.0)
+    server.page.locator("#rows button", has_text="NORD").wait_for()
+    assert server.texts("#glosses .gloss b") == ["MORGEN", "NORD"]
+    assert not server.page.locator("#glosses .provisional").count()
+    server.page.click("#glosses button")
+    assert server.page.inner_text("#chosen-gloss") == "MORGEN"
+    assert not server.page.is_visible("#heat")  # its pictures are not kept
+
+
+def test_stop_ends_the_camera_and_the_glosses_can_be_saved(server):
+    server.start_camera()
+    server.until(lambda: server.frames)
+    server.page.click("#stop")
+    server.wait("stopping")
+    assert server.sent[-1] == {"type": "camera", "action": "stop"}
+    sent = len(server.sent)
+    assert server.page.evaluate("document.getElementById('video').srcObject") is None
+    words = make_words("MORGEN", "NORD")
+    server.say("live", finals=words, provisional=[], time=2.0)
+    server.say("camera", state="ended", lines=[])
+    server.say("transcript", transcript=make_transcript(words, name="camera"))
+    server.wait("done", "2 glosses in 1.3 seconds of the camera")
+    assert len(server.sent) == sent
+    assert server.texts("#glosses b") == server.texts("#rows button") == ["MORGEN", "NORD"]
+    assert server.texts("#files b") == [".eaf", ".srt", ".vtt", ".json", ".ctm"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("NotAllowedError", "Allow it beside the address"),
+        ("NotFoundError", "No camera was found"),
+        ("NotReadableError", "Another program may use it"),
+        ("AbortError", "cannot be opened: why"),
+    ],
+)
+def test_a_camera_that_cannot_be_had_says_why(tab, name, text):
+    tab.add_init_script(
+        f"navigator.mediaDevices.getUserMedia = async () => {{ throw new DOMException('why', '{name}') }}"
+    )
+    server = StandIn(tab).open()
+    tab.click("#use-camera")
+    server.wait("failed", text)
+    assert tab.is_visible("#invitation")
+    assert tab.is_enabled("#choose")
+    assert server.sent == []
+
+
+def test_a_browser_that_says_no(browser):
+    context = browser.new_context()  # which was not allowed to use the camera
+    server = StandIn(context.new_page()).open()
+    server.page.click("#use-camera")
+    server.wait("failed", "Allow it beside the address")
+    context.close()
+
+
+def test_an_address_at_which_browsers_give_no_camera(tab):
+    tab.add_init_script("Object.defineProperty(navigator, 'mediaDevices', { value: undefined })")
+    server = StandIn(tab).open()
+    tab.click("#use-camera")
+    server.wait("failed", "on this machine (127.0.0.1) or at https:// addresses")
+
+
+def test_a_camera_that_is_pulled_out_ends_the_recording(server):
+    server.start_camera()
+    server.page.evaluate("document.getElementById('video').srcObject.getTracks()[0].onended()")
+    server.wait("stopping", "The camera is gone")
+    assert server.sent[-1] == {"type": "camera", "action": "stop"}
+
+
+def test_the_camera_waits_in_the_queue_and_can_be_cancelled(server):
+    server.page.click("#use-camera")
+    server.until(lambda: {"type": "camera", "action": "start"} in server.sent)
+    server.say("queue", place=1)
+    server.wait("queue", "place 1")
+    server.page.click("#cancel")
+    server.say("cancelled")
+    server.wait("cancelled")
+    server.say("camera", state="ready", lines=[])  # was on its way
+    server.page.wait_for_timeout(200)
+    assert server.frames == []
+    assert server.page.evaluate("document.getElementById('video').srcObject") is None
+
+
+def test_notices_of_the_server_are_shown(server):
+    server.start_camera()
+    server.say("notice", message="the picture is black")
+    server.page.locator("#notices li", has_text="The picture is black.").wait_for()
+
+
+def test_a_lost_connection_ends_the_camera(server):
+    server.start_camera()
+    server.say("live", finals=make_words("NORD"), provisional=[], time=1.0)
+    server.page.wait_for_selector("#rows button")
+    server.lose()
+    server.wait("lost")
+    assert server.page.evaluate("document.getElementById('video').srcObject") is None
+    assert server.texts("#rows button") == ["NORD"]
