@@ -75,7 +75,8 @@ const handlers = {
     setStatus("reading", text, { progress, buttons: ["cancel"] });
   },
   transcript(message) {
-    if (job) showTranscript(message.transcript);
+    if (isExpected()) showTranscript(message.transcript);
+    else if (job) showCancelled(); // it was done just before it heard that it is not wanted
   },
   failed({ message }) {
     if (session.id === null) refusal = makeSentence(message); // the connection ends with that

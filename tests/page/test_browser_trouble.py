@@ -80,6 +80,16 @@ def test_cancel_in_the_queue(server):
     server.until(lambda: len(server.uploads) == 2)
 
 
+def test_what_is_done_when_it_is_cancelled_is_cancelled(server):
+    server.choose()
+    server.say("reading", part=0, parts=1)
+    server.wait("reading")
+    server.page.click("#cancel")
+    server.say("transcript", transcript=make_transcript(make_words("NORD")))
+    server.wait("cancelled")
+    assert server.texts("#glosses b") == []
+
+
 def test_cancel_while_it_is_sent(tab):
     server = StandIn(tab)
     tab.route("**/video", lambda route: None)  # never answered
