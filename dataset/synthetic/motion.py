@@ -100,7 +100,7 @@ def plan_motion(sentence: tuple[str, ...], signer: Signer, rng: np.random.Genera
     pieces.append(_make_travel(pieces[-1][-1], rest, int(rng.integers(2, 4)), dip=0.0))
     pieces.append(np.repeat(rest[None], int(rng.integers(1, 3)), axis=0))
     hands = np.concatenate(pieces)
-    return Motion(hands, _draw_face_motion(len(hands), rng), tuple(spans))
+    return Motion(hands, draw_face_motion(len(hands), rng), tuple(spans))
 
 
 def _locate(place: Place, signer: Signer) -> np.ndarray:
@@ -162,7 +162,7 @@ def _make_travel(start: np.ndarray, end: np.ndarray, steps: int, dip: float) -> 
     return poses
 
 
-def _draw_face_motion(frames: int, rng: np.random.Generator) -> np.ndarray:
+def draw_face_motion(frames: int, rng: np.random.Generator) -> np.ndarray:
     """Draw small movements of body and face, which say nothing about the gloss: (T, FACE_SIZE)."""
     seconds = np.arange(frames) / FPS
 
