@@ -185,12 +185,25 @@ class Recogniser(Generic[AnyNetwork]):
             FrameError: the array is of another kind or size, or has no frame.
             RecognitionError: the network's output is not finite.
         """
-        config, side = self.config, self.config.feeder_args.input_size
+        side = self.config.feeder_args.input_size
         if seen.dtype != np.uint8 or seen.ndim != 4 or seen.shape[1:] != (3, side, side) or not len(seen):
             raise FrameError(
                 f"{name} is {seen.dtype} {seen.shape}; it must be uint8 (T, 3, {side}, {side}), at least one frame"
             )
-        logits = self.network(seen)  # (T', V)
+        return self.recognise_logits(self.network(seen), seen, name)
+
+    def recognise_logits(self, logits: np.ndarray, seen: np.ndarray, name: str = "this clip") -> Recognition:
+        """Read one clip of which the network's logits have been computed.
+
+        Args:
+            logits: (T', V) float32, as `network` gives them.
+            seen: the frames that they are of, as for `recognise_cropped`.
+            name: what the error calls the clip.
+
+        Raises:
+            RecognitionError: the logits are not finite.
+        """
+        config = self.config
         check_finite(logits, name)
         posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
         hypotheses = self.decoder(posteriors[None], np.array([len(posteriors)]))[0]

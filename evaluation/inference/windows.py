@@ -82,27 +82,27 @@ def stitch(parts: Sequence[tuple[float, float, Sequence[CtmWord]]]) -> tuple[Ctm
     for begin, end, words in parts[1:]:
         kept = _join(kept, words, (begin + previous_end) / 2)
         previous_end = end
-    return _separate(sorted(kept, key=_centre))
+    return _separate(sorted(kept, key=find_centre))
 
 
 def _join(left: Sequence[CtmWord], right: Sequence[CtmWord], middle: float) -> list[CtmWord]:
     """Choose from the glosses of two windows whose overlap has this middle."""
     # By identity, since a gloss that is signed twice can be two equal words.
-    place = {id(word): _centre(word) for word in (*left, *right)}
+    place = {id(word): find_centre(word) for word in (*left, *right)}
     # The two readings of one gloss get one place, or if they lay on different sides of the middle both would be kept,
     # or neither.
-    for a, b in _pair_readings(left, right):
-        place[id(a)] = place[id(b)] = (_centre(a) + _centre(b)) / 2
+    for a, b in pair_readings(left, right):
+        place[id(a)] = place[id(b)] = (find_centre(a) + find_centre(b)) / 2
     return [word for word in left if place[id(word)] < middle] + [word for word in right if place[id(word)] >= middle]
 
 
-def _pair_readings(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
+def pair_readings(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
     """Find the readings of one gloss in two windows: the same gloss at about the same time, the nearest first."""
     candidates = [
-        (abs(_centre(a) - _centre(b)), a, b)
+        (abs(find_centre(a) - find_centre(b)), a, b)
         for a in left
         for b in right
-        if a.gloss == b.gloss and _gap(a, b) < SAME_GLOSS_SECONDS
+        if a.gloss == b.gloss and find_gap(a, b) < SAME_GLOSS_SECONDS
     ]
     pairs: list[tuple[CtmWord, CtmWord]] = []
     taken: set[int] = set()
@@ -117,23 +117,25 @@ def _separate(words: Sequence[CtmWord]) -> tuple[CtmWord, ...]:
     """Move the borders of words in order so that none ends after the next begins."""
     out: list[CtmWord] = []
     for word in words:
-        if out and _end(out[-1]) > word.start:
+        if out and find_end(out[-1]) > word.start:
             last = out.pop()
-            border = (max(last.start, word.start) + min(_end(last), _end(word))) / 2
+            border = (max(last.start, word.start) + min(find_end(last), find_end(word))) / 2
             out.append(last._replace(duration=border - last.start))
-            word = word._replace(start=border, duration=_end(word) - border)  # noqa: PLW2901
+            word = word._replace(start=border, duration=find_end(word) - border)  # noqa: PLW2901
         out.append(word)
     return tuple(out)
 
 
-def _centre(word: CtmWord) -> float:
+def find_centre(word: CtmWord) -> float:
+    """The second in the middle of a word."""
     return word.start + word.duration / 2
 
 
-def _end(word: CtmWord) -> float:
+def find_end(word: CtmWord) -> float:
+    """The second at which a word ends."""
     return word.start + word.duration
 
 
-def _gap(a: CtmWord, b: CtmWord) -> float:
+def find_gap(a: CtmWord, b: CtmWord) -> float:
     """Seconds between two words; negative if they overlap."""
-    return max(a.start, b.start) - min(_end(a), _end(b))
+    return max(a.start, b.start) - min(find_end(a), find_end(b))

@@ -1,4 +1,4 @@
-"""With a network that can be foreseen: it reads R, G or B where frames are of that colour, and nothing where black."""
+"""With a network that can be foreseen: `tests.helpers.colour_network`."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -8,32 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from config.load import load_config
 from dataset.video import open_video
-from dataset.vocabulary import Vocabulary
 from evaluation.calibration import Calibration
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
+from tests.helpers.colour_network import COLOURS, STEP, colour_recogniser
 from tests.helpers.videos import make_video
-
-COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
-STEP = 4  # frames an output step
-GLOSSES = [*"RGB", *(f"OTHER{number}" for number in range(20))]  # so many that in a black step none stands out
-
-
-def colour_network(video: np.ndarray) -> np.ndarray:
-    """Frames (T, 3, H, W) -> logits (T', V); a step is of the colour that most of its frames have."""
-    means = video.mean((2, 3))  # (T, 3)
-    votes = np.concatenate([np.full((len(means), 1), 60.0), means], axis=1)  # (T, 4) black is below 60
-    seen = np.eye(4)[votes.argmax(1)]
-    steps = [seen[at : at + STEP].sum(0) for at in range(0, len(seen), STEP)]
-    return (10 * np.eye(1 + len(GLOSSES))[np.argmax(steps, axis=1)]).astype(np.float32)
-
-
-def recogniser(**overrides) -> Recogniser:
-    config, _ = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64, **overrides})
-    return Recogniser(colour_network, config, Vocabulary(GLOSSES), 72)
 
 
 def film(path: Path, colours: Iterable[str], rate: float = 25.0, size: tuple[int, int] = (96, 64)) -> Path:
@@ -42,7 +23,7 @@ def film(path: Path, colours: Iterable[str], rate: float = 25.0, size: tuple[int
 
 
 def read(path: Path, reader: Recogniser | None = None, **options):
-    return transcribe(reader or recogniser(), open_video(path, 25), Reading(**options), "clip")
+    return transcribe(reader or colour_recogniser(), open_video(path, 25), Reading(**options), "clip")
 
 
 def found(transcript) -> list[tuple[str, float, float]]:
@@ -103,7 +84,7 @@ def test_windows_change_nothing_in_a_short_clip(tmp_path):
 def test_a_gloss_at_the_seam_is_merged_only_where_the_corpus_merges(tmp_path):
     path = film(tmp_path / "clip.mp4", ("R" * 12 + " " * 13) * 8)  # the same gloss eight times
     for merging, count in ((True, 1), (False, 8)):
-        reader = recogniser(merge_repeats=merging)
+        reader = colour_recogniser(merge_repeats=merging)
         for options in ({}, {"windows": True, "max_frames": 60}):
             words = read(path, reader, **options).words
             assert [word.gloss for word in words] == ["R"] * count, options
@@ -114,12 +95,12 @@ def test_a_gloss_at_the_seam_is_merged_only_where_the_corpus_merges(tmp_path):
 
 def test_windows_of_a_network_that_leaves_frames_out(tmp_path):
     path = film(tmp_path / "clip.mp4", "".join("RGB"[number % 3] * 40 + " " * 60 for number in range(5)))
-    reader = recogniser(**{"feeder_args.frame_interval": 5})
+    reader = colour_recogniser(**{"feeder_args.frame_interval": 5})
     transcript = read(path, reader, windows=True, max_frames=90)
     assert [word.gloss for word in transcript.words] == ["R", "G", "B", "R", "G"]
     assert [word.start for word in transcript.words] == pytest.approx([0, 4, 8, 12, 16], abs=0.4)
     assert transcript.frames_read == 100
-    reader = recogniser(**{"feeder_args.frame_interval": 20})
+    reader = colour_recogniser(**{"feeder_args.frame_interval": 20})
     with pytest.raises(ReadingError, match=r"windows of 90 frames are too short .* give --max_frames_num 240 or more"):
         read(path, reader, windows=True, max_frames=90)
     assert len(read(path, reader, windows=True, max_frames=240).nbest) > 1
@@ -159,7 +140,7 @@ def test_resampling_sampling_and_windows_together(tmp_path):
 
 def test_every_second_frame_only(tmp_path):
     path = film(tmp_path / "clip.mp4", " " * 16 + "R" * 32 + " " * 16 + "B" * 32 + " " * 4)
-    transcript = read(path, recogniser(**{"feeder_args.frame_interval": 2}))
+    transcript = read(path, colour_recogniser(**{"feeder_args.frame_interval": 2}))
     assert found(transcript) == [("R", 0.64, 1.92), ("B", 2.56, 3.84)]
 
 
@@ -186,7 +167,7 @@ def test_a_folder_of_images(tmp_path):
 
 def test_what_is_wrong_with_a_file_is_said(tmp_path):
     video = replace(open_video(film(tmp_path / "clip.mp4", "R" * 20), 25), cut="cut short, 6 bytes missing")
-    transcript = transcribe(recogniser(), video, Reading(), "clip")
+    transcript = transcribe(colour_recogniser(), video, Reading(), "clip")
     assert "warning: the file is cut short, 6 bytes missing" in transcript.notes
 
 
@@ -213,7 +194,7 @@ CALIBRATION = Calibration(slope=0.5, offset=0.0, least_energy=0.0, least_motion=
 
 
 def test_a_still_picture_is_warned_of_and_where_in_a_long_clip(tmp_path):
-    reader = replace(recogniser(), calibration=CALIBRATION)
+    reader = replace(colour_recogniser(), calibration=CALIBRATION)
     still = read(film(tmp_path / "still.mp4", "R" * 50), reader)
     assert any(note.startswith("warning: nothing moves here") for note in still.notes)
     shares = [word.confidence for word in read(tmp_path / "still.mp4").words]
@@ -228,7 +209,7 @@ def test_a_still_picture_is_warned_of_and_where_in_a_long_clip(tmp_path):
 
 
 def test_glosses_that_are_not_sure_enough_are_left_out_only_on_request(tmp_path):
-    reader = replace(recogniser(), calibration=CALIBRATION)
+    reader = replace(colour_recogniser(), calibration=CALIBRATION)
     path = film(tmp_path / "clip.mp4", " " * 8 + "R" * 16 + " " * 26)
     (word,) = read(path, reader).words
     assert word.confidence == pytest.approx(CALIBRATION.adjust(read(path).words[0].confidence))
@@ -241,6 +222,6 @@ def test_glosses_that_are_not_sure_enough_are_left_out_only_on_request(tmp_path)
 
 def test_a_network_of_the_built_in_corpus_says_so(tmp_path):
     path = film(tmp_path / "clip.mp4", "R" * 20)
-    notes = read(path, replace(recogniser(), rendered=True)).notes
+    notes = read(path, replace(colour_recogniser(), rendered=True)).notes
     assert any("rendered signs of the built-in corpus" in note for note in notes)
     assert not any("rendered" in note for note in read(path).notes)

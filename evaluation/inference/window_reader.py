@@ -1,0 +1,74 @@
+"""Reads windows that overlap: a frame is cropped once, and what was computed of it is kept while windows may see it."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from itertools import islice
+
+import numpy as np
+
+from evaluation.inference.frame_memory import FrameMemory
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.recognition import Recognition
+
+
+class WindowReader:
+    """Slots of a stream, numbered 0, 1, ..., each with its frame, and the reading of windows of them.
+
+    Args:
+        recogniser: the network with its decoder. Repeats are not merged: a gloss that goes on past the edge of a window
+            would keep only the part that this window saw.
+    """
+
+    def __init__(self, recogniser: Recogniser) -> None:
+        self._recogniser = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
+        self._memory = FrameMemory(recogniser.network)
+        self._numbers: deque[int] = deque()  # of the frame of each slot that is held
+        self._first = 0  # the slot of _numbers[0]
+        self._appended = 0
+        self._latest: np.ndarray | None = None
+
+    @property
+    def slots(self) -> int:
+        """The number of slots that were added."""
+        return self._first + len(self._numbers)
+
+    def __len__(self) -> int:
+        """The number of slots that are held."""
+        return len(self._numbers)
+
+    def add(self, seen: np.ndarray) -> None:
+        """Add the next slot with its frame, cropped, (3, S, S) uint8; the same array again is the same frame."""
+        if seen is not self._latest:
+            self._memory.append(seen)
+            self._appended += 1
+            self._latest = seen
+        self._numbers.append(self._appended - 1)
+
+    def read(self, begin: int, end: int, name: str) -> Recognition:
+        """Read the slots from `begin` to before `end`, with times from the beginning of the window.
+
+        Args:
+            begin, end: the window.
+            name: what the error calls it.
+
+        Raises:
+            RecognitionError: the network's output is not finite.
+        """
+        numbers = list(islice(self._numbers, begin - self._first, end - self._first))
+        return self._recogniser.recognise_logits(self._memory.read(numbers), self._memory.frames(numbers), name)
+
+    def forget_before(self, slot: int) -> None:
+        """Free the slots before one; no window may read them any more."""
+        while self._numbers and self._first < slot:
+            self._numbers.popleft()
+            self._first += 1
+        self._memory.forget_before(self._numbers[0] if self._numbers else self._appended)
+        if not self._numbers:
+            self._latest = None
+
+    def begin_at(self, slot: int) -> None:
+        """Free the slots before one, and count from it: it is slot 0 now."""
+        self.forget_before(slot)
+        self._first = 0
