@@ -132,7 +132,7 @@ export class Timeline {
     find("track").style.width = `${Math.max(width, 1)}px`;
     const put = (item, word) => {
       item.style.left = `${word.start * scale}px`;
-      item.style.width = `${Math.max((word.end - word.start) * scale - 1, 4)}px`;
+      item.style.width = `${Math.max((word.end - word.start) * scale - 2, 4)}px`;
     };
     this.#buttons.forEach((button, index) => put(button, this.#words[index]));
     this.#pale.forEach((item, index) => put(item, this.#provisional[index]));
