@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from evaluation.inference.recogniser import Network
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.torch_network import Network, TorchNetwork
 
 
 class FrameMemory:

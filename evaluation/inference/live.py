@@ -17,6 +17,7 @@ import numpy as np
 
 from evaluation.ctm import CtmWord
 from evaluation.inference.live_input import LiveInput
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.live_windows import FinalGlosses, LiveWindow, LiveWindows
 from evaluation.inference.notes import describe_left_out, describe_network
 from evaluation.inference.reading import ReadingError
@@ -24,23 +25,6 @@ from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcript import Transcript
 from evaluation.inference.window_reader import WindowReader
 from utils.temporal import TemporalSpec
-
-
-@dataclass(frozen=True)
-class LiveSettings:
-    """How a stream is read. All numbers are slots: moments of the stream, as many a second as the network sees frames.
-
-    Attributes:
-        window: the most slots that a reading sees.
-        hop: slots from one reading to the next.
-        lookahead: slots that must follow a gloss's centre before it is final.
-        every: every n-th slot gets a frame of its own; the others repeat it, which costs less.
-    """
-
-    window: int
-    hop: int
-    lookahead: int
-    every: int = 1
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ print(recogniser.recognise("clip.mp4").glosses)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,16 +30,13 @@ from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
 from evaluation.decode import Decoder, make_decoder
 from evaluation.inference.recognition import Alternative, Recognition
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.torch_network import Network, TorchNetwork
 from evaluation.shallow_fusion import build_fusion
 from slr_network import load_model
 from utils.checkpoint import CheckpointError, load_checkpoint
 from utils.device import move_to_device, select_device, set_device
 from utils.precision import use_precision
 from utils.temporal import TemporalSpec
-
-Network = Callable[[np.ndarray], np.ndarray]
-"""Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32."""
 
 PUBLISHED_FRAME_SIZE = 256  # the side of the frames that published networks saw; their checkpoints do not say it
 

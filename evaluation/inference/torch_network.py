@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +12,9 @@ import torch
 from dataset.batch import Batch, Collate, Sample
 from slr_network import SLRModel, fuse_for_inference
 from utils.precision import select_dtype
+
+Network = Callable[[np.ndarray], np.ndarray]
+"""Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32."""
 
 
 @dataclass(frozen=True)
