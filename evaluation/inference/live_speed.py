@@ -1,0 +1,165 @@
+"""How fast this machine reads a stream, and the windows that it keeps up with.
+
+A reading computes the frames that are new, up to the first fusion, and all frames of its window from there on. How long
+either takes is measured at the start, on frames of noise; then the windows are chosen whose glosses are final soon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from evaluation.inference.frame_memory import FrameMemory
+from evaluation.inference.live_input import ORDINALS
+from evaluation.inference.live_settings import LiveSettings
+from evaluation.inference.reading import SHORTEST_WINDOW
+from evaluation.inference.recogniser import Recogniser
+from utils.temporal import TemporalSpec
+
+SPARE = 0.2
+"""The share of the time that is left to other work, and to readings that take longer than the measured one."""
+DELAY = 1.5
+"""Seconds from the end of a gloss until it is final, at most, where the machine is fast enough."""
+WINDOWS = (4.0, 3.0, 2.4, 1.92)
+"""Seconds of the windows, the best first."""
+LOOKAHEADS = (0.64, 0.48, 0.32)
+"""Seconds of lookahead, the best first."""
+HOPS = (0.32, 0.16, 0.48, 0.64, 0.8, 0.96, 1.12, 1.28)
+"""Seconds between two readings, the best first: three readings a second show what is provisional soon enough."""
+EVERY = (1, 2, 3)
+"""Of so many frames one is taken, the best first: with fewer than every third one movements are lost."""
+
+FIRST, MOST = 24, 96
+"""Frames of the first and of the longest measurement."""
+ENOUGH = 0.4
+"""Seconds that a measurement takes at least, unless it has the most frames."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The time that reading takes.
+
+    Attributes:
+        per_frame: seconds for each new frame, up to the first fusion.
+        per_slot: seconds for each frame of a window from there on, at every reading.
+    """
+
+    per_frame: float
+    per_slot: float
+
+    def reading_time(self, settings: LiveSettings) -> float:
+        """Seconds of one reading."""
+        return settings.hop / settings.every * self.per_frame + settings.window * self.per_slot
+
+    def load(self, settings: LiveSettings, rate: float) -> float:
+        """The share of the time that readings take at `rate` slots a second; above 1 they fall behind."""
+        return self.reading_time(settings) * rate / settings.hop
+
+    def delay(self, settings: LiveSettings, rate: float) -> float:
+        """Seconds from the end of a gloss until it is final, at most."""
+        return (settings.lookahead + settings.hop) / rate + self.reading_time(settings)
+
+
+def measure_speed(recogniser: Recogniser) -> Speed:
+    """Measure how long this machine takes; a second or two."""
+    frames = FIRST
+    _time_reading(recogniser, frames)  # what is done once only: memory, and the choice of algorithms
+    while True:
+        speed = _time_reading(recogniser, frames)
+        if frames * (speed.per_frame + 2 * speed.per_slot) >= ENOUGH or frames >= MOST:
+            return speed
+        frames *= 2
+
+
+def _time_reading(recogniser: Recogniser, count: int) -> Speed:
+    """Read a clip of noise twice: the second time nothing is new."""
+    side = recogniser.config.feeder_args.input_size
+    noise = np.random.default_rng(count).integers(0, 256, (count, 3, side, side), np.uint8)
+    memory = FrameMemory(recogniser.network)
+    for frame in noise:
+        memory.append(frame)
+    begin = time.perf_counter()
+    memory.read(range(count))
+    middle = time.perf_counter()
+    memory.read(range(count))
+    again = time.perf_counter() - middle
+    return Speed(max(0.0, middle - begin - again) / count, again / count)
+
+
+def choose_settings(
+    recogniser: Recogniser,
+    speed: Speed,
+    rate: float | None = None,
+    window: int | None = None,
+    hop: int | None = None,
+    lookahead: int | None = None,
+) -> tuple[LiveSettings, list[str]]:
+    """Choose windows that this machine keeps up with, whose glosses are final soon.
+
+    Args:
+        recogniser: the network.
+        speed: as `measure_speed` gives it.
+        rate: the slots a second; by default those of the network.
+        window, hop, lookahead: what the user has chosen, in slots; None leaves it open.
+
+    Returns:
+        the settings, and sentences about them for the user.
+    """
+    rate = slot_rate(recogniser) if rate is None else rate
+    stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
+    choices = list(_list_choices(stride, rate, window, hop, lookahead))
+    fitting = [choice for choice in choices if speed.load(choice, rate) <= 1 - SPARE]
+    soon = [choice for choice in fitting if speed.delay(choice, rate) <= DELAY]
+    if soon:
+        chosen = soon[0]
+    elif fitting:  # rounded, since of settings that are as good the first is the best
+        chosen = min(fitting, key=lambda choice: round(speed.delay(choice, rate), 1))
+    else:
+        chosen = min(choices, key=lambda choice: round(speed.load(choice, rate), 1))
+    return chosen, describe_settings(speed, chosen, rate)
+
+
+def slot_rate(recogniser: Recogniser) -> float:
+    """The frames a second that the network sees."""
+    return recogniser.frame_rate / recogniser.config.feeder_args.frame_interval
+
+
+def _list_choices(
+    stride: int, rate: float, window: int | None, hop: int | None, lookahead: int | None
+) -> Iterable[LiveSettings]:  # fmt: skip
+    """All settings that serve, the best first: all frames before some, then long windows, then much lookahead."""
+
+    def to_slots(seconds: Iterable[float], least: int) -> list[int]:
+        return list(dict.fromkeys(max(least, round(value * rate / stride) * stride) for value in seconds))
+
+    # What is given becomes a multiple of the stride as in `LiveWindows`.
+    windows = [window // stride * stride] if window else to_slots(WINDOWS, -(-SHORTEST_WINDOW // stride) * stride)
+    hops = [-(-hop // stride) * stride] if hop else to_slots(HOPS, stride)
+    lookaheads = to_slots(LOOKAHEADS, stride) if lookahead is None else [lookahead]
+    found = [LiveSettings(*choice, every) for every, *choice in product(EVERY, windows, hops, lookaheads)]
+    return [choice for choice in found if choice.hop + choice.lookahead <= choice.window] or found
+
+
+def describe_settings(speed: Speed, settings: LiveSettings, rate: float) -> list[str]:
+    """Say how fast this machine is, which frames are taken, and how soon a gloss is final."""
+    reads = 1 / (speed.per_frame + settings.window / settings.hop * speed.per_slot)
+    said = f"this machine reads {reads:.0f} frames a second"
+    if speed.load(settings, rate) > 1:
+        first = (
+            f"warning: {said} of {rate:g}, so parts of what is signed will be lost; a GPU is faster, and on a CPU "
+            "a network in 8-bit integers (engine.export --format onnx --int8)"
+        )
+    elif settings.every == 1:
+        first = f"{said}: all {rate:g} are taken"
+    else:
+        first = f"{said}: every {ORDINALS[settings.every]} frame of {rate:g} is taken"
+    delay = speed.delay(settings, rate)
+    second = (
+        f"windows of {settings.window} frames (--max-frames-num), one every {settings.hop} (--hop), lookahead "
+        f"{settings.lookahead} (--lookahead): glosses are final {delay:.1f} s after their end at most"
+    )
+    return [first, second]
