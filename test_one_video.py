@@ -1,16 +1,22 @@
-"""Read the glosses of a video, a folder of images, or a folder of several such clips, with a trained network.
+"""Read the glosses of a video, a folder of images, a folder of several such clips, or a camera, with a trained network.
 
 python test_one_video.py --model_path work_dir/quickstart/best.pt --video_path clip.mp4
 python test_one_video.py --model_path best.pt --video_path clips/ --save "out/{name}.eaf" all.ctm
 python test_one_video.py --model_path a.pt b.pt c.pt --tta flip --video_path clip.mp4
+python test_one_video.py --model_path best.pt --camera 0 --save talk.eaf
 """
+
+from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from dataset.video import list_clips
+from dataset.video import list_clips, open_video
 from evaluation.inference.formats import FORMATS
+from evaluation.inference.frame_source import Camera, PlayedFile
+from evaluation.inference.live_options import add_sources, add_windows, check_no_stream, find_stream, is_live
 from evaluation.inference.options import (
     add_decoding_options,
     add_network_options,
@@ -20,10 +26,14 @@ from evaluation.inference.options import (
 from evaluation.inference.outputs import NAME, Outputs
 from evaluation.inference.reading import Reading
 from preprocess.corpora.registry import LANGUAGES
-from utils.arguments import MOST_NUMBER, named_path, whole_number
+from utils.arguments import MOST_NUMBER, whole_number
 from utils.errors import InputError
+from utils.interruption import Interrupted
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
+
+if TYPE_CHECKING:
+    from evaluation.inference.recogniser import Recogniser
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -32,15 +42,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__.splitlines()[0], allow_abbrev=False, epilog="All times are those of the video as it plays."
     )
     add_network_options(parser, LANGUAGES, several=True)
-    add_option(
-        parser,
-        "video_path",
-        type=named_path,
-        required=True,
-        metavar="PATH",
-        help="video, folder of images, or folder of such clips",
-    )
-    add_reading_options(parser)
+    add_sources(parser)
+    add_reading_options(parser, live=True)
+    add_windows(parser)
     add_decoding_options(parser)
     ways = parser.add_mutually_exclusive_group()
     add_option(
@@ -82,20 +86,24 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Do what the command line asks for; exits with one message where that is impossible."""
     try:
+        if is_live(args):
+            read_stream(args)
+            return
+        check_no_stream(args)
         clips = list_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
         outputs.check_names(clips, args.video_path)
-        reading = Reading(args.max_frames_num, not args.sample, args.fps, args.crop, args.min_confidence)
+        reading = build_reading(args)
         # Imported here because it brings PyTorch, which takes seconds: a mistake in typing is answered at once.
         with say_if_long(LOADING):
-            from evaluation.inference.read_clips import load_recogniser, read_clips  # noqa: PLC0415
+            from evaluation.inference.read_clips import read_clips  # noqa: PLC0415
 
-        decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
-        language = LANGUAGES.get(args.language)
-        recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
-        failures = read_clips(recogniser, clips, reading, outputs, args.nbest, args.allow_truncated)
+        failures = read_clips(load_network(args), clips, reading, outputs, args.nbest, args.allow_truncated)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(stop.status)
     except KeyboardInterrupt:
         sys.exit("interrupted")
     if failures and len(clips) == 1:
@@ -103,6 +111,37 @@ def main(args: argparse.Namespace) -> None:
     if failures:
         messages = [f"{name}: {message}" for name, message in failures.items()]
         sys.exit("\n  ".join([f"error: not all of {len(clips)} clips could be read and saved", *messages]))
+
+
+def build_reading(args: argparse.Namespace) -> Reading:
+    """How the command line wants a clip, or the windows of a stream, to be read."""
+    frames = Reading.max_frames if args.max_frames_num is None else args.max_frames_num
+    return Reading(frames, not args.sample, args.fps, args.crop, args.min_confidence)
+
+
+def load_network(args: argparse.Namespace) -> Recogniser:
+    """Load the networks of the command line."""
+    from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415  it brings PyTorch
+
+    decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
+    language = LANGUAGES.get(args.language)
+    return load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
+
+
+def read_stream(args: argparse.Namespace) -> None:
+    """Read a camera, or a file as if it were one, until it ends or the user stops it."""
+    name, path = find_stream(args)
+    outputs = Outputs(tuple(args.save))
+    outputs.check_names({name: path}, path)
+    reading = build_reading(args)
+    camera = None if args.camera is None else Camera(args.camera)  # that it is not there is said at once
+    with say_if_long(LOADING):
+        from evaluation.inference.read_live import make_live, read_live  # noqa: PLC0415
+
+    recogniser = load_network(args)
+    source = camera or PlayedFile(open_video(path, recogniser.frame_rate, args.allow_truncated), name)
+    live = make_live(recogniser, reading, args.max_frames_num, args.hop, args.lookahead)
+    read_live(live, source, outputs.save)
 
 
 if __name__ == "__main__":

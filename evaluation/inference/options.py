@@ -60,16 +60,17 @@ def add_decoding_options(parser: argparse.ArgumentParser) -> None:
     add_option(parser, "lm_weight", type=float, metavar="W", help="weight of the language model (default: 0.3)")
 
 
-def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how the frames of a clip are taken; they become a `Reading`."""
-    add_option(
-        parser,
-        "max_frames_num",
-        type=int,
-        default=Reading.max_frames,
-        metavar="N",
-        help="the most frames that are read at once (%(default)s)",
-    )
+def add_reading_options(parser: argparse.ArgumentParser, live: bool = False) -> None:
+    """Add the options that say how the frames of a clip are taken; they become a `Reading`.
+
+    Args:
+        parser: the parser.
+        live: whether a stream may be read too: `max_frames_num` is None then where nothing is said.
+    """
+    text = f"the most frames that are read at once ({Reading.max_frames}"
+    text += "; of a stream as many as this machine keeps up with)" if live else ")"
+    usual = None if live else Reading.max_frames
+    add_option(parser, "max_frames_num", type=int, default=usual, metavar="N", help=text)
     add_option(
         parser,
         "fps",
