@@ -78,4 +78,4 @@ class FrameMemory:
             raise ValueError(f"the frames of a window must be in their order, these are {list(numbers)}")
         missing = [number for number in numbers if number not in self._seen]
         if missing:
-            raise ValueError(f"frame {missing[0]} is not held; of {self._next} frames there are {sorted(self._seen)}")
+            raise ValueError(f"frame {missing[0]} is not held: it was forgotten, or is none of the {self._next} so far")

@@ -20,6 +20,15 @@ def test_the_layers_are_those_of_the_network():
     assert [stage.fusion for stage in net.stages] == [None, net.stf1, net.stf2, net.stf3]
 
 
+@pytest.mark.parametrize(
+    ("fusion", "after", "stages"), [("stf", [2, 3, 4], 2), ("correlation", [3], 3), ("stf", [4], 4), ("none", [2], 4)]
+)
+def test_stages_up_to_the_first_fusion_see_one_frame_alone(fusion, after, stages):
+    net = ResNet("resnet18", 16, fusion, after)
+    layers = [net.layer1, net.layer2, net.layer3, net.layer4]
+    assert [stage.layer for stage in net.first_stages] == layers[:stages]
+
+
 def test_a_fusion_keeps_the_number_of_its_place():
     assert name_fusions("correlation", [3, 4]) == {"layer3": "corr2", "layer4": "corr3"}
     assert name_fusions("stf", [2]) == {"layer2": "stf1"}
