@@ -10,7 +10,7 @@ import { addNotice, clearNotices, setStatus } from "./status.js";
 import { GlossTable } from "./table.js";
 import { Timeline } from "./timeline.js";
 import { upload } from "./upload.js";
-import { describeModel, makeSentence } from "./words.js";
+import { describeModel, formatDuration, makeSentence } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const USUAL_RATE = 25;
@@ -160,7 +160,7 @@ function showTranscript(result) {
   find("play-written").hidden = !kinds.includes("mp4"); // seen where the browser cannot play the video
   const found = words.length === 1 ? "1 gloss" : `${words.length} glosses`;
   const next = words.length ? "" : " Nobody may be signing in it, or the network does not know what is signed.";
-  setStatus("done", `Done: ${found} in ${result.duration.toFixed(1)} seconds of ${wasCamera ? "the camera" : file.name}.${next}`);
+  setStatus("done", `Done: ${found} in ${formatDuration(result.duration)} of ${wasCamera ? "the camera" : file.name}.${next}`);
 }
 
 // ---- the camera ----

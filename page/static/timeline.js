@@ -132,7 +132,9 @@ export class Timeline {
     find("track").style.width = `${Math.max(width, 1)}px`;
     const put = (item, word) => {
       item.style.left = `${word.start * scale}px`;
-      item.style.width = `${Math.max((word.end - word.start) * scale - 2, 4)}px`;
+      const length = (word.end - word.start) * scale;
+      item.style.width = `${length > 8 ? length - 2 : Math.max(length, 1)}px`;
+      item.classList.toggle("narrow", length < 18);
     };
     this.#buttons.forEach((button, index) => put(button, this.#words[index]));
     this.#pale.forEach((item, index) => put(item, this.#provisional[index]));

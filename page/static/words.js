@@ -27,9 +27,18 @@ export function formatSize(bytes) {
   return `${size.toFixed(size < 10 ? 1 : 0)} MiB`;
 }
 
-/** What the server says, as a sentence of the page: it begins with a capital letter and ends with a full stop. */
+/** A length in words: 2.7 seconds, 16.0 minutes. */
+export function formatDuration(seconds) {
+  return seconds < 60 ? `${seconds.toFixed(1)} seconds` : `${(seconds / 60).toFixed(1)} minutes`;
+}
+
+/**
+ * What the server says, as a sentence of the page: it ends with a full stop, and begins with a capital letter unless it
+ * begins with the name of a file.
+ */
 export function makeSentence(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+  const begun = /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+  return begun + (/[.!?]$/.test(text) ? "" : ".");
 }
 
 /** What a network is and is not, from what `/api/model` tells. */

@@ -41,7 +41,7 @@ def test_a_refused_video_is_said_and_can_be_sent_again(server):
 def test_a_video_that_cannot_be_read_is_said(server):
     server.choose()
     server.say("failed", message="browser.webm has no frames")
-    server.wait("failed", "Browser.webm has no frames.")
+    server.wait("failed", "browser.webm has no frames.")
     assert not server.page.is_visible("#files")
 
 

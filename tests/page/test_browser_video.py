@@ -109,6 +109,8 @@ def test_a_long_video_scrolls_and_can_be_seen_whole(server):
     assert server.page.evaluate(width) > before
     server.page.click("#zoom-fit")
     assert server.page.evaluate(width) <= view
+    first, second = (server.page.locator("#glosses button").nth(number).bounding_box() for number in (0, 1))
+    assert first["x"] + first["width"] <= second["x"] + 1  # no gloss covers another by more than a pixel
 
 
 def test_heat_map_and_guesses_come_on_request_alone(server):
@@ -157,7 +159,12 @@ def test_a_file_that_cannot_be_made_says_why_and_saves_nothing(server):
 
 
 @pytest.mark.parametrize(
-    ("words", "text"), [([], "0 glosses in 2.0 seconds"), (make_words("NORD"), "1 gloss in 0.9 seconds")]
+    ("words", "text"),
+    [
+        ([], "0 glosses in 2.0 seconds"),
+        (make_words("NORD"), "1 gloss in 0.9 seconds"),
+        (make_words("NORD", start=90), "1 gloss in 1.5 minutes"),
+    ],
 )
 def test_no_gloss_and_one_gloss(server, words, text):
     server.read(words)
