@@ -49,6 +49,11 @@ class CameraFrames:
         self._changed = threading.Condition()
 
     @property
+    def waiting(self) -> int:
+        """How many pictures wait."""
+        return len(self._frames)
+
+    @property
     def now(self) -> float:
         """Seconds since the first picture, by this machine's clock; 0 before it."""
         return 0.0 if self._first is None else self._clock() - self._first[1]

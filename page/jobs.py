@@ -28,6 +28,9 @@ class Owner(Protocol):
     def send(self, message: dict[str, Any]) -> None:
         """Tell it something."""
 
+    def notice(self, message: str) -> None:
+        """Tell it something for the eye, unless that was said before."""
+
 
 class Job:
     """Something to be done for one page.

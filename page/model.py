@@ -10,6 +10,7 @@ from typing import Any
 
 from config.load import to_dict
 from config.nearest_system import find_nearest_system
+from evaluation.inference.live import LiveSettings
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
 from utils.text import show_name
 
@@ -25,11 +26,15 @@ class LoadedModel:
         recogniser: the network with its decoder.
         paths: where it was loaded from; several files where posteriors are averaged.
         stamp: the state of its files before they were read.
+        live: the windows in which this machine reads a camera.
+        live_lines: sentences about them.
     """
 
     recogniser: Recogniser
     paths: tuple[Path, ...]
     stamp: Stamp
+    live: LiveSettings
+    live_lines: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,6 +50,7 @@ class LoadedModel:
             "glosses": len(self.recogniser.vocabulary),
             "rendered": self.recogniser.rendered,
             "device": str(network.model.device) if isinstance(network, TorchNetwork) else "cpu",
+            "camera": {"lines": list(self.live_lines)},
         }
 
     def describe_change(self) -> str:

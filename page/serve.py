@@ -9,6 +9,7 @@ import tempfile
 
 import uvicorn
 
+from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.read_clips import load_recogniser
 from page.app import make_app
 from page.model import LoadedModel, take_stamp
@@ -16,6 +17,7 @@ from page.site import Site
 from preprocess.corpora.registry import LANGUAGES
 from utils.errors import InputError
 from utils.files import real_path
+from utils.patience import say_if_long
 
 EVERYWHERE = {"0.0.0.0", "::"}  # all addresses of this machine, and none that a browser could open
 MOST_CONNECTIONS = 256
@@ -38,7 +40,7 @@ def serve(args: argparse.Namespace) -> None:
             for line in describe_address(args, listening.getsockname()[1]):
                 print(line, flush=True)
             try:
-                run_server(site, args, listening)
+                make_server(site, args.host, args.token).run(sockets=[listening])
             finally:
                 site.queue.stop()
 
@@ -67,7 +69,10 @@ def load_model(args: argparse.Namespace) -> LoadedModel:
     decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
     language = LANGUAGES.get(args.language)
     recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
-    return LoadedModel(recogniser, tuple(args.model_path), stamp)
+    with say_if_long("measuring the speed of this machine ..."):
+        live, lines = choose_settings(recogniser, measure_speed(recogniser))
+    print(*lines, sep="\n", flush=True)
+    return LoadedModel(recogniser, tuple(args.model_path), stamp, live, tuple(lines))
 
 
 def describe_address(args: argparse.Namespace, port: int) -> list[str]:
@@ -84,10 +89,10 @@ def describe_address(args: argparse.Namespace, port: int) -> list[str]:
     return lines
 
 
-def run_server(site: Site, args: argparse.Namespace, listening: socket.socket) -> None:
-    """Serve until the process is interrupted."""
+def make_server(site: Site, host: str, token: str | None) -> uvicorn.Server:
+    """Make the server, which then runs on an open port until the process is interrupted."""
     config = uvicorn.Config(
-        make_app(site, args.host, args.token),
+        make_app(site, host, token),
         loop="asyncio",
         http="h11",
         ws_max_size=LONGEST_MESSAGE,
@@ -101,4 +106,4 @@ def run_server(site: Site, args: argparse.Namespace, listening: socket.socket) -
         limit_concurrency=MOST_CONNECTIONS,
         timeout_graceful_shutdown=GRACE,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    return uvicorn.Server(config)

@@ -17,7 +17,7 @@ from page.jobs import Cancelled, Job, JobQueue, QueueFullError, QuietJob
 from page.model import LoadedModel
 from page.read_video import read_video
 from page.sessions import Session, Sessions, TooManyPagesError, describe_error
-from page.talk import Conversation
+from page.talk import BUSY, Conversation
 from page.uploads import UploadError, check_size, read_name, receive_upload
 from utils.errors import InputError
 
@@ -67,8 +67,8 @@ class Site:
 
     async def show_model(self, _: Request) -> Response:
         """What the page says of the network and of this server."""
-        said = self.model.describe()
-        return JSONResponse(said | {"max_upload": self.most, "formats": list(KINDS), "camera": {"lines": []}})
+        of_server = {"max_upload": self.most, "formats": list(KINDS)}
+        return JSONResponse(self.model.describe() | of_server)
 
     async def talk(self, websocket: WebSocket) -> None:
         """The WebSocket of a page, as long as it is open."""
@@ -90,7 +90,7 @@ class Site:
         if session is None:
             return refuse(404, HERE_NO_MORE)
         if session.is_busy:
-            return refuse(409, "this page has a video or a camera at work already: cancel that first")
+            return refuse(409, BUSY)
         session.uploading = True
         try:
             if self.queue.is_full:

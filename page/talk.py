@@ -11,10 +11,13 @@ import anyio
 import anyio.abc
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from page.jobs import JobQueue
+from page.camera import Camera
+from page.camera_frames import CameraFrames
+from page.jobs import Job, JobQueue, QueueFullError
 from page.model import LoadedModel
 from page.sessions import Session
 
+BUSY = "this page has a video or a camera at work already: cancel that first"
 LONGEST_TEXT = 1000
 """Characters of a message in text; those of the page are shorter."""
 
@@ -42,6 +45,7 @@ class Conversation:
         self._model = model
         self._queue = queue
         self._complaint = ""
+        self._camera: Camera | None = None
 
     async def run(self) -> None:
         """Talk until the page goes, sends what cannot be understood, or does not take its messages."""
@@ -85,11 +89,37 @@ class Conversation:
             self._session.frames.put(data)
 
     def _obey(self, message: dict[str, Any]) -> None:
-        kind = message["type"]
+        kind, action = message["type"], message.get("action")
         if kind == "cancel":
             self._cancel()
+        elif (kind, action) == ("camera", "start"):
+            self._start_camera()
+        elif (kind, action) == ("camera", "stop"):
+            self._stop_camera()
         elif kind != "ping":
             raise NotUnderstoodError("the message is of no type that is known")
+
+    def _start_camera(self) -> None:
+        session, model = self._session, self._model
+        if session.is_busy:
+            session.send({"type": "failed", "message": BUSY})
+            return
+        session.notice(model.describe_change())
+        frames = CameraFrames()
+        camera = Camera(model.recogniser, model.live, frames)
+        try:
+            session.start(self._queue, Job(session, camera.read))
+        except QueueFullError as error:
+            session.send({"type": "failed", "message": str(error)})
+            return
+        session.frames, self._camera = frames, camera
+
+    def _stop_camera(self) -> None:
+        self._session.frames = None
+        if self._camera is not None and self._camera.has_begun:
+            self._camera.stop()
+        elif self._camera is not None:  # it waits: nothing has come that could be read
+            self._cancel()
 
     def _cancel(self) -> None:
         if self._session.job is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from evaluation.inference.live import LiveSettings
 from evaluation.inference.recogniser import Recogniser
 from page.app import make_app
 from page.model import LoadedModel, take_stamp
@@ -31,7 +32,7 @@ def run_page(
         recogniser: the network.
         model: its file.
     """
-    site = Site(LoadedModel(recogniser, (model,), take_stamp([model])), folder, MOST)
+    site = Site(LoadedModel(recogniser, (model,), take_stamp([model]), LiveSettings(48, 8, 16)), folder, MOST)
     config = uvicorn.Config(
         make_app(site), loop="asyncio", lifespan="off", log_config=None, timeout_graceful_shutdown=1
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,9 +15,11 @@ from starlette.testclient import TestClient, WebSocketTestSession
 
 from config.load import load_config
 from dataset.vocabulary import Vocabulary
+from evaluation.inference.live import LiveSettings
 from evaluation.inference.recogniser import Recogniser
 from page.app import make_app
 from page.model import LoadedModel, take_stamp
+from page.serve import make_server, open_port
 from page.site import Site
 from tests.helpers.videos import make_video
 
@@ -102,6 +105,32 @@ class Server:
             yield Page(self.client, talk, headers)
 
 
+def make_site(folder: Path, recogniser: Recogniser | None, model: Path, most: int) -> Site:
+    """What `serve` runs."""
+    live = LiveSettings(window=48, hop=8, lookahead=16)
+    return Site(LoadedModel(recogniser or colour_recogniser(), (model,), take_stamp([model]), live), folder, most)
+
+
+@contextmanager
+def serve_port(
+    folder: Path, recogniser: Recogniser | None = None, model: Path = Path("model.pt"), most: int = 1 << 20
+) -> Iterator[int]:
+    """Run a server in a thread of this process, on a port of its own, which is given; else as `serve`."""
+    site = make_site(folder, recogniser, model, most)
+    try:
+        with open_port("127.0.0.1", 0) as listening:
+            server = make_server(site, "127.0.0.1", None)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+            thread.start()
+            try:
+                yield listening.getsockname()[1]
+            finally:
+                server.should_exit = True
+                thread.join(60)
+    finally:
+        site.queue.stop()
+
+
 @contextmanager
 def serve(
     folder: Path, recogniser: Recogniser | None = None, model: Path = Path("model.pt"), most: int = 1 << 20, **app: Any
@@ -115,7 +144,7 @@ def serve(
         most: the bytes of an upload, at most.
         app: `host` and `token`, as for `make_app`.
     """
-    site = Site(LoadedModel(recogniser or colour_recogniser(), (model,), take_stamp([model])), folder, most)
+    site = make_site(folder, recogniser, model, most)
     try:
         with TestClient(make_app(site, **app), base_url=f"http://{HOST}") as client:
             yield Server(site, client)

@@ -1,0 +1,206 @@
+"""The camera of a page: glosses while pictures come, and what goes wrong with pictures."""
+
+import struct
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+from pympi.Elan import Eaf
+
+from page.camera_frames import AHEAD, HEAD, MOST_FRAMES, CameraFrames
+from tests.helpers.site import COLOURS, Page, colour_network, colour_recogniser, serve
+
+RATE = 25
+SIGNED = " " * 20 + "R" * 16 + " " * 12 + "B" * 16 + " " * 36  # four seconds
+
+
+def make_jpeg(colour: str, width: int = 96, height: int = 64) -> bytes:
+    picture = np.full((height, width, 3), COLOURS[colour][::-1], np.uint8)
+    return cv2.imencode(".jpg", picture)[1].tobytes()
+
+
+JPEGS = {colour: make_jpeg(colour) for colour in COLOURS}
+
+
+def send(page: Page, seconds: float, data: bytes) -> None:
+    page.talk.send_bytes(struct.pack("<d", seconds) + data)
+
+
+def sign(page: Page, signed: str = SIGNED, begin: float = 0.0, rate: float = RATE) -> None:
+    """Send pictures at the tempo of a camera: their times must be those of a clock."""
+    start = time.monotonic()
+    for number, colour in enumerate(signed):
+        send(page, begin + number / rate, JPEGS[colour])
+        time.sleep(max(0.0, start + number / rate - time.monotonic()))
+
+
+def stop(page: Page) -> tuple[list[dict], dict]:
+    """Stop the camera; returns all messages until the transcript, which is given too."""
+    page.say(type="camera", action="stop")
+    messages = page.wait_for("transcript", "failed", "cancelled")
+    return messages, messages[-1]
+
+
+@pytest.fixture
+def camera(server):
+    """A page whose camera is on."""
+    with server.page() as page:
+        page.say(type="camera", action="start")
+        ready = page.wait_for("camera")[-1]
+        assert (ready["state"], ready["rate"]) == ("ready", RATE)
+        yield page
+
+
+def test_glosses_come_while_someone_signs_and_can_be_saved(camera, tmp_path):
+    sign(camera, begin=1234.5)
+    messages, last = stop(camera)
+    finals = [word for message in messages if message["type"] == "live" for word in message["finals"]]
+    assert [word["gloss"] for word in finals] == ["R", "B"]
+    assert last["transcript"]["words"] == finals
+    assert finals[0]["start"] == pytest.approx(0.8, abs=0.17)
+    assert finals[1]["end"] == pytest.approx(2.56, abs=0.17)
+    lives = [message for message in messages if message["type"] == "live"]
+    assert len(lives) > 3
+    assert lives[0]["finals"] == []  # some were provisional first
+    assert lives[-1]["provisional"] == []
+    assert {"type": "camera", "state": "ended", "lines": []} in messages
+    (tmp_path / "found.eaf").write_bytes(camera.get("files/eaf").content)
+    assert [gloss for *_, gloss in Eaf(str(tmp_path / "found.eaf")).get_annotation_data_for_tier("gloss")] == ["R", "B"]
+    for path in ("files/mp4", "heat/0.jpg"):
+        assert "the pictures of the camera are not kept" in camera.get(path).json()["error"]
+    assert not list((tmp_path / "files").rglob("*.jpg"))
+
+
+def test_the_camera_can_be_used_again_and_a_video_after_it(camera, film):
+    for _ in range(2):
+        sign(camera, "R" * 20)
+        assert [word["gloss"] for word in stop(camera)[1]["transcript"]["words"]] == ["R"]
+        camera.say(type="camera", action="start")
+        camera.wait_for("camera")
+    assert camera.upload(film).status_code == 409
+    stop(camera)
+    assert len(camera.read(film)["transcript"]["words"]) == 2
+
+
+def test_damaged_and_huge_pictures_are_left_out_and_said_once(camera):
+    huge = cv2.imencode(".jpg", np.zeros((4096, 4100, 3), np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 1])[1].tobytes()
+    sign(camera, "R" * 20)
+    bad = [JPEGS["R"][: len(JPEGS["R"]) // 2], b"", b"no picture", huge, JPEGS["R"][:-2], huge]
+    for number, data in enumerate(bad):
+        send(camera, 0.8 + number / 100, data)
+    messages, last = stop(camera)
+    assert [word["gloss"] for word in last["transcript"]["words"]] == ["R"]
+    notices = [message["message"] for message in messages if message["type"] == "notice"]
+    assert sorted(notices) == [
+        "pictures of 4100x4096 are too large: use a smaller size",
+        "some pictures of the camera came damaged, and were left out",
+    ]
+
+
+def test_pictures_of_a_4k_camera_and_of_another_size_are_read(camera):
+    sign(camera, "R" * 12)
+    for number in range(4):
+        send(camera, 0.48 + number / RATE, make_jpeg("R", 3840, 2160))
+        time.sleep(1 / RATE)
+    assert [word["gloss"] for word in stop(camera)[1]["transcript"]["words"]] == ["R"]
+
+
+def test_a_camera_waits_for_its_turn_and_can_be_stopped_there(server):
+    with server.page() as first, server.page() as second:
+        first.say(type="camera", action="start")
+        first.wait_for("camera")
+        second.say(type="camera", action="start")
+        assert second.wait_for("queue")[-1]["place"] == 1
+        send(second, 0.0, JPEGS["R"])
+        assert stop(second)[1] == {"type": "cancelled"}
+        second.say(type="camera", action="start")
+        second.wait_for("queue")
+        first.say(type="cancel")
+        assert first.wait_for("cancelled")
+        assert second.wait_for("camera")[-1]["state"] == "ready"
+
+
+def test_a_camera_whose_page_goes_makes_room(server, film):
+    with server.page() as other:
+        with server.page() as page:
+            page.say(type="camera", action="start")
+            page.wait_for("camera")
+            sign(page, "R" * 5)
+        assert other.read(film)["type"] == "transcript"
+
+
+def test_nothing_before_the_camera_gives_an_empty_transcript(camera):
+    assert stop(camera)[1]["transcript"]["words"] == []
+
+
+def test_a_slow_network_drops_pictures_evenly_and_memory_is_bounded(tmp_path):
+    begun, go = threading.Event(), threading.Event()
+
+    def slow(video):
+        begun.set()
+        assert go.wait(60)
+        return colour_network(video)
+
+    (tmp_path / "files").mkdir()
+    with serve(tmp_path / "files", colour_recogniser(slow)) as server, server.page() as page:
+        page.say(type="camera", action="start")
+        page.wait_for("camera")
+        sign(page, "R" * 40, rate=200)
+        assert begun.wait(60)
+        sign(page, "R" * 300, begin=0.2, rate=400)
+        (session,) = server.site.sessions.all_open()
+        frames = session.frames
+        assert frames.dropped > 100
+        assert frames.waiting <= MOST_FRAMES
+        go.set()
+        assert stop(page)[1]["type"] == "transcript"
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def put(frames: CameraFrames, clock: Clock, seconds: float, data: bytes = b"x") -> None:
+    clock.now = 100.0 + seconds
+    frames.put(HEAD.pack(5.0 + seconds) + data)
+
+
+def test_waiting_pictures_are_thinned_out_evenly():
+    clock = Clock()
+    frames = CameraFrames(clock)
+    for number in range(8 * MOST_FRAMES):
+        put(frames, clock, number / 64)
+    times = [frame.time for frame in frames.take(0)]
+    steps = np.diff(times)
+    assert len(times) <= MOST_FRAMES
+    assert steps.max() <= 2 * steps.min()  # the last round is not over
+    assert times[-1] > (8 * MOST_FRAMES - 17) / 64
+    assert frames.dropped == 8 * MOST_FRAMES - len(times)
+    before = frames.every
+    assert before > 1
+    for number in range(4):
+        put(frames, clock, 10 + number)
+        frames.take(0)
+    assert frames.every < before
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -float("inf"), 4.0, 5.0, 5.0 + AHEAD + 1.1, 1e300])
+def test_times_that_are_no_clock_are_refused(seconds):
+    clock = Clock()
+    frames = CameraFrames(clock)
+    put(frames, clock, 0.0)
+    clock.now = 101.0
+    frames.put(HEAD.pack(seconds) + b"x")
+    assert (frames.refused, len(frames.take(0))) == (1, 1)
+
+
+@pytest.mark.parametrize("message", [b"", b"1234567", HEAD.pack(1.0)])
+def test_a_message_without_a_picture_is_refused(message):
+    frames = CameraFrames()
+    frames.put(message)
+    assert (frames.refused, frames.take(0)) == (1, [])
