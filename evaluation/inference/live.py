@@ -52,6 +52,7 @@ class LiveRecogniser:
         settings: the windows; rounded to the network's output steps.
         min_confidence: glosses with a lower confidence are left out.
         crop: "none" squashes the picture as the preparation of the corpora does, "centre" takes the middle square.
+        drop_still: whether glosses are left out where nothing moves, since nobody signs there.
 
     Attributes:
         finals: the glosses that never change any more, in order; none overlaps another.
@@ -62,7 +63,12 @@ class LiveRecogniser:
     """
 
     def __init__(
-        self, recogniser: Recogniser, settings: LiveSettings, min_confidence: float = 0.0, crop: str = "none"
+        self,
+        recogniser: Recogniser,
+        settings: LiveSettings,
+        min_confidence: float = 0.0,
+        crop: str = "none",
+        drop_still: bool = True,
     ) -> None:
         config = recogniser.config
         if settings.every < 1:
@@ -75,6 +81,7 @@ class LiveRecogniser:
         self._windows = LiveWindows(settings.window, settings.hop, settings.lookahead, grid)
         self._glosses = FinalGlosses(config.merge_repeats, min_confidence)
         self._input = LiveInput(recogniser, self._windows.window, settings.every, crop)
+        self._drop_still = drop_still
         self._begin_stretch()
 
     @property
@@ -146,7 +153,7 @@ class LiveRecogniser:
 
     def _begin_stretch(self) -> None:
         """Begin a stretch of slots without a hole; windows see none of what was before."""
-        self._reader = WindowReader(self.recogniser)
+        self._reader = WindowReader(self.recogniser, self._drop_still)
         self._base: int | None = None  # the number in the stream of its first slot
         self._read = 0  # the end of the latest window, counted from the stretch's first slot
 

@@ -11,6 +11,7 @@ import numpy as np
 from evaluation.inference.frame_memory import FrameMemory
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.recognition import Recognition
+from evaluation.inference.stillness import Stillness, leave_out_still
 
 
 class WindowReader:
@@ -19,11 +20,14 @@ class WindowReader:
     Args:
         recogniser: the network with its decoder. Repeats are not merged: a gloss that goes on past the edge of a window
             would keep only the part that this window saw.
+        drop_still: whether glosses are left out where nothing moves.
     """
 
-    def __init__(self, recogniser: Recogniser) -> None:
+    def __init__(self, recogniser: Recogniser, drop_still: bool = True) -> None:
         self._recogniser = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
         self._memory = FrameMemory(recogniser.network)
+        self._stillness = Stillness() if drop_still else None
+        self._slot_seconds = recogniser.config.feeder_args.frame_interval / recogniser.frame_rate
         self._numbers: deque[int] = deque()  # of the frame of each slot that is held
         self._first = 0  # the slot of _numbers[0]
         self._appended = 0
@@ -42,6 +46,8 @@ class WindowReader:
         """Add the next slot with its frame, cropped, (3, S, S) uint8; the same array again is the same frame."""
         if seen is not self._latest:
             self._memory.append(seen)
+            if self._stillness is not None:
+                self._stillness.append(seen)
             self._appended += 1
             self._latest = seen
         self._numbers.append(self._appended - 1)
@@ -57,14 +63,20 @@ class WindowReader:
             RecognitionError: the network's output is not finite.
         """
         numbers = list(islice(self._numbers, begin - self._first, end - self._first))
-        return self._recogniser.recognise_logits(self._memory.read(numbers), self._memory.frames(numbers), name)
+        found = self._recogniser.recognise_logits(self._memory.read(numbers), self._memory.frames(numbers), name)
+        if self._stillness is None:
+            return found
+        return replace(found, words=leave_out_still(found.words, self._stillness, numbers, self._slot_seconds))
 
     def forget_before(self, slot: int) -> None:
         """Free the slots before one; no window may read them any more."""
         while self._numbers and self._first < slot:
             self._numbers.popleft()
             self._first += 1
-        self._memory.forget_before(self._numbers[0] if self._numbers else self._appended)
+        oldest = self._numbers[0] if self._numbers else self._appended
+        self._memory.forget_before(oldest)
+        if self._stillness is not None:
+            self._stillness.forget_before(oldest)
         if not self._numbers:
             self._latest = None
 
