@@ -14,6 +14,7 @@ import { describeModel, formatDuration, makeSentence } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const USUAL_RATE = 25;
+const CAPTION_SECONDS = 2; // after its end a camera's gloss stays over the picture
 
 const session = new Session();
 const picture = new Picture((seconds, playing) => timeline.setTime(seconds, playing));
@@ -104,7 +105,8 @@ const handlers = {
     addWords(finals, time);
     timeline.setProvisional(provisional);
     timeline.setTime(time, true);
-    picture.setCaption((provisional.at(-1) ?? words.at(-1))?.gloss ?? "");
+    const last = provisional.at(-1) ?? words.at(-1);
+    picture.setCaption(last && time - last.end < CAPTION_SECONDS ? last.gloss : "");
   },
 };
 
@@ -240,7 +242,7 @@ function showCancelled() {
 function addWords(more, duration) {
   words.push(...more);
   timeline.add(more, duration);
-  table.add(more);
+  table.add(more, job === "camera");
   showEmptiness();
 }
 

@@ -20,7 +20,8 @@ export class GlossTable {
     this.#show();
   }
 
-  add(words) {
+  /** @param follow whether to keep the last of them in view. */
+  add(words, follow = false) {
     for (const word of words) {
       const row = this.#makeRow(word, this.#rows.length);
       this.#words.push(word);
@@ -28,6 +29,7 @@ export class GlossTable {
       find("rows").append(row);
     }
     this.#show();
+    if (follow && words.length) for (const id of ["table-scroller", "sentence"]) find(id).scrollTop = find(id).scrollHeight;
   }
 
   choose(index) {

@@ -21,6 +21,7 @@ export class Timeline {
   #scale = 0; // pixels a second; 0: as fits best
   #chosen = -1;
   #live = false;
+  #atEnd = true; // whether the newest is in view while live: who scrolls back is left there
 
   /** @param onChoose called with the number of the gloss; @param onSeek called with seconds. */
   constructor(onChoose, onSeek) {
@@ -29,7 +30,11 @@ export class Timeline {
     find("zoom-in").onclick = () => this.zoom(1.6);
     find("zoom-out").onclick = () => this.zoom(1 / 1.6);
     find("zoom-fit").onclick = () => this.#zoomTo(this.#whole());
-    find("scroller").onscroll = () => this.#drawRuler();
+    find("scroller").onscroll = () => {
+      const { scrollLeft, clientWidth, scrollWidth } = find("scroller");
+      this.#atEnd = scrollLeft + clientWidth >= scrollWidth - 80;
+      this.#drawRuler();
+    };
     find("scroller").addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     find("glosses").onkeydown = (event) => this.#press(event);
     find("track").onclick = (event) => this.#click(event);
@@ -39,6 +44,7 @@ export class Timeline {
   /** Forget all glosses. */
   clear(live = false) {
     this.#live = live;
+    this.#atEnd = true;
     this.#words = [];
     this.#buttons = [];
     this.#scale = 0;
@@ -87,7 +93,7 @@ export class Timeline {
     if (!follow) return;
     const scroller = find("scroller");
     const seen = x - scroller.scrollLeft;
-    if (this.#live) scroller.scrollLeft = scroller.scrollWidth;
+    if (this.#live) scroller.scrollLeft = this.#atEnd ? scroller.scrollWidth : scroller.scrollLeft;
     else if (seen < 0 || seen > scroller.clientWidth) scroller.scrollLeft = x - scroller.clientWidth / 4;
   }
 

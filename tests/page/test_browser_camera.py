@@ -88,6 +88,24 @@ def test_glosses_come_while_someone_signs(server):
     assert not server.page.is_visible("#heat")  # its pictures are not kept
 
 
+def test_the_newest_glosses_stay_in_view_and_who_scrolls_back_is_left_there(server):
+    server.start_camera()
+    words = make_words(*["MORGEN", "NORD", "REGEN"] * 20)
+    server.say("live", finals=words[:-1], provisional=[], time=24.0)
+    last = server.page.locator("#rows tr").nth(58)
+    last.wait_for()
+    box, table = last.bounding_box(), server.page.locator("#table-scroller").bounding_box()
+    assert table["y"] <= box["y"] <= table["y"] + table["height"]
+    left = "document.getElementById('scroller').scrollLeft"
+    server.until(lambda: server.page.evaluate(left) > 1000)
+    server.page.evaluate("document.getElementById('scroller').scrollLeft = 100")
+    server.page.wait_for_timeout(100)  # for the browser to say so
+    server.say("live", finals=words[-1:], provisional=[], time=30.0)
+    server.page.locator("#rows tr").nth(59).wait_for()
+    assert server.page.evaluate(left) == 100
+    assert server.page.inner_text("#caption") == ""  # it has been silent for long
+
+
 def test_stop_ends_the_camera_and_the_glosses_can_be_saved(server):
     server.start_camera()
     server.until(lambda: server.frames)

@@ -1,0 +1,102 @@
+"""The camera, the page and its server together, in Chromium, whose camera plays a clip of the built-in corpus."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+from pympi.Elan import Eaf
+
+from tests.helpers.needs import BROWSER, needs_browser
+from tests.helpers.remembering import read_clip, read_sentences, remember
+from tests.helpers.running_page import run_page
+
+pytestmark = needs_browser
+SPLIT = "test"
+
+
+@pytest.fixture(scope="module")
+def sentence(corpus) -> tuple[str, list[str]]:
+    """The name and the glosses of a clip that repeats none of them."""
+    sentences = read_sentences(corpus, SPLIT).items()
+    return next((name, signed) for name, signed in sentences if len(set(signed)) == len(signed))
+
+
+def write_camera_film(path: Path, frames: np.ndarray, rate: int = 25) -> Path:
+    """Write frames (T, H, W, 3) RGB as YUV4MPEG2, which a camera of Chromium plays without end.
+
+    https://wiki.multimedia.cx/index.php/YUV4MPEG2
+    """
+    height, width = frames.shape[1:3]
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{rate}:1 Ip A1:1 C420jpeg\n".encode())
+        for frame in frames:
+            file.write(b"FRAME\n")
+            file.write(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2YUV_I420).tobytes())
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(corpus, sentence, tmp_path_factory):
+    """Chromium before whose camera somebody signs the sentence, again and again."""
+    film = write_camera_film(tmp_path_factory.mktemp("camera") / "clip.y4m", read_clip(corpus, SPLIT, sentence[0]))
+    arguments = ["--no-sandbox", "--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={film}"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(tab, corpus, tmp_path):
+    """The page, open and ready."""
+    (tmp_path / "files").mkdir()
+    with run_page(tmp_path / "files", remember(corpus, SPLIT)) as address:
+        tab.goto(address)
+        wait(tab, "ready")
+        yield tab
+        tab.close()
+
+
+def wait(tab, phase):
+    tab.wait_for_selector(f'body[data-phase="{phase}"]')
+
+
+def test_glosses_of_the_sentence_appear_and_can_be_saved(tab, sentence):
+    tab.click("#use-camera")
+    wait(tab, "live")
+    tab.locator("#rows tr").nth(2 * len(sentence[1])).wait_for(timeout=60_000)
+    tab.click("#stop")
+    wait(tab, "done")
+    read = tab.locator("#glosses b").all_inner_texts()
+    assert read == tab.locator("#rows button").all_inner_texts()
+    # It begins and ends anywhere in the clip; whole rounds of the sentence lie between.
+    signed = sentence[1]
+    begun = signed.index(read[1])
+    assert read[1:-1] == (signed * len(read))[begun : begun + len(read) - 2]
+    with tab.expect_download() as download:
+        tab.click("#files a[download$='.json']")
+    assert [word["gloss"] for word in json.loads(download.value.path().read_text())["words"]] == read
+    with tab.expect_download() as download:
+        tab.click("#files a[download$='.eaf']")
+    tier = sorted(Eaf(str(download.value.path())).get_annotation_data_for_tier("gloss"))
+    assert [annotation[2] for annotation in tier] == read
+    assert not tab.locator("#files a[download$='.mp4']").count()
+
+
+def test_a_page_that_is_closed_gives_the_camera_to_the_next(tab, browser):
+    tab.click("#use-camera")
+    wait(tab, "live")
+    context = browser.new_context(permissions=["camera"])
+    other = context.new_page()
+    other.goto(tab.url)
+    wait(other, "ready")
+    other.click("#use-camera")
+    wait(other, "queue")
+    tab.goto("about:blank")
+    wait(other, "live")
+    context.close()
