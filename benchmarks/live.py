@@ -20,7 +20,7 @@ import torch
 
 from benchmarks.export import build_random_recogniser
 from benchmarks.int8 import SHORTEST
-from benchmarks.live_endurance import PARTS, format_endurance, read_memory
+from benchmarks.live_endurance import EDGES, PARTS, format_endurance, read_memory
 from benchmarks.live_rates import format_rates
 from benchmarks.live_recording import (
     Recording,
@@ -138,12 +138,12 @@ def measure_rates(args: argparse.Namespace) -> None:
 def measure_endurance(args: argparse.Namespace) -> None:
     """Play clips for long and print what grows or wanders."""
     recogniser, settings = load(args)
-    recording = load_split(args, recogniser, args.splits[0])
+    recording = load_split(args, recogniser, args.splits[0]).trim(settings.hop)
     seconds = max(args.minutes * 60, PARTS * recording.round / args.speed)
     rounds = round(seconds * args.speed / recording.round / PARTS) * PARTS
     memory: list[tuple[float, float]] = []
     shown, notices = play(
-        recogniser, settings, recording.repeat(rounds * recording.round), args.speed,
+        recogniser, settings, recording.repeat((rounds + EDGES) * recording.round), args.speed,
         lambda moment: memory.append((moment, read_memory())),
     )  # fmt: skip
     print(format_endurance(recording, rounds, shown, memory))

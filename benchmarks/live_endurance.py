@@ -13,6 +13,8 @@ from utils.table import format_table
 
 PARTS = 6
 """Rows of the table."""
+EDGES = 2
+"""Rounds that are played too and not counted, the first and the last: nothing is seen before and after them."""
 GOAL_FRAMES = 1.0
 """The clock must not wander so far."""
 
@@ -24,14 +26,15 @@ def format_endurance(
 
     Args:
         recording: what was played again and again.
-        rounds: how many times.
+        rounds: how many times, but for the edges.
         shown: the final glosses.
         memory: seconds of the stream and MiB of the process, after each reading.
     """
     rows, late = [], []
     length = rounds // PARTS * recording.round
     for part in range(PARTS):
-        begin, end = part * length, (part + 1) * length
+        begin = EDGES / 2 * recording.round + part * length
+        end = begin + length
         signed = [
             Signed(of.gloss, of.start + begin + again * recording.round, of.end + begin + again * recording.round)
             for again in range(rounds // PARTS)
@@ -40,7 +43,7 @@ def format_endurance(
         inside = [of for of in shown if begin <= of.word.start + of.word.duration / 2 < end]
         pairs = pair_right(signed, inside)
         offsets = [(of.word.start - truth.start) * recording.rate for truth, of in pairs]
-        late.append(float(np.median(offsets)) if offsets else float("nan"))
+        late.append(float(np.mean(offsets)) if offsets else float("nan"))
         held = [size for moment, size in memory if begin <= moment < end] or [float("nan")]
         errors = count_errors([of.gloss for of in signed], [of.word for of in inside])
         delays = format_delays(pairs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
 
@@ -57,13 +57,14 @@ class Recording(Video):
         """Seconds of one round."""
         return len(self.pictures) / self.rate
 
+    def trim(self, multiple: int) -> Recording:
+        """The same without its last frames, so that windows fall on the same frames in every round."""
+        count = len(self.pictures) // multiple * multiple
+        return replace(self, times=self.times[: count + 1], pictures=self.pictures[:count])
+
     def repeat(self, seconds: float) -> Recording:
         """The same, played for so long."""
-        count = round(seconds * self.rate)
-        return Recording(
-            self.path, np.arange(count + 1) / self.rate, self.rate, pictures=self.pictures, signed=self.signed,
-            clips=self.clips,
-        )  # fmt: skip
+        return replace(self, times=np.arange(round(seconds * self.rate) + 1) / self.rate)
 
 
 def load_recording(manifest: Manifest, prepared: Path, limit: int | None) -> Recording:

@@ -28,13 +28,15 @@ WINDOWS = (4.0, 3.0, 2.4, 1.92)
 """Seconds of the windows, the best first."""
 LOOKAHEADS = (0.64, 0.48, 0.32)
 """Seconds of lookahead, the best first."""
-HOPS = (0.32, 0.16, 0.48, 0.64, 0.8, 0.96, 1.12, 1.28)
+HOPS = (0.32, 0.16, 0.48, 0.64, 0.8, 0.96, 1.12, 1.28, 1.92, 2.56, 3.2)
 """Seconds between two readings, the best first: three readings a second show what is provisional soon enough."""
 EVERY = (1, 2, 3)
 """Of so many frames one is taken, the best first: with fewer than every third one movements are lost."""
 
 FIRST, MOST = 24, 96
 """Frames of the first and of the longest measurement."""
+CHANCE = 0.1
+"""The share by which two readings of the same may differ by chance."""
 ENOUGH = 0.4
 """Seconds that a measurement takes at least, unless it has the most frames."""
 
@@ -87,7 +89,9 @@ def _time_reading(recogniser: Recogniser, count: int) -> Speed:
     middle = time.perf_counter()
     memory.read(range(count))
     again = time.perf_counter() - middle
-    return Speed(max(0.0, middle - begin - again) / count, again / count)
+    new = middle - begin - again
+    # Where nothing is kept the two readings differ by chance.
+    return Speed(new / count if new > CHANCE * again else 0.0, again / count)
 
 
 def choose_settings(
@@ -140,7 +144,8 @@ def _list_choices(
     windows = [window // stride * stride] if window else to_slots(WINDOWS, -(-SHORTEST_WINDOW // stride) * stride)
     hops = [-(-hop // stride) * stride] if hop else to_slots(HOPS, stride)
     lookaheads = to_slots(LOOKAHEADS, stride) if lookahead is None else [lookahead]
-    found = [LiveSettings(*choice, every) for every, *choice in product(EVERY, windows, hops, lookaheads)]
+    numbers = product(EVERY, windows, hops, lookaheads)
+    found = [LiveSettings(long, step, ahead, every) for every, long, step, ahead in numbers]
     return [choice for choice in found if choice.hop + choice.lookahead <= choice.window] or found
 
 
@@ -150,8 +155,8 @@ def describe_settings(speed: Speed, settings: LiveSettings, rate: float) -> list
     said = f"this machine reads {reads:.0f} frames a second"
     if speed.load(settings, rate) > 1:
         first = (
-            f"warning: {said} of {rate:g}, so parts of what is signed will be lost; a GPU is faster, and on a CPU "
-            "a network in 8-bit integers (engine.export --format onnx --int8)"
+            f"warning: {said} of {rate:g}, so parts of what is signed will be lost; a GPU is faster, or a smaller "
+            "network, or on a CPU 8-bit integers (engine.export --format onnx --int8)"
         )
     elif settings.every == 1:
         first = f"{said}: all {rate:g} are taken"

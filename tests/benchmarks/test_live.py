@@ -48,6 +48,8 @@ def test_a_recording_is_the_clips_with_what_was_signed_in_them(prepared, recordi
     assert recording.round == recording.times[-1] == pytest.approx((len(one) + len(two)) / 25)
     longer = recording.repeat(3 * recording.round)
     assert longer.num_frames == 3 * recording.num_frames
+    trimmed = recording.trim(8)
+    assert trimmed.num_frames == len(trimmed.pictures) == recording.num_frames // 8 * 8
     (again,) = longer.frames([2 * recording.num_frames + 1])
     assert np.array_equal(again, one[1])
     with pytest.raises(InputError, match="delays are measured on the built-in corpus"):
@@ -76,14 +78,14 @@ def test_a_recording_is_played_and_read(recogniser, recording):
 
 def test_a_clock_that_wanders_and_memory_that_grows_are_seen():
     recording = Recording(None, np.arange(51) / 25, 25.0, pictures=tuple(range(50)), signed=SIGNED)
-    # 12 rounds of 2 s, two for each part; in the last part glosses are read 3 frames later
+    # 12 rounds of 2 s between two others, two for each part; in the last part glosses are read 3 frames later
     read = [
         shown(of.gloss, of.start + 2 * again + late, of.end + 2 * again, of.end + 2 * again + 0.5)
-        for again in range(12)
-        for late in [0.12 if again >= 10 else 0.0]
+        for again in range(14)
+        for late in [0.12 if again >= 11 else 0.0]
         for of in SIGNED
     ]
-    memory = [(moment, 100.0 if moment < 20 else 130.0) for moment in range(24)]
+    memory = [(moment, 100.0 if moment < 22 else 130.0) for moment in range(28)]
     table = format_endurance(recording, 12, read, memory).splitlines()
     assert table[1].split() == ["0.0", "to", "0.1", "100.0", "100.0", "0.00", "%", "6", "0.50", "0.50", "+0.00"]
     assert table[6].split()[3:] == ["130.0", "130.0", "0.00", "%", "6", "0.50", "0.50", "+3.00"]

@@ -1,5 +1,7 @@
 """The choice of windows by speeds that are given, worked out by hand; and that the measured speed is one."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from evaluation.inference import live_speed
@@ -31,7 +33,7 @@ def test_what_a_reading_costs():
         # nothing is kept: 0.014 * 25 * 2 readings = 0.7 keeps up, but 1.28 s and a reading of 0.67 s are over 1.5
         (Speed(0.0, 0.014), LiveSettings(48, 24, 8), "this machine reads 36 frames a second: all 25 are taken"),
         # 0.04 * 25 is all of the time, at one reading a frame: as few readings as there can be
-        (Speed(0.0, 0.04), LiveSettings(48, 32, 16), "warning: this machine reads 17 frames a second of 25, so parts"),
+        (Speed(0.0, 0.04), LiveSettings(100, 80, 16), "warning: this machine reads 20 frames a second of 25, so parts"),
     ],
 )  # fmt: skip
 def test_settings_that_the_machine_keeps_up_with(recogniser, speed, chosen, said):
@@ -81,6 +83,14 @@ def test_the_speed_is_measured_on_frames_that_are_new_and_on_the_same_again(reco
     speed = measure_speed(recogniser)
     assert (speed.per_frame, speed.per_slot) == (pytest.approx(0.003), pytest.approx(0.001))
     assert sizes == [24, 24, 24, 24, 48, 48, 96, 96]  # 96 frames take 0.48 s
+
+
+def test_what_differs_by_chance_is_no_time_of_new_frames(recogniser, monkeypatch):
+    moments = iter([0.0, 1.0, 1.95, 2.0, 3.05, 4.05])
+    monkeypatch.setattr(live_speed, "time", SimpleNamespace(perf_counter=lambda: next(moments)))
+    monkeypatch.setattr(FrameMemory, "read", lambda self, numbers: None)
+    speed = measure_speed(recogniser)  # 1.05 and 1.00 s for 24 frames, as a network does that is called anew
+    assert speed == Speed(0.0, pytest.approx(1 / 24))
 
 
 def test_the_speed_of_a_real_network(recogniser):
