@@ -145,7 +145,7 @@ class Site:
         session, number = self.sessions.find(request.path_params["id"]), request.path_params["index"]
         index = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else -1
         answer = session.answer if session else None
-        if answer is None or not 0 <= index < len(answer.transcript.words):
+        if session is None or answer is None or not 0 <= index < len(answer.transcript.words):
             return refuse(404, HERE_NO_MORE if session is None else "there is no such gloss")
 
         def draw(job: Job) -> bytes:
