@@ -85,6 +85,7 @@ def test_a_file_is_read_live_and_saved(run, short, tmp_path, capsys):
     assert [line for line in said.out.splitlines() if line.startswith("saved ")] == [
         f"saved {file.with_stem('short')}" for file in files
     ]
+    assert "this network is not calibrated" in said.err
     assert "frames a second: all 25 are taken" in said.err
     assert "windows of 100 frames (--max-frames-num), one every 8 (--hop), lookahead 16" in said.err
     saved = json.loads((tmp_path / "short.json").read_text())
@@ -129,13 +130,18 @@ def test_a_camera_is_read_until_ctrl_c_and_nothing_is_lost(run, frames, tmp_path
 def test_a_camera_that_stays_away_ends_and_what_was_read_is_saved(run, frames, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(frame_source, "GIVE_UP", 0.2)
     monkeypatch.setattr(frame_source, "PAUSE", 0.01)
-    put_cameras(monkeypatch, FakeCapture(map(to_bgr, frames[:50]), rate=50))
+    larger = [np.repeat(frame, 2, axis=1) for frame in frames[50:60]]
+    put_cameras(monkeypatch, FakeCapture(map(to_bgr, [*frames[:50], *larger]), rate=50))
     with pytest.raises(SystemExit) as stop:
-        run("--camera", "0", "--save", tmp_path / "talk.txt")
+        run("--camera", "0", "--save", tmp_path / "talk.txt", tmp_path / "talk.json")
     assert stop.value.code == "error: camera 0 gave no frame for 0.2 s, so reading ends here"
-    glosses = [row[3] for row in read_rows(capsys.readouterr().out)]
+    said = capsys.readouterr()
+    glosses = [row[3] for row in read_rows(said.out)]
     assert glosses
     assert (tmp_path / "talk.txt").read_text().split() == glosses
+    (notice,) = [line for line in said.err.splitlines() if "72x72 pixels, and are 144x72 now" in line]
+    assert notice.startswith("at ")
+    assert f"warning: {notice}" in json.loads((tmp_path / "talk.json").read_text())["notes"]
 
 
 def test_a_mistake_while_reading_loses_nothing_that_was_final(run, frames, tmp_path, monkeypatch, capsys):

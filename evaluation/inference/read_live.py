@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from evaluation.ctm import CtmWord
 from evaluation.inference.formats import save_transcript
@@ -13,9 +14,10 @@ from evaluation.inference.frame_source import FrameSource
 from evaluation.inference.live import Event, LiveRecogniser
 from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.outputs import NAME, describe_saved
+from evaluation.inference.read_clips import UNCALIBRATED
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.transcript import Transcript
+from evaluation.inference.transcript import WARNING, Transcript
 from utils.errors import InputError
 from utils.interruption import Interrupted, Interruption
 from utils.patience import say, say_if_long
@@ -32,9 +34,13 @@ class LiveScreen:
     """Shows the glosses of a stream: final ones on lines of their own, on standard output.
 
     What may still change stands in one line under them, and only on a terminal.
+
+    Attributes:
+        notices: what was to be noticed until now, as sentences.
     """
 
     def __init__(self) -> None:
+        self.notices: list[str] = []
         self._shown = 0  # columns of the line of provisional glosses
 
     def show(self, events: Iterable[Event], provisional: Sequence[CtmWord]) -> None:
@@ -45,7 +51,8 @@ class LiveScreen:
                 print(format_word(event.word), flush=True)
             elif event.kind == "notice":
                 self.clear()
-                say(event.message)
+                self.notices.append(f"at {event.time:.1f} s: {event.message}")
+                say(self.notices[-1])
         if is_terminal():
             self._show_provisional([word.gloss for word in provisional])
 
@@ -82,6 +89,8 @@ def make_live(
         reading: how the pictures are cropped, and which glosses are left out.
         window, hop, lookahead: what the user has chosen, as for `choose_settings`.
     """
+    if recogniser.calibration is None:
+        say(UNCALIBRATED)
     with say_if_long(MEASURING):
         speed = measure_speed(recogniser)
     settings, lines = choose_settings(recogniser, speed, None, window, hop, lookahead)
@@ -110,7 +119,9 @@ def read_live(live: LiveRecogniser, source: FrameSource, save: Sequence[str]) ->
         finally:  # whatever stops it: what was read until then is saved
             source.close()
             screen.clear()
-            failures = save_all(live.transcript(source.name, source.path), save)
+            transcript = live.transcript(source.name, source.path)
+            warnings = (f"{WARNING}{notice}" for notice in screen.notices)
+            failures = save_all(replace(transcript, notes=(*transcript.notes, *warnings)), save)
     if source.problem is not None:
         failures.insert(0, str(source.problem))
         if not isinstance(source.problem, (InputError, OSError)):
