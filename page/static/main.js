@@ -2,40 +2,39 @@
 
 import { Camera } from "./camera.js";
 import { findFault, watchForFiles } from "./choosing.js";
-import { Chosen } from "./chosen.js";
+import { Glosses } from "./glosses.js";
 import { Picture } from "./picture.js";
 import { Save } from "./save.js";
 import { Session } from "./session.js";
 import { addNotice, clearNotices, setStatus } from "./status.js";
-import { GlossTable } from "./table.js";
-import { Timeline } from "./timeline.js";
 import { upload } from "./upload.js";
 import { describeModel, formatDuration, makeSentence } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const USUAL_RATE = 25;
-const CAPTION_SECONDS = 2; // after its end a camera's gloss stays over the picture
 
 const session = new Session();
-const picture = new Picture((seconds, playing) => timeline.setTime(seconds, playing));
-const timeline = new Timeline(choose, (seconds) => picture.jump(seconds));
-const table = new GlossTable(choose);
-const chosen = new Chosen(session);
+const picture = new Picture((seconds, playing) => glosses.setTime(seconds, playing));
+const glosses = new Glosses(session, picture);
 const camera = new Camera(session, picture.video);
 const save = new Save(session, addNotice);
 
 let model = null;
 let file = null; // the video that was chosen last
 let sending = null; // the upload that is going on
-let words = []; // the glosses that stay as they are
-let transcript = null;
 let job = null; // "video" or "camera": what is being read
 let refusal = ""; // why the server wants no connection with this page, in its words
-let fromCamera = false; // whether the glosses that are shown are a camera's
 
 // ---- the connection ----
 
 session.addEventListener("ready", async () => {
+  try {
+    model = await (await session.ask("/api/model")).json();
+    find("model").textContent = describeModel(model);
+  } catch (error) {
+    addNotice(`What the network is could not be asked: ${error.message}`, true);
+  }
+  if (job || session.id === null) return; // a video was quicker, or the connection is lost again
   if (document.body.dataset.phase === "lost") {
     const rest = file ? ` ${file.name} can be read again.` : "";
     setStatus("ready", `Connected again.${rest}`, { buttons: file ? ["again"] : [] });
@@ -43,17 +42,11 @@ session.addEventListener("ready", async () => {
     setStatus("ready", "Ready: drop a video, choose one, or use the camera.");
   }
   showEmptiness();
-  try {
-    model = await (await session.ask("/api/model")).json();
-    find("model").textContent = describeModel(model);
-  } catch (error) {
-    addNotice(`What the network is could not be asked: ${error.message}`, true);
-  }
 });
 
 session.addEventListener("lost", ({ detail }) => {
   endJob();
-  if (transcript) save.clear("The files went with the connection. Read the video again to save them.");
+  if (glosses.transcript) save.clear("The files went with the connection. Read the video again to save them.");
   const text = refusal || (detail.opened
     ? "The connection to the server was lost. See that python -m page still runs; this page tries again by itself."
     : "The server does not answer this page. See that python -m page runs, and open the address that it printed.");
@@ -101,12 +94,9 @@ const handlers = {
     }
   },
   live({ finals, provisional, time }) {
-    if (!fromCamera) return;
-    addWords(finals, time);
-    timeline.setProvisional(provisional);
-    timeline.setTime(time, true);
-    const last = provisional.at(-1) ?? words.at(-1);
-    picture.setCaption(last && time - last.end < CAPTION_SECONDS ? last.gloss : "");
+    if (!glosses.fromCamera) return;
+    glosses.addLive(finals, provisional, time);
+    showEmptiness();
   },
 };
 
@@ -148,21 +138,18 @@ function showSent(share) {
 }
 
 function showTranscript(result) {
-  const wasCamera = fromCamera;
+  const { fromCamera } = glosses;
   endJob();
-  transcript = { ...result, session: session.id };
-  words = [];
-  timeline.clear();
-  table.clear();
-  addWords(result.words, result.duration);
-  if (!wasCamera) picture.setWords(words);
+  glosses.showTranscript({ ...result, session: session.id });
+  showEmptiness();
   result.notes?.forEach((note) => addNotice(makeSentence(note)));
-  const kinds = (model?.formats ?? []).filter((kind) => kind !== "mp4" || !wasCamera);
+  const kinds = (model?.formats ?? []).filter((kind) => kind !== "mp4" || !fromCamera);
   save.offer(kinds, result.name);
   find("play-written").hidden = !kinds.includes("mp4"); // seen where the browser cannot play the video
-  const found = words.length === 1 ? "1 gloss" : `${words.length} glosses`;
-  const next = words.length ? "" : " Nobody may be signing in it, or the network does not know what is signed.";
-  setStatus("done", `Done: ${found} in ${formatDuration(result.duration)} of ${wasCamera ? "the camera" : file.name}.${next}`);
+  const count = result.words.length;
+  const found = `${count === 1 ? "1 gloss" : `${count} glosses`} in ${formatDuration(result.duration)}`;
+  const next = count ? "" : " Nobody may be signing in it, or the network does not know what is signed.";
+  setStatus("done", `Done: ${found} of ${fromCamera ? "the camera" : file.name}.${next}`);
 }
 
 // ---- the camera ----
@@ -202,13 +189,8 @@ function isExpected() {
 
 function startAnew(kind) {
   job = kind;
-  fromCamera = kind === "camera";
-  words = [];
-  transcript = null;
   clearNotices();
-  timeline.clear(fromCamera);
-  table.clear();
-  chosen.clear();
+  glosses.clear(kind === "camera");
   save.clear();
   showEmptiness();
 }
@@ -218,7 +200,7 @@ function endJob() {
   sending = null;
   if (job === "camera") {
     camera.close();
-    timeline.setProvisional([]);
+    glosses.dropProvisional();
     picture.clear();
   }
   job = null;
@@ -239,25 +221,11 @@ function showCancelled() {
   setStatus("cancelled", text, { buttons: file ? ["again"] : [] });
 }
 
-function addWords(more, duration) {
-  words.push(...more);
-  timeline.add(more, duration);
-  table.add(more, job === "camera");
-  showEmptiness();
-}
-
 function showEmptiness() {
-  const text = transcript ? "No glosses were found." : job ? "Glosses appear here as they are read." : "Glosses appear here when a video is read.";
-  find("no-glosses").textContent = text;
-  find("no-glosses").hidden = words.length > 0 || document.body.dataset.phase === "live";
+  const waiting = job ? "Glosses appear here as they are read." : "Glosses appear here when a video is read.";
+  find("no-glosses").textContent = glosses.transcript ? "No glosses were found." : waiting;
+  find("no-glosses").hidden = glosses.words.length > 0 || document.body.dataset.phase === "live";
   find("choose").disabled = find("use-camera").disabled = job !== null || session.id === null;
-}
-
-function choose(index) {
-  timeline.choose(index);
-  table.choose(index);
-  chosen.show(words[index], index, transcript, fromCamera);
-  picture.jump(words[index].start);
 }
 
 watchForFiles((chosenFile, others) => {
