@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +95,7 @@ def count(recording: Recording, words: Iterable[CtmWord]) -> Counter[str]:
     return found
 
 
-def describe(name: str, found: Counter[str], minutes: Counter[str]) -> list[str]:
+def describe(name: str, found: Counter[str], minutes: Mapping[str, float]) -> list[str]:
     """A row of the table: false glosses a minute of each kind of rest and of all, errors of the sentences."""
     rates = [f"{found[kind] / minutes[kind]:.1f}" if minutes[kind] else "-" for kind in RESTS]
     total = sum(found[kind] for kind in RESTS) / max(sum(minutes.values()), 1e-9)
@@ -111,7 +111,7 @@ def main(args: argparse.Namespace) -> None:
     side = recogniser.frame_size
     for name in args.pictures:
         counts: dict[str, Counter[str]] = {}
-        minutes: Counter[str] = Counter()
+        minutes: dict[str, float] = dict.fromkeys(RESTS, 0.0)
         for signer in args.signers:
             recording = draw_recording(args.sentences, (3.0, 7.0), signer - 1, args.seed, args.glosses)
             rendered = PICTURES[name](np.stack(list(render_recording(recording))))
