@@ -7,15 +7,14 @@ change. A stream is read by this rule while it comes, and a clip by the same cod
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from evaluation.ctc.words import merge_repeats
 from evaluation.ctm import CtmWord
-from evaluation.inference.reading import ReadingError
+from evaluation.inference.reading import ReadingError, check_live_numbers
 from evaluation.inference.windows import SAME_GLOSS_SECONDS, find_centre, find_end, pair_readings
 
-ROUNDING = 1e-6  # seconds: times that differ by less are equal
+DIGITS = 6  # of seconds: what computing leaves in those beyond must not decide between two glosses
 LEAST_SECONDS = 0.04
 """The shortest that a gloss becomes where the one before it, which is final, reaches into it."""
 
@@ -96,19 +95,6 @@ class LiveWindows:
         return max(0, -(-(end - self.window) // self.grid) * self.grid)
 
 
-def check_live_numbers(window: int, hop: int, lookahead: int) -> None:
-    """Check numbers of frames that a user gave; raises ReadingError."""
-    if hop < 1 or lookahead < 0:
-        raise ReadingError(
-            f"hop is {hop} and lookahead {lookahead}; a hop is at least 1 frame, and a lookahead at least 0"
-        )
-    if hop + lookahead > window:
-        raise ReadingError(
-            f"a hop of {hop} and a lookahead of {lookahead} frames are more than a window of {window}: frames would go "
-            "unread; give smaller ones or a longer window"
-        )
-
-
 @dataclass
 class FinalGlosses:
     """Decides from the readings of windows, one after the other, which glosses are final.
@@ -145,19 +131,23 @@ class FinalGlosses:
         Returns:
             the glosses that are final now, in order.
         """
+        words = [
+            word._replace(start=round(word.start, DIGITS), duration=round(word.duration, DIGITS)) for word in words
+        ]
         self._decided = [word for word in self._decided if find_end(word) + SAME_GLOSS_SECONDS > begin]
         pairs = pair_readings([*self._decided, *self._pending], words)
         final = set(map(id, self._decided))  # by identity, since a gloss that is signed twice can be two equal words
         read_before = {id(new) for old, new in pairs if id(old) in final}
         was_open = {id(new) for old, new in pairs} - read_before
+        border = round(border, DIGITS)
         settled, self._pending = [], []
         for word in words:
-            centre = find_centre(word)
+            centre = round(find_centre(word), DIGITS)
             if id(word) in read_before:
                 continue
-            if centre > border + ROUNDING:
+            if centre > border:
                 self._pending.append(word)
-            elif centre > self._border + ROUNDING or id(word) in was_open:
+            elif centre > self._border or id(word) in was_open:
                 settled.append(word)
         self._border = border
         return self._settle(settled)
@@ -169,33 +159,23 @@ class FinalGlosses:
 
     def _settle(self, words: Sequence[CtmWord]) -> tuple[CtmWord, ...]:
         self._decided += words
-        given_out = []
-        for word in words:
-            placed = self._place(word, self._last_end)
-            kept = word.confidence is None or word.confidence >= self.min_confidence
-            gloss, seen = self._run if self.merging else ("", False)
-            repeated = word.gloss == gloss and seen
-            self._run = (word.gloss, kept or repeated)
-            if repeated:
-                continue
-            self.left_out += not kept
-            if kept:
-                given_out.append(placed)
-                self._last_end = find_end(placed)
-        self.provisional = tuple(self._preview())
+        given_out, self._last_end, self._run, left_out = self._lay_out(words)
+        self.left_out += left_out
+        self.provisional = tuple(self._lay_out(self._pending)[0])
         return tuple(given_out)
 
-    def _preview(self) -> Iterator[CtmWord]:
-        """What is open, as it would be given out now."""
-        end = self._last_end
-        for word in merge_repeats(self._pending) if self.merging else self._pending:
-            if word.confidence is not None and word.confidence < self.min_confidence:
-                continue
-            if self.merging and (word.gloss, True) == self._run:
-                continue
-            placed = self._place(word, end)
-            end = find_end(placed)
-            yield placed
+    def _lay_out(self, words: Sequence[CtmWord]) -> tuple[list[CtmWord], float, tuple[str, bool], int]:
+        """The words that are given out of these, the new `_last_end` and `_run`, and how many words were left out."""
+        end, (gloss, seen), given_out, left_out = self._last_end, self._run, [], 0
+        for word in words:
+            repeated = self.merging and seen and word.gloss == gloss
+            kept = word.confidence is None or word.confidence >= self.min_confidence
+            gloss, seen = word.gloss, kept or repeated
+            if kept and not repeated:
+                given_out.append(self._place(word, end))
+                end = find_end(given_out[-1])
+            left_out += not kept and not repeated
+        return given_out, end, (gloss, seen), left_out
 
     @staticmethod
     def _place(word: CtmWord, earliest: float) -> CtmWord:
@@ -204,3 +184,7 @@ class FinalGlosses:
             return word
         duration = max(find_end(word) - earliest, min(word.duration, LEAST_SECONDS))
         return word._replace(start=earliest, duration=duration)
+
+
+def _round_times(word: CtmWord) -> CtmWord:
+    return word._replace(start=round(word.start, DIGITS), duration=round(word.duration, DIGITS))

@@ -58,7 +58,8 @@ def describe_frames(video: Video, reading: Reading, trained: float, sampled: int
             f"the {trained:g} of the training; --fps {trained:g} {remedy}"
         )
     if windows > 1:
-        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames")
+        by_hop = "" if reading.hop is None else f", every {reading.hop} frames, with a lookahead of {reading.lookahead}"
+        notes.append(f"{windows} overlapping windows of {reading.max_frames} frames{by_hop}")
     elif sampled > reading.max_frames:
         notes.append(
             f"warning: of {sampled} frames {reading.max_frames} are read, evenly spaced (--max_frames_num), so signing "

@@ -31,9 +31,13 @@ class Reading:
         rate: the frames to take of each second; all if None.
         crop: "none" squashes the picture as the preparation of the corpora does, "centre" takes the middle square.
         min_confidence: glosses with a lower confidence are left out.
+        hop: frames from the end of one window to the end of the next, and each gloss counts as a live recogniser reads
+            it (`evaluation.inference.live_windows`); None: windows overlap by a third.
+        lookahead: with `hop`, the frames that must follow a gloss's centre in the window that it is taken from.
 
     Raises:
-        ReadingError: a number of frames or a rate that is not positive, or windows that are too short.
+        ReadingError: a number of frames or a rate that is not positive, windows that are too short, or hop and
+            lookahead that do not go with them or with each other.
     """
 
     max_frames: int = 360
@@ -41,6 +45,8 @@ class Reading:
     rate: float | None = None
     crop: str = "none"
     min_confidence: float = 0.0
+    hop: int | None = None
+    lookahead: int | None = None
 
     def __post_init__(self) -> None:
         least = SHORTEST_WINDOW if self.windows else 1
@@ -53,7 +59,29 @@ class Reading:
             raise ReadingError(f"fps is {self.rate:g}; a frame rate is above 0 and at most {FASTEST}")
         if not 0 <= self.min_confidence <= 1:
             raise ReadingError(f"min_confidence is {self.min_confidence:g}; a confidence is between 0 and 1")
+        self._check_hop()
+
+    def _check_hop(self) -> None:
+        if (self.hop is None) != (self.lookahead is None):
+            raise ReadingError("hop and lookahead go together: give both, or neither")
+        if self.hop is not None and self.lookahead is not None:
+            if not self.windows:
+                raise ReadingError("hop and lookahead are of windows: they do not go with --sample")
+            check_live_numbers(self.max_frames, self.hop, self.lookahead)
 
     def sample_frames(self, times: np.ndarray) -> Sampling:
         """Choose the frames of a video with `times` (T + 1,) at the rate asked for, however many they are."""
         return sample_every_frame(times) if self.rate is None else sample_at_rate(times, self.rate)
+
+
+def check_live_numbers(window: int, hop: int, lookahead: int) -> None:
+    """Check numbers of frames that a user gave; raises ReadingError."""
+    if hop < 1 or lookahead < 0:
+        raise ReadingError(
+            f"hop is {hop} and lookahead {lookahead}; a hop is at least 1 frame, and a lookahead at least 0"
+        )
+    if hop + lookahead > window:
+        raise ReadingError(
+            f"a hop of {hop} and a lookahead of {lookahead} frames are more than a window of {window}: frames would go "
+            "unread; give smaller ones or a longer window"
+        )

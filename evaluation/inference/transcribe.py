@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from dataset.crop import crop_and_resize
 from dataset.sampling import Sampling, thin_out_evenly
 from dataset.video import Video
 from evaluation.ctc.words import merge_repeats
-from evaluation.ctm import CtmWord
 from evaluation.inference.notes import (
     describe_crop,
     describe_doubts,
@@ -17,24 +16,14 @@ from evaluation.inference.notes import (
     describe_left_out,
     describe_network,
 )
+from evaluation.inference.read_as_live import read_as_live
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.recognition import Recognition
-from evaluation.inference.transcript import Guess, Transcript
+from evaluation.inference.transcript import Transcript
+from evaluation.inference.window import Window, convert_times
 from evaluation.inference.windows import cut_windows, plan_windows, stitch
 from utils.progress import show_progress
 from utils.temporal import TemporalSpec
-
-
-@dataclass(frozen=True)
-class Window:
-    """What was read in one window of the sampled frames; all times are seconds of the video."""
-
-    start: float
-    end: float
-    words: tuple[CtmWord, ...]
-    nbest: tuple[Guess, ...]
-    doubts: tuple[str, ...]
 
 
 def transcribe(
@@ -59,13 +48,17 @@ def transcribe(
     if not reading.windows:
         sampling = thin_out_evenly(sampling, reading.max_frames)
     shape = next(video.frames([0])).shape
-    windows = list(recognise_windows(recogniser, video, sampling, reading, watch))
-    words = stitch([(window.start, window.end, window.words) for window in windows])
-    if recogniser.config.merge_repeats:
-        words = merge_repeats(words)
-    kept = tuple(word for word in words if word.confidence is None or word.confidence >= reading.min_confidence)
+    if reading.hop is None or reading.lookahead is None:
+        windows = list(recognise_windows(recogniser, video, sampling, reading, watch))
+        words = stitch([(window.start, window.end, window.words) for window in windows])
+        if recogniser.config.merge_repeats:
+            words = merge_repeats(words)
+        kept = tuple(word for word in words if word.confidence is None or word.confidence >= reading.min_confidence)
+        num_left_out = len(words) - len(kept)
+    else:
+        windows, kept, num_left_out = read_as_live(recogniser, video, sampling, reading, watch)
     doubts = describe_doubts([(window.start, window.end, window.doubts) for window in windows])
-    left_out = describe_left_out(len(words) - len(kept), reading.min_confidence)
+    left_out = describe_left_out(num_left_out, reading.min_confidence)
     frames_read = describe_frames(video, reading, recogniser.frame_rate, whole, len(windows))
     picture = describe_crop(shape, recogniser.frame_size, reading.crop)
     return Transcript(
@@ -98,26 +91,3 @@ def recognise_windows(
         if watch is not None:
             watch(number, len(spans))
         yield convert_times(without_merging.recognise(part), recogniser.frame_rate, sampling, first, end)
-
-
-def convert_times(recognition: Recognition, rate: float, sampling: Sampling, first: int, end: int) -> Window:
-    """Turn the times of a recognition into those of the video.
-
-    Args:
-        recognition: what the network read in one window.
-        rate: the frames that the network takes for a second.
-        sampling: which frames of the video the network was given.
-        first, end: the window's positions in `sampling`, (first, last + 1).
-    """
-
-    def to_video_time(seconds: float) -> float:
-        # Clamped to the window: where a network leaves out frames, the last one it sees stands for some past the end.
-        return sampling.seconds_at(min(first + seconds * rate, end))
-
-    words = []
-    for word in recognition.words:
-        begin, stop = to_video_time(word.start), to_video_time(word.start + word.duration)
-        words.append(word._replace(start=begin, duration=stop - begin))
-    start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
-    nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
-    return Window(start, stop, tuple(words), nbest, recognition.doubts)

@@ -52,7 +52,7 @@ class WindowReader:
             self._latest = seen
         self._numbers.append(self._appended - 1)
 
-    def read(self, begin: int, end: int, name: str) -> Recognition:
+    def read(self, begin: int, end: int, name: str = "this clip") -> Recognition:
         """Read the slots from `begin` to before `end`, with times from the beginning of the window.
 
         Args:

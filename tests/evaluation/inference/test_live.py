@@ -43,9 +43,7 @@ def test_glosses_become_final_while_the_stream_goes_on():
     assert [event.word.gloss for event in events if event.kind == "provisional"] == ["R", "R", "B", "B", "G", "G"]
     assert found(live.provisional) == [("G", 2.72, 3.2)]
     rest = live.finish()
-    assert [(event.kind, event.word.gloss, round(event.time, 2)) for event in rest] == [
-        ("provisional", "G", 3.44), ("final", "G", 3.44),
-    ]  # fmt: skip
+    assert [(event.kind, event.word.gloss, round(event.time, 2)) for event in rest] == [("final", "G", 3.44)]
     assert found(live.finals) == [("R", 0.32, 0.96), ("B", 1.28, 1.76), ("G", 2.72, 3.2)]
     assert live.provisional == ()
     assert live.readings == 86 // 8 + 1
