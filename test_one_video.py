@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from dataset.video import list_clips, open_video
 from evaluation.inference.formats import FORMATS
 from evaluation.inference.frame_source import Camera, PlayedFile
-from evaluation.inference.live_options import add_sources, add_windows, check_no_stream, find_stream, is_live
+from evaluation.inference.live_options import add_sources, add_windows, find_stream, is_live
 from evaluation.inference.options import (
     add_decoding_options,
     add_network_options,
@@ -89,7 +89,6 @@ def main(args: argparse.Namespace) -> None:
         if is_live(args):
             read_stream(args)
             return
-        check_no_stream(args)
         clips = list_clips(args.video_path)
         outputs = Outputs(tuple(args.save), args.overlay)
         outputs.check_names(clips, args.video_path)
@@ -116,7 +115,8 @@ def main(args: argparse.Namespace) -> None:
 def build_reading(args: argparse.Namespace) -> Reading:
     """How the command line wants a clip, or the windows of a stream, to be read."""
     frames = Reading.max_frames if args.max_frames_num is None else args.max_frames_num
-    return Reading(frames, not args.sample, args.fps, args.crop, args.min_confidence)
+    rule = (None, None) if is_live(args) else (args.hop, args.lookahead)  # a stream finds its own
+    return Reading(frames, not args.sample, args.fps, args.crop, args.min_confidence, *rule)
 
 
 def load_network(args: argparse.Namespace) -> Recogniser:

@@ -102,6 +102,17 @@ def test_windows_can_be_chosen(run, short, capsys):
     assert "windows of 48 frames (--max-frames-num), one every 12 (--hop), lookahead 20" in capsys.readouterr().err
 
 
+def test_a_file_is_read_by_the_rule_of_a_stream_and_gives_the_same(run, short, tmp_path, capsys):
+    rule = ["--max-frames-num", "48", "--hop", "4", "--lookahead", "8"]
+    run("--live", short, *rule, "--save", tmp_path / "live.ctm")
+    capsys.readouterr()
+    run("--video_path", short, "--window", *rule, "--save", tmp_path / "file.ctm")
+    assert "7 overlapping windows of 48 frames, every 4 frames, with a lookahead of 8" in capsys.readouterr().out
+    (live,), (file,) = read_ctm(tmp_path / "live.ctm"), read_ctm(tmp_path / "file.ctm")
+    assert live.words
+    assert [word.gloss for word in live.words] == [word.gloss for word in file.words]
+
+
 def test_glosses_that_are_not_sure_enough_are_left_out(run, short, capsys):
     run("--live", short, "--min-confidence", "1")
     assert read_rows(capsys.readouterr().out) == []
@@ -220,7 +231,9 @@ def test_what_is_wrong_is_said_before_pytorch_is_loaded(refused, movie, tmp_path
     oddly.write_bytes(movie.read_bytes())
     assert "would be lost" in refused("--live", oddly, "--save", movie.parent / "{name}.srt")
     assert "max_frames_num is 20; at least 48" in refused("--live", movie, "--max-frames-num", "20")
-    assert "--hop goes with --camera or --live" in refused("--video_path", movie, "--hop", "8")
+    assert "hop and lookahead go together" in refused("--video_path", movie, "--hop", "8")
+    rule = ["--hop", "8", "--lookahead", "12"]
+    assert "do not go with --sample" in refused("--video_path", movie, "--sample", *rule)
     for words in (
         ["--camera", "0", "--video_path", "v.mp4"],
         ["--camera", "0", "--live", "v.mp4"],

@@ -40,25 +40,18 @@ def add_sources(parser: argparse.ArgumentParser) -> None:
 
 
 def add_windows(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say how a stream is read."""
+    """Add the options that say how a stream is read, and a file by the same rule."""
     number = whole_number(1, MOST_NUMBER)
-    help = "frames from one reading of a stream to the next (default: what this machine keeps up with)"
+    help = "frames from one window to the next (default: what this machine keeps up with; files: two thirds)"
     add_option(parser, "hop", type=number, metavar="N", help=help)
     number = whole_number(0, MOST_NUMBER)
-    help = "frames that must follow the middle of a gloss before it is final (default: what this machine keeps up with)"
+    help = "frames that must follow the middle of a gloss before it is final (of a stream by default as --hop)"
     add_option(parser, "lookahead", type=number, metavar="N", help=help)
 
 
 def is_live(args: argparse.Namespace) -> bool:
     """Whether the command line asks for a stream."""
     return args.camera is not None or args.live is not None
-
-
-def check_no_stream(args: argparse.Namespace) -> None:
-    """Raise InputError if options of streams are given for a video that is read whole."""
-    for name in ("hop", "lookahead"):
-        if getattr(args, name) is not None:
-            raise InputError(f"--{name} goes with --camera or --live: a video is read from its beginning to its end")
 
 
 def find_stream(args: argparse.Namespace) -> tuple[str, Path]:
