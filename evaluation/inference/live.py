@@ -78,6 +78,7 @@ class LiveRecogniser:
         self.settings = settings
         self.finals: tuple[CtmWord, ...] = ()
         self.readings = 0
+        self._by_window = recogniser.without_merging()
         self._windows = LiveWindows(settings.window, settings.hop, settings.lookahead, grid)
         self._glosses = FinalGlosses(config.merge_repeats, min_confidence)
         self._input = LiveInput(recogniser, self._windows.window, settings.every, crop)
@@ -153,7 +154,9 @@ class LiveRecogniser:
 
     def _begin_stretch(self) -> None:
         """Begin a stretch of slots without a hole; windows see none of what was before."""
-        self._reader = WindowReader(self.recogniser, self._drop_still)
+        self._reader = WindowReader(
+            self.recogniser.network, self._by_window.recognise_logits, self.recogniser.slot_seconds, self._drop_still
+        )
         self._base: int | None = None  # the number in the stream of its first slot
         self._read = 0  # the end of the latest window, counted from the stretch's first slot
 
@@ -193,13 +196,9 @@ class LiveRecogniser:
         lost = self._reader.slots - self._read - self._windows.window
         if lost <= 0:
             return []
-        begin, end = self._read, self._read + lost
-        message = f"from {self._seconds_at(begin):.1f} to {self._seconds_at(end):.1f} s nothing was read: too slow"
-        events = [
-            *self._give_out(self._glosses.take_rest(), begin),
-            Event("notice", self._seconds_at(begin), None, message),
-        ]
-        self._input.take_fewer()
+        events = self._give_out(self._glosses.take_rest(), self._read)
+        begin, end = self._seconds_at(self._read), self._read + lost
+        self._input.tell_lost(begin, self._seconds_at(end))
         self._reader.begin_at(end)
         self._base, self._read = (self._base or 0) + end, 0
         return [*events, *self._tell()]

@@ -74,6 +74,7 @@ class LiveInput:
         self._newest: np.ndarray = np.zeros((1, 1, 3), np.uint8)  # as it came; cropped once a slot takes it
         self._cropped: np.ndarray | None = None  # of it
         self._slot: Slot | None = None  # the newest one
+        self._lost: int | None = None  # the first slot that others pushed out before it was fetched
         self._shape: tuple[int, ...] = ()
         self._black_since: float | None = None
         self._black_told = self._still_told = False
@@ -113,6 +114,9 @@ class LiveInput:
             the slots, and whether others wait behind a hole.
         """
         with self._lock:
+            if self._lost is not None:
+                self._tell_lost(self.clock.seconds_at(self._lost), self.clock.seconds_at(self._waiting[0].number))
+                self._lost = None
             found: list[Slot] = []
             while self._waiting and expected in (None, self._waiting[0].number):
                 found.append(self._waiting.popleft())
@@ -143,13 +147,21 @@ class LiveInput:
                 self._notices.append(Notice(last, f"no frame for {GAP_SECONDS:g} s"))
             return True
 
-    def take_fewer(self) -> None:
-        """Give fewer slots a frame of their own, since reading takes too long."""
+    def tell_lost(self, begin: float, end: float) -> None:
+        """Say that a part of the stream was not read, and give fewer slots a frame of their own from now on.
+
+        Args:
+            begin, end: the part, in seconds of the stream.
+        """
         with self._lock:
-            if self.every < MOST_EVERY:
-                self.every += 1
-                rate = self.clock.frame_rate / self.clock.interval
-                self._notices.append(Notice(self.clock.last or 0.0, describe_dropping(rate, self.every)))
+            self._tell_lost(begin, end)
+
+    def _tell_lost(self, begin: float, end: float) -> None:
+        self._notices.append(Notice(begin, f"from {begin:.1f} to {end:.1f} s nothing was read: this machine is slow"))
+        if self.every < MOST_EVERY:
+            self.every += 1
+            rate = self.clock.frame_rate / self.clock.interval
+            self._notices.append(Notice(end, describe_dropping(rate, self.every)))
 
     def _fill(self, slots: range) -> None:
         for number in slots:
@@ -159,6 +171,8 @@ class LiveInput:
                 self._slot = Slot(number, self._crop_newest(number))
             else:
                 self._slot = Slot(number, last.seen)
+            if len(self._waiting) == self._waiting.maxlen and self._lost is None:
+                self._lost = self._waiting[0].number
             self._waiting.append(self._slot)
 
     def _crop_newest(self, slot: int) -> np.ndarray:
@@ -171,6 +185,7 @@ class LiveInput:
     def _look_for_gap(self, before: float | None, now: float) -> None:
         if before is not None and (self._still_told or now - before > GAP_SECONDS):
             self._notices.append(Notice(now, f"frames are back after {now - before:.1f} s without"))
+            self._black_since, self._black_told = None, False
         self._still_told = False
 
     def _look_at_size(self, frame: np.ndarray, now: float) -> None:

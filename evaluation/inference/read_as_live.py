@@ -37,20 +37,16 @@ def read_as_live(
     grid = TemporalSpec(recogniser.config.model_args.conv_type).stride * interval
     plan = LiveWindows(reading.max_frames, reading.hop or 0, reading.lookahead or 0, grid).plan(len(sampling))
     glosses = FinalGlosses(recogniser.config.merge_repeats, reading.min_confidence)
-    reader, frames = (
-        WindowReader(recogniser),
-        crop_frames(recogniser, video, sampling.indices[::interval], reading.crop),
-    )
+    frames = crop_frames(recogniser, video, sampling.indices[::interval], reading.crop)
+    by_window = recogniser.without_merging()
+    reader = WindowReader(recogniser.network, by_window.recognise_logits, recogniser.slot_seconds)
     windows: list[Window] = []
     final: list[CtmWord] = []
     hidden = watch is not None or len(plan) < 2
     for number, part in enumerate(show_progress(plan, len(plan), "reading", "window", hidden)):
         if watch is not None:
             watch(number, len(plan))
-        begin, end = (
-            part.begin // interval,
-            -(-part.end // interval),
-        )  # in frames that the network sees
+        begin, end = part.begin // interval, -(-part.end // interval)  # in frames that the network sees
         while reader.slots < end:
             reader.add(next(frames))
         window = convert_times(reader.read(begin, end), recogniser.frame_rate, sampling, part.begin, part.end)

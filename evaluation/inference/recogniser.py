@@ -138,6 +138,16 @@ class Recogniser(Generic[AnyNetwork]):
         given = to_dict(self.config) | nest_overrides(keys, [])
         return replace(self, config=parse_stored_config(given, "what was given"))
 
+    def without_merging(self) -> Recogniser[AnyNetwork]:
+        """The same network for windows, whose repeats are merged once windows are joined: merged before, a gloss that
+        goes on past the edge of a window would keep only the part that this window saw."""
+        return replace(self, config=replace(self.config, merge_repeats=False))
+
+    @property
+    def slot_seconds(self) -> float:
+        """The seconds from one frame that the network sees to the next."""
+        return self.config.feeder_args.frame_interval / self.frame_rate
+
     def crop(self, frames: np.ndarray) -> np.ndarray:
         """Crop frames (T, H, W, 3) uint8 RGB of any size to what the network sees of them: (T', 3, S, S) uint8."""
         plan = self.transform.plan(len(frames), np.random.default_rng())  # evaluation uses no random numbers
@@ -205,8 +215,7 @@ class Recogniser(Generic[AnyNetwork]):
         posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
         hypotheses = self.decoder(posteriors[None], np.array([len(posteriors)]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
-        seconds = config.feeder_args.frame_interval / self.frame_rate
-        words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), seconds)
+        words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), self.slot_seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         doubts: tuple[str, ...] = ()
         if self.calibration is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
 from dataset.crop import crop_and_resize
 from dataset.sampling import Sampling, thin_out_evenly
@@ -83,11 +82,9 @@ def recognise_windows(
     spans = plan_windows(len(sampling), reading.max_frames, stride * recogniser.config.feeder_args.frame_interval)
     frames = (crop_and_resize(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
     parts = zip(spans, cut_windows(frames, spans), strict=True)
-    # Repeats are merged once the windows are stitched: merged before, a word that goes on past the edge of a window
-    # would keep only the part that this window saw.
-    without_merging = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
+    by_window = recogniser.without_merging()
     hidden = watch is not None or len(spans) < 2
     for number, ((first, end), part) in enumerate(show_progress(parts, len(spans), "reading", "window", hidden)):
         if watch is not None:
             watch(number, len(spans))
-        yield convert_times(without_merging.recognise(part), recogniser.frame_rate, sampling, first, end)
+        yield convert_times(by_window.recognise(part), recogniser.frame_rate, sampling, first, end)

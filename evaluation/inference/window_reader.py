@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
 import numpy as np
 
 from evaluation.inference.frame_memory import FrameMemory
-from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.recognition import Recognition
 from evaluation.inference.stillness import Stillness, leave_out_still
+from evaluation.inference.torch_network import Network
 
 
 class WindowReader:
     """Slots of a stream, numbered 0, 1, ..., each with its frame, and the reading of windows of them.
 
     Args:
-        recogniser: the network with its decoder. Repeats are not merged: a gloss that goes on past the edge of a window
-            would keep only the part that this window saw.
+        network: as `Recogniser.network`.
+        recognise: makes a result of logits, frames and a name, without merging repeats.
+        slot_seconds: the time from one slot to the next.
         drop_still: whether glosses are left out where nothing moves.
     """
 
-    def __init__(self, recogniser: Recogniser, drop_still: bool = True) -> None:
-        self._recogniser = replace(recogniser, config=replace(recogniser.config, merge_repeats=False))
-        self._memory = FrameMemory(recogniser.network)
+    def __init__(
+        self, network: Network, recognise: Callable[[np.ndarray, np.ndarray, str], Recognition], slot_seconds: float,
+        drop_still: bool = True,
+    ) -> None:  # fmt: skip
+        self._recognise = recognise
+        self._memory = FrameMemory(network)
+        self._slot_seconds = slot_seconds
         self._stillness = Stillness() if drop_still else None
-        self._slot_seconds = recogniser.config.feeder_args.frame_interval / recogniser.frame_rate
         self._numbers: deque[int] = deque()  # of the frame of each slot that is held
         self._first = 0  # the slot of _numbers[0]
         self._appended = 0
@@ -63,7 +68,7 @@ class WindowReader:
             RecognitionError: the network's output is not finite.
         """
         numbers = list(islice(self._numbers, begin - self._first, end - self._first))
-        found = self._recogniser.recognise_logits(self._memory.read(numbers), self._memory.frames(numbers), name)
+        found = self._recognise(self._memory.read(numbers), self._memory.frames(numbers), name)
         if self._stillness is None:
             return found
         return replace(found, words=leave_out_still(found.words, self._stillness, numbers, self._slot_seconds))
