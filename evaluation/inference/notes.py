@@ -10,6 +10,11 @@ from dataset.video import Video
 from evaluation.inference.reading import Reading
 from utils.text import plural
 
+UNCALIBRATED = (
+    "note: this network is not calibrated, as those of earlier versions and published ones: its confidences are no "
+    "probabilities but shares of the n-best list, and a clip in which nothing is signed goes unnoticed"
+)
+
 
 def describe_crop(shape: Sequence[int], size: int, crop: str) -> str:
     """Say how the pictures were cropped and resized.

@@ -17,6 +17,7 @@ from evaluation.agreement import check_named_once
 from evaluation.compile_decoder import compile_decoder
 from evaluation.inference.average import average_recognisers
 from evaluation.inference.formats import save_ctm
+from evaluation.inference.notes import UNCALIBRATED
 from evaluation.inference.outputs import Outputs, describe_saved
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
@@ -30,10 +31,6 @@ from utils.text import plural
 
 FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript and torch.export
 
-UNCALIBRATED = (
-    "note: this network is not calibrated, as those of earlier versions and published ones: its confidences are no "
-    "probabilities but shares of the n-best list, and a clip in which nothing is signed goes unnoticed"
-)
 CALIBRATED_OTHERWISE = (
     "note: confidences were calibrated for the decoding of the training: with this one they are near what they say"
 )

@@ -13,8 +13,8 @@ from evaluation.inference.formats import save_transcript
 from evaluation.inference.frame_source import FrameSource
 from evaluation.inference.live import Event, LiveRecogniser
 from evaluation.inference.live_speed import choose_settings, measure_speed
+from evaluation.inference.notes import UNCALIBRATED
 from evaluation.inference.outputs import NAME, describe_saved
-from evaluation.inference.read_clips import UNCALIBRATED
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcript import WARNING, Transcript
