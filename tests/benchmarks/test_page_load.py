@@ -2,11 +2,18 @@
 
 import re
 
-from benchmarks import page_load
+import pytest
+
+from tests.helpers.needs import PAGE_PACKAGES, describe_missing
 from tests.helpers.videos import make_video, ramp
 
+MISSING = describe_missing(*PAGE_PACKAGES)
 
+
+@pytest.mark.skipif(MISSING != "", reason=MISSING)
 def test_every_page_gets_answers_and_places(random_checkpoint, tmp_path, capsys):
+    from benchmarks import page_load
+
     video = make_video(tmp_path / "clip.mp4", ramp(20))
     words = ["--model_path", str(random_checkpoint), "--video_path", str(video), "--pages", "4", "--seconds", "2"]
     assert page_load.main(page_load.parse_args(words)) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 
@@ -14,3 +15,12 @@ needs_compiler = pytest.mark.skipif(
 )
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="a browser is needed for this, and there is no chromium")
+
+PAGE_PACKAGES = ("starlette", "uvicorn", "websockets", "httpx")
+"""What the page's server needs, and what its tests ask it with. Tests in a browser need playwright too."""
+
+
+def describe_missing(*packages: str) -> str:
+    """Say which of these packages are not installed here, and how to install them; "" if all are."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    return f"not installed here: {', '.join(missing)} (requirements-page.txt)" if missing else ""
