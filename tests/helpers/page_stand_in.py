@@ -86,7 +86,7 @@ class StandIn:
         self.page.wait_for_selector(f'body[data-phase="{phase}"]')
         self.page.locator("#status", has_text=text).wait_for()
 
-    def until(self, done: Callable[[], object], seconds: float = 20) -> None:
+    def until(self, done: Callable[[], object], seconds: float = 60) -> None:
         """Wait until something is so."""
         end = time.monotonic() + seconds
         while not done():

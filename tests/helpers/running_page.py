@@ -22,9 +22,7 @@ MOST = 1 << 20
 
 
 @contextmanager
-def run_page(
-    folder: Path, recogniser: Recogniser, model: Path = Path("model.pt"), most: int = 1 << 20
-) -> Iterator[str]:
+def run_page(folder: Path, recogniser: Recogniser, model: Path = Path("model.pt")) -> Iterator[str]:
     """Serve the page from a thread, and give its address.
 
     Args:

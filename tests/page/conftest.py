@@ -67,6 +67,7 @@ def browser() -> Iterator[Browser]:
 def tab(browser) -> Iterator[Page]:
     """An empty page, on which no script may fail and nothing be refused for the policy of its server."""
     context = browser.new_context(viewport={"width": 1400, "height": 1000}, permissions=["camera"])
+    context.set_default_timeout(60_000)  # other tests keep a small machine busy
     page, mistakes = context.new_page(), []
     page.on("pageerror", lambda error: mistakes.append(str(error)))
     page.on("console", lambda message: mistakes.append(message.text) if "Security Policy" in message.text else None)

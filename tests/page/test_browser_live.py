@@ -69,15 +69,16 @@ def wait(tab, phase):
 def test_glosses_of_the_sentence_appear_and_can_be_saved(tab, sentence):
     tab.click("#use-camera")
     wait(tab, "live")
-    tab.locator("#rows tr").nth(2 * len(sentence[1])).wait_for(timeout=60_000)
+    # The clip is played again and again, and the camera comes on anywhere in it. A busy machine may lose some pictures,
+    # so the sentence need not be whole in the first round.
+    signed = " ".join(sentence[1])
+    tab.locator("#sentence", has_text=signed).wait_for(timeout=120_000)
     tab.click("#stop")
     wait(tab, "done")
     read = tab.locator("#glosses b").all_inner_texts()
     assert read == tab.locator("#rows button").all_inner_texts()
-    # It begins and ends anywhere in the clip; whole rounds of the sentence lie between.
-    signed = sentence[1]
-    begun = signed.index(read[1])
-    assert read[1:-1] == (signed * len(read))[begun : begun + len(read) - 2]
+    assert signed in " ".join(read)
+    assert set(read) == set(sentence[1])
     with tab.expect_download() as download:
         tab.click("#files a[download$='.json']")
     assert [word["gloss"] for word in json.loads(download.value.path().read_text())["words"]] == read
