@@ -93,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
             "python -m pip install -r requirements-page.txt"
         )
     signal.signal(signal.SIGTERM, interrupt)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # nohup lets it go on
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         # Imported here because it brings PyTorch, which takes seconds: a mistake in typing is answered at once.
         with say_if_long(LOADING):

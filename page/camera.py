@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,9 @@ PATIENCE = 0.1
 MOST_PIXELS = 1 << 24
 """Of a picture: twice those of a 4K camera."""
 NAME = "camera"
+LONGEST_TURN = 300.0
+LONGEST_SILENCE = 10.0
+"""Seconds after which a camera makes room, where others wait for it: of its turn, and without a picture."""
 
 
 class Camera:
@@ -58,6 +62,7 @@ class Camera:
             InputError: the network's output is not finite.
         """
         self._begun.set()
+        begin = time.monotonic()
         live = LiveRecogniser(self._recogniser, self._settings)
         teller = Teller(live, job)
         job.owner.send({"type": "camera", "state": "ready", "lines": [], "rate": slot_rate(self._recogniser)})
@@ -65,10 +70,19 @@ class Camera:
             job.check()
             self._feed(live, self._frames.take(PATIENCE), job)
             teller.tell(live.poll(self._frames.now))
+            if job.waiting and (reason := self._find_end(time.monotonic() - begin)):
+                job.owner.send({"type": "notice", "message": f"the camera was stopped, since others wait: {reason}"})
+                break
         self._feed(live, self._frames.take(0), job)
         teller.tell(live.finish(), at_the_end=True)
         job.owner.send({"type": "camera", "state": "ended", "lines": []})
         return Answer(live.transcript(NAME, Path(NAME)), None)
+
+    def _find_end(self, turn: float) -> str:
+        """Say why others, who wait, shall come next after so many seconds of this turn; "" while they need not."""
+        if min(turn, self._frames.silence) > LONGEST_SILENCE:
+            return f"no picture came for {LONGEST_SILENCE:g} seconds"
+        return f"it was on for {LONGEST_TURN / 60:g} minutes" if turn > LONGEST_TURN else ""
 
     def _feed(self, live: LiveRecogniser, frames: Iterable[CameraFrame], job: Job) -> None:
         for frame in frames:

@@ -46,6 +46,7 @@ class CameraFrames:
         self._arrived = 0
         self._first: tuple[float, float] | None = None  # the time of the first picture: the page's, and this machine's
         self._last = -math.inf
+        self._newest = clock()  # when it came
         self._changed = threading.Condition()
 
     @property
@@ -58,6 +59,11 @@ class CameraFrames:
         """Seconds since the first picture, by this machine's clock; 0 before it."""
         return 0.0 if self._first is None else self._clock() - self._first[1]
 
+    @property
+    def silence(self) -> float:
+        """Seconds since the newest picture came, or since the camera was asked for."""
+        return self._clock() - self._newest
+
     def put(self, message: bytes) -> None:
         """Take a message of the page, if it is a picture with a time that a clock can show."""
         seconds = HEAD.unpack_from(message)[0] if len(message) > HEAD.size else math.nan
@@ -69,6 +75,7 @@ class CameraFrames:
                 self.refused += 1
                 return
             self._last = moment
+            self._newest = self._clock()
             self._arrived += 1
             if self._arrived % self.every:
                 self.dropped += 1

@@ -25,6 +25,8 @@ from page.sessions import Answer
 from utils.errors import InputError
 
 VIDEO = "mp4"
+VIDEO_FILE = f"glosses.{VIDEO}"
+"""Its name in the folder of a page."""
 KINDS = {
     "eaf": "application/xml",
     "srt": "application/x-subrip",
@@ -75,12 +77,12 @@ def save_video(answer: Answer, recogniser: Recogniser, folder: Path, check: Call
     Raises:
         InputError: it cannot be written.
     """
-    source, path = get_video(answer), folder / f"glosses.{VIDEO}"
+    source, path = get_video(answer), folder / VIDEO_FILE
     try:
         write_overlay(watch_video(source, recogniser, check), answer.transcript.words, path)
     except InputError as error:
         name = str(answer.transcript.video)
-        raise InputError(hide_path(hide_path(str(error), path, f"glosses.{VIDEO}"), source, name)) from error
+        raise InputError(hide_path(hide_path(str(error), path, VIDEO_FILE), source, name)) from error
     return path
 
 

@@ -37,12 +37,14 @@ class Job:
 
     Attributes:
         owner: who is told how it goes.
+        waiting: how many other jobs wait for this one to end.
         result: what `work` returned or raised; `Cancelled` if the job was not wanted any more.
     """
 
     def __init__(self, owner: Owner, work: Callable[[Job], Any]) -> None:
         """`work` does it, in the thread of the queue; it must call `check` of the job often."""
         self.owner = owner
+        self.waiting = 0
         self.result: Future[Any] = Future()
         self._work = work
         self._unwanted = threading.Event()
@@ -138,6 +140,7 @@ class JobQueue:
     def _announce(self) -> None:
         """Tell every owner its place; called whenever the queue has moved."""
         for place, job in enumerate(self._jobs):
+            job.waiting = len(self._jobs) - 1 - place
             job.tell_place(place, len(self._jobs))
 
     def _run(self) -> None:

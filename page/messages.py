@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,6 +11,8 @@ from evaluation.inference.transcript import Guess, Transcript
 
 MOST_GUESSES = 10
 """The n-best of a stretch of the video that are shown."""
+OPTIONS = re.compile(r" \([^()]*--[^()]*\)|; [^;]*--\w.*")
+"""The parts of a note that name options of the command line."""
 
 
 def describe_words(words: Iterable[CtmWord]) -> list[dict[str, Any]]:
@@ -25,6 +28,11 @@ def describe_words(words: Iterable[CtmWord]) -> list[dict[str, Any]]:
     ]
 
 
+def leave_out_options(note: str) -> str:
+    """A note without what it says of options of the command line: users of the page have none."""
+    return OPTIONS.sub("", note)
+
+
 def describe_transcript(transcript: Transcript) -> dict[str, Any]:
     """The message with all that was read."""
     return {
@@ -35,7 +43,7 @@ def describe_transcript(transcript: Transcript) -> dict[str, Any]:
             "rate": transcript.rate,
             "words": describe_words(transcript.words),
             "nbest": _describe_guesses(transcript.nbest),
-            "notes": list(transcript.notes),
+            "notes": [leave_out_options(note) for note in transcript.notes],
         },
     }
 

@@ -12,6 +12,7 @@ from config.load import to_dict
 from config.nearest_system import find_nearest_system
 from evaluation.inference.live import LiveSettings
 from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from page.messages import leave_out_options
 from utils.text import show_name
 
 Stamp = tuple[tuple[str, int, int, int], ...]
@@ -50,7 +51,7 @@ class LoadedModel:
             "glosses": len(self.recogniser.vocabulary),
             "rendered": self.recogniser.rendered,
             "device": str(network.model.device) if isinstance(network, TorchNetwork) else "cpu",
-            "camera": {"lines": list(self.live_lines)},
+            "camera": {"lines": [leave_out_options(line) for line in self.live_lines]},
         }
 
     def describe_change(self) -> str:

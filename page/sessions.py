@@ -50,10 +50,12 @@ class Session:
         ended: set when the page has gone or is to go.
         files, making: held while the folder is used, for a moment or until a job is done.
         uploading: whether a video is on its way.
+        unwanted: whether the video on its way was cancelled.
         job: the upload or camera that is waiting or at work, or was last.
         file_job: the file that is made for a download, or was last.
         frames: the pictures of its camera, while that is on.
         answer: what was read last.
+        written: the answer whose video with glosses is in the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -61,11 +63,12 @@ class Session:
         self.folder = folder
         self.ended = asyncio.Event()
         self.files, self.making = asyncio.Lock(), asyncio.Lock()
-        self.uploading = False
+        self.uploading = self.unwanted = False
         self.job: Job | None = None
         self.file_job: Job | None = None
         self.frames: CameraFrames | None = None
         self.answer: Answer | None = None
+        self.written: Answer | None = None
         self._loop = asyncio.get_running_loop()
         self._messages: deque[dict[str, Any]] = deque()
         self._some = asyncio.Event()
@@ -97,6 +100,8 @@ class Session:
         job.result.add_done_callback(lambda _: self._call(self._finish, job, upload))
 
     def _finish(self, job: Job, upload: Path | None) -> None:
+        if job is self.job:
+            self.frames = None  # what a camera sends after its end is left aside
         error = job.result.exception()
         unused = upload
         if error is None:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from page.downloads import KINDS, VIDEO, draw_heat, save_text, save_video
+from page.downloads import KINDS, VIDEO, VIDEO_FILE, draw_heat, save_text, save_video
 from page.jobs import Cancelled, Job, JobQueue, QueueFullError, QuietJob
 from page.model import LoadedModel
 from page.read_video import read_video
@@ -31,6 +31,7 @@ TYPES = {
 }
 """The files of the page, by suffix."""
 HERE_NO_MORE = "this page is not connected any more: load it again"
+UNWANTED = "this is not wanted any more"
 WATCHED = 0.5
 """Seconds between looks whether the browser still waits for a file."""
 
@@ -91,7 +92,7 @@ class Site:
             return refuse(404, HERE_NO_MORE)
         if session.is_busy:
             return refuse(409, BUSY)
-        session.uploading = True
+        session.uploading, session.unwanted = True, False
         try:
             if self.queue.is_full:
                 raise UploadError(429, "too many videos are waiting already: try again later")
@@ -125,11 +126,16 @@ class Site:
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
         def save(job: Job) -> Path:
-            return save_video(answer, self.model.recogniser, session.folder, job.check)
+            session.written = None
+            path = save_video(answer, self.model.recogniser, session.folder, job.check)
+            session.written = answer
+            return path
 
         if kind == VIDEO:
             async with session.making:
-                made = await self._make(request, session, save)
+                # A browser that plays it asks for it in parts.
+                is_there = session.written is answer
+                made = session.folder / VIDEO_FILE if is_there else await self._make(request, session, save)
             if isinstance(made, Response):
                 return made
             return FileResponse(made, media_type=KINDS[kind], headers=headers)
@@ -161,6 +167,8 @@ class Site:
         Returns:
             what `work` returns, or the refusal that says what went wrong.
         """
+        if await request.is_disconnected():  # while it waited for another file of this page
+            return refuse(409, UNWANTED)
         job = QuietJob(session, work)
         try:
             self.queue.submit(job)
@@ -182,7 +190,7 @@ class Site:
             return refuse(409 if isinstance(error, (InputError, OSError)) else 500, describe_error(error))
         finally:
             self.queue.cancel(job)
-        return refuse(409, "this is not wanted any more")
+        return refuse(409, UNWANTED)
 
 
 def refuse(status: int, message: str) -> JSONResponse:

@@ -122,6 +122,7 @@ class Conversation:
             self._cancel()
 
     def _cancel(self) -> None:
+        self._session.unwanted = True  # of a video on its way, which is no job yet
         if self._session.job is not None:
             self._queue.cancel(self._session.job)
 

@@ -110,11 +110,19 @@ async def _copy(parts: AsyncIterator[bytes], file: BinaryIO, session: Session, m
         size += len(part)
         if size > most:
             raise too_large(most)
-        if session.ended.is_set():
-            raise UploadError(404, "the page has been closed")
+        check_wanted(session)
         await asyncio.to_thread(file.write, part)
     await asyncio.to_thread(file.flush)
+    check_wanted(session)
     return size
+
+
+def check_wanted(session: Session) -> None:
+    """Raise UploadError if the page has gone, or has cancelled its upload."""
+    if session.ended.is_set():
+        raise UploadError(404, "the page has been closed")
+    if session.unwanted:
+        raise UploadError(409, "the upload was cancelled")
 
 
 def too_large(most: int) -> UploadError:

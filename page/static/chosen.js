@@ -10,7 +10,7 @@ export class Chosen {
   #word = null;
   #transcript = null;
   #address = "";
-  #requests = 0;
+  #request = new AbortController();
 
   constructor(session) {
     this.#session = session;
@@ -36,7 +36,7 @@ export class Chosen {
     find("chosen-gloss").textContent = word.gloss;
     find("chosen-time").textContent = `${formatTime(word.start)} – ${formatTime(word.end)}`;
     find("chosen-confidence").textContent = formatConfidence(word.confidence);
-    find("heat").hidden = live; // a camera's frames are not kept
+    find("heat").hidden = find("guesses").hidden = live; // a camera's frames and guesses are not kept
     this.#showHeat();
     this.#showGuesses();
   }
@@ -44,28 +44,28 @@ export class Chosen {
   async #showHeat() {
     this.#forgetImage();
     if (!this.#word || !find("heat").open || find("heat").hidden) return;
-    const request = ++this.#requests;
+    const { signal } = (this.#request = new AbortController());
     if (this.#transcript?.session !== this.#session.id) {
       find("heat-text").textContent = "The video went with the connection: read it again to see heat maps.";
       return;
     }
     find("heat-text").textContent = "Looking where the network looked …";
     try {
-      const answer = await this.#session.ask(this.#session.address(`heat/${this.#index}.jpg`));
+      const answer = await this.#session.ask(this.#session.address(`heat/${this.#index}.jpg`), signal);
       const image = await answer.blob();
-      if (request !== this.#requests) return; // another gloss has been chosen
+      if (signal.aborted) return; // another gloss has been chosen
       this.#address = URL.createObjectURL(image);
       find("heat-image").src = this.#address;
       find("heat-image").alt = `Where the network looked for ${this.#word.gloss}`;
       find("heat-image").hidden = false;
       find("heat-text").textContent = "Warm colours: what counted most for this gloss.";
     } catch (error) {
-      if (request === this.#requests) find("heat-text").textContent = `No heat map: ${error.message}`;
+      if (!signal.aborted) find("heat-text").textContent = `No heat map: ${error.message}`;
     }
   }
 
   #forgetImage() {
-    this.#requests++;
+    this.#request.abort(); // the server need not draw it any more
     URL.revokeObjectURL(this.#address);
     find("heat-image").hidden = true;
     find("heat-image").removeAttribute("src");

@@ -57,9 +57,9 @@ session.addEventListener("lost", ({ detail }) => {
 session.addEventListener("message", ({ detail: message }) => handlers[message.type]?.(message));
 
 const handlers = {
-  queue({ place }) {
+  queue({ place, length }) {
     if (!isExpected()) return;
-    const text = place > 0 ? `Waiting: place ${place} in the queue.` : "It begins now.";
+    const text = place > 0 ? `Waiting: place ${place} of ${length - 1} in the queue.` : "It begins now.";
     setStatus("queue", text, { progress: "unknown", buttons: ["cancel"] });
   },
   reading({ part, parts }) {

@@ -74,8 +74,8 @@ export class Session extends EventTarget {
   }
 
   /** Ask the server, with the token; the answer's JSON, or an Error with the sentence that the server gave. */
-  async ask(address) {
-    const response = await fetch(address, { headers: this.headers });
+  async ask(address, signal = null) {
+    const response = await fetch(address, { headers: this.headers, signal });
     if (!response.ok) throw new Error(await readError(response));
     return response;
   }

@@ -1,14 +1,26 @@
 """What goes wrong: a clear message for the page, and the server lives on."""
 
+import http.client
 import json
 import time
 from pathlib import Path
 
 import pytest
 from pympi.Elan import Eaf
+from websockets.sync.client import connect
 
 from page import uploads
-from tests.helpers.site import READ, SENTENCE, colour_film, colour_network, colour_recogniser, serve, words
+from tests.helpers.site import (
+    READ,
+    SENTENCE,
+    colour_film,
+    colour_network,
+    colour_recogniser,
+    serve,
+    serve_port,
+    wait_until,
+    words,
+)
 from tests.helpers.videos import cut, make_video, ramp, spoil
 
 
@@ -93,6 +105,24 @@ def test_a_slow_or_silent_upload_is_given_up(server, monkeypatch):
 
     with server.page() as page:
         assert page.upload(trickle()).status_code == 408
+
+
+def test_an_upload_that_is_cancelled_on_its_way_is_no_job(film, tmp_path):
+    (tmp_path / "files").mkdir()
+    with serve_port(tmp_path / "files") as port, connect(f"ws://127.0.0.1:{port}/api/session") as talk:
+        id = json.loads(talk.recv(60))["id"]
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.putrequest("POST", f"/api/session/{id}/video")
+        connection.putheader("Content-Length", str(len(film)))
+        connection.endheaders(film[:1000])
+        wait_until(lambda: list((tmp_path / "files").glob("*/*")))
+        talk.send('{"type": "cancel"}')
+        talk.send('{"type": "camera", "action": "start"}')
+        assert "cancel that first" in talk.recv(60)  # so it is on its way, and the server has heard of both
+        connection.send(film[1000:])
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)) == (409, {"error": "the upload was cancelled"})
+        assert not list((tmp_path / "files").glob("*/*"))
 
 
 def test_a_mistake_of_the_program_is_said_and_the_server_lives_on(tmp_path, film, capsys):

@@ -62,10 +62,14 @@ def test_frames_are_dropped_and_not_kept_where_the_connection_is_slow(tab):
     server.start_camera()
     server.until(lambda: len(server.frames) > 3)
     tab.evaluate("window.waiting = 1e6")
-    tab.wait_for_timeout(200)  # for those that are being made
+
+    def none_come():  # those that are being made still do
+        before = len(server.frames)
+        tab.wait_for_timeout(500)
+        return len(server.frames) == before
+
+    server.until(none_come)
     before = len(server.frames)
-    tab.wait_for_timeout(500)
-    assert len(server.frames) == before
     tab.evaluate("window.waiting = 0")
     server.until(lambda: len(server.frames) > before + 3)
 
@@ -86,6 +90,7 @@ def test_glosses_come_while_someone_signs(server):
     server.page.click("#glosses button")
     assert server.page.inner_text("#chosen-gloss") == "MORGEN"
     assert not server.page.is_visible("#heat")  # its pictures are not kept
+    assert not server.page.is_visible("#guesses")
 
 
 def test_the_newest_glosses_stay_in_view_and_who_scrolls_back_is_left_there(server):
@@ -98,8 +103,11 @@ def test_the_newest_glosses_stay_in_view_and_who_scrolls_back_is_left_there(serv
     assert table["y"] <= box["y"] <= table["y"] + table["height"]
     left = "document.getElementById('scroller').scrollLeft"
     server.until(lambda: server.page.evaluate(left) > 1000)
-    server.page.evaluate("document.getElementById('scroller').scrollLeft = 100")
-    server.page.wait_for_timeout(100)  # for the browser to say so
+    server.page.evaluate("""() => new Promise((done) => {
+        const scroller = document.getElementById("scroller");
+        scroller.addEventListener("scroll", done, { once: true });
+        scroller.scrollLeft = 100;
+    })""")
     server.say("live", finals=words[-1:], provisional=[], time=30.0)
     server.page.locator("#rows tr").nth(59).wait_for()
     assert server.page.evaluate(left) == 100
@@ -170,7 +178,7 @@ def test_a_camera_that_is_pulled_out_ends_the_recording(server):
 def test_the_camera_waits_in_the_queue_and_can_be_cancelled(server):
     server.page.click("#use-camera")
     server.until(lambda: {"type": "camera", "action": "start"} in server.sent)
-    server.say("queue", place=1)
+    server.say("queue", place=1, length=2)
     server.wait("queue", "place 1")
     server.page.click("#cancel")
     server.say("cancelled")

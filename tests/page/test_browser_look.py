@@ -143,6 +143,6 @@ def test_the_page_moves_less_where_the_user_wants_that(tab):
     tab.emulate_media(reduced_motion="reduce")
     server = StandIn(tab).open()
     server.choose()
-    server.say("queue", place=1)
+    server.say("queue", place=1, length=2)
     server.wait("queue")
     assert tab.locator("#light").evaluate("element => getComputedStyle(element).animationName") == "none"

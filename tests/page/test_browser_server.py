@@ -123,7 +123,7 @@ def test_two_pages_wait_for_each_other(tab, address, film, recogniser, sentence)
         tab.set_input_files("#file", film)
         wait(tab, "reading")
         other.set_input_files("#file", film)
-        wait(other, "queue", "place 1 in the queue")
+        wait(other, "queue", "place 1 of 1 in the queue")
     finally:
         recogniser.network.gate.set()
     for page in (tab, other):

@@ -68,7 +68,7 @@ def test_the_written_video_can_be_played_instead(server, tmp_path):
 
 def test_cancel_in_the_queue(server):
     server.choose()
-    server.say("queue", place=1)
+    server.say("queue", place=1, length=2)
     server.wait("queue")
     server.page.click("#cancel")
     server.wait("cancelling")

@@ -38,9 +38,9 @@ def test_a_video_is_sent_and_every_step_is_said(server, tmp_path):
     server.choose(path)
     assert server.uploads == [quote(path.name)]
     server.wait("uploading", "% of Straße 1%.webm")
-    server.say("queue", place=2)
-    server.wait("queue", "place 2 in the queue")
-    server.say("queue", place=0)
+    server.say("queue", place=2, length=4)
+    server.wait("queue", "place 2 of 3 in the queue")
+    server.say("queue", place=0, length=1)
     server.wait("queue", "begins now")
     server.say("reading", part=2, parts=9)
     server.wait("reading", "part 3 of 9")

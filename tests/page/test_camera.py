@@ -10,7 +10,7 @@ import pytest
 from pympi.Elan import Eaf
 
 from page.camera_frames import AHEAD, HEAD, MOST_FRAMES, CameraFrames
-from tests.helpers.site import COLOURS, Page, colour_network, colour_recogniser, serve
+from tests.helpers.site import COLOURS, READ, Page, colour_network, colour_recogniser, serve, words
 
 RATE = 25
 SIGNED = " " * 20 + "R" * 16 + " " * 12 + "B" * 16 + " " * 36  # four seconds
@@ -41,6 +41,12 @@ def stop(page: Page) -> tuple[list[dict], dict]:
     page.say(type="camera", action="stop")
     messages = page.wait_for("transcript", "failed", "cancelled")
     return messages, messages[-1]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A machine that has other things to do for seconds is no camera that gives no frames."""
+    monkeypatch.setattr("evaluation.inference.live_input.GAP_SECONDS", 60.0)
 
 
 @pytest.fixture
@@ -131,6 +137,24 @@ def test_a_camera_whose_page_goes_makes_room(server, film):
         assert other.read(film)["type"] == "transcript"
 
 
+@pytest.mark.parametrize(
+    ("bound", "reason"), [("LONGEST_SILENCE", "no picture came for"), ("LONGEST_TURN", "it was on for")]
+)
+def test_a_camera_makes_room_for_those_who_wait_but_for_nobody_else(server, camera, film, monkeypatch, bound, reason):
+    sign(camera, "R" * 20)
+    monkeypatch.setattr(f"page.camera.{bound}", 0.05)
+    sign(camera, "R" * 5, begin=0.8)
+    assert camera.upload(film).status_code == 409  # it is still on
+    with server.page() as other:
+        assert words(other.read(film)) == READ
+    messages = camera.wait_for("transcript")
+    assert [word["gloss"] for word in messages[-1]["transcript"]["words"]] == ["R"]
+    (notice,) = (message["message"] for message in messages if message["type"] == "notice")
+    assert notice.startswith(f"the camera was stopped, since others wait: {reason}")
+    send(camera, 2.0, JPEGS["R"])  # on its way when it ended
+    assert words(camera.read(film)) == READ
+
+
 def test_nothing_before_the_camera_gives_an_empty_transcript(camera):
     assert stop(camera)[1]["transcript"]["words"] == []
 
@@ -147,9 +171,9 @@ def test_a_slow_network_drops_pictures_evenly_and_memory_is_bounded(tmp_path):
     with serve(tmp_path / "files", colour_recogniser(slow)) as server, server.page() as page:
         page.say(type="camera", action="start")
         page.wait_for("camera")
-        sign(page, "R" * 40, rate=200)
+        sign(page, "R" * 20)
         assert begun.wait(60)
-        sign(page, "R" * 300, begin=0.2, rate=400)
+        sign(page, "R" * 300, begin=0.8, rate=400)
         (session,) = server.site.sessions.all_open()
         frames = session.frames
         assert frames.dropped > 100

@@ -62,7 +62,7 @@ def folders(tmp_path) -> list:
     return list((tmp_path / "temporary").glob("mstfnet-page-*"))
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
 def test_it_ends_in_the_middle_of_a_job_and_leaves_nothing(start, tmp_path, how):
     film = make_video(tmp_path / "long.mp4", noise(600, 64, 64)).read_bytes()
     process = start()

@@ -1,9 +1,12 @@
 """A page from its opening to its end: videos, and what is made of them."""
 
+import pytest
 from pympi.Elan import Eaf
 
 from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
+from page.downloads import save_video
+from page.messages import leave_out_options
 from tests.helpers.site import READ, SENTENCE, colour_film, serve, wait_until, words
 from tests.helpers.videos import make_video, ramp
 
@@ -37,7 +40,7 @@ def test_a_video_of_another_frame_rate_is_read_at_that_of_the_training(server, t
     with server.page() as page:
         message = page.read(fast.read_bytes())
     assert words(message) == READ
-    assert "50 frames at 25 a second, each the nearest of the video's (--fps)" in message["transcript"]["notes"]
+    assert "50 frames at 25 a second, each the nearest of the video's" in message["transcript"]["notes"]
 
 
 def test_downloads_hold_what_was_read_and_no_path_of_this_machine(server, film, tmp_path):
@@ -57,6 +60,40 @@ def test_downloads_hold_what_was_read_and_no_path_of_this_machine(server, film, 
     assert eaf.media_descriptors == []
     (entry,) = read_ctm(tmp_path / "found.ctm")
     assert (entry.id, entry.glosses) == ("你好_clip", ("R", "B"))
+
+
+@pytest.mark.parametrize(
+    ("note", "shown"),
+    [
+        (
+            "96x64 pixels, squashed (--crop none); if the signer looks thin, --crop centre helps",
+            "96x64 pixels, squashed",
+        ),
+        ("windows of 48 frames (--max-frames-num), one every 8 (--hop)", "windows of 48 frames, one every 8"),
+        ("or on a CPU 8-bit integers (engine.export --format onnx --int8)", "or on a CPU 8-bit integers"),
+        ("the file is cut short; 3 frames (of 5) are missing", "the file is cut short; 3 frames (of 5) are missing"),
+    ],
+)
+def test_notes_name_no_options_which_users_of_the_page_do_not_have(note, shown):
+    assert leave_out_options(note) == shown
+
+
+def test_the_video_with_its_glosses_is_written_once_for_each_answer(server, film, tmp_path, monkeypatch):
+    written = []
+
+    def count(*arguments):
+        written.append(arguments)
+        return save_video(*arguments)
+
+    monkeypatch.setattr("page.site.save_video", count)
+    with server.page() as page:
+        page.read(film)
+        whole = page.get("files/mp4").content
+        part = page.client.get(f"/api/session/{page.id}/files/mp4", headers={"Range": "bytes=100-199"})
+        assert (part.status_code, part.content, len(written)) == (206, whole[100:200], 1)
+        page.read(colour_film(tmp_path / "green.mp4", "G" * 12).read_bytes())
+        assert page.get("files/mp4").content != whole
+        assert len(written) == 2
 
 
 def test_the_video_with_its_glosses_has_all_frames_and_a_band(server, film, tmp_path):
