@@ -29,8 +29,8 @@ HELP = {
     "device": "auto, cpu, mps, 0, cuda:0, ..., or several, as 0,1",
     "work_dir": "folder that everything is written to",
     "load_weights": "checkpoint, model folder or owner/name on the Hugging Face Hub, whose weights are taken; "
-    "--phase test averages the posteriors of several",
-    "tta": "flip: --phase test reads each clip mirrored too, and averages",
+    "--phase test lets several read together",
+    "tta": "flip: --phase test reads each clip mirrored too, and combines both",
     "load_checkpoints": "last.pt of a run to resume",
     "resume": "go on from work_dir/last.pt, or begin if there is none",
     "overwrite": "move an existing run folder aside",

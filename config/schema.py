@@ -88,7 +88,7 @@ class Config:
     compile: bool = False
     freeze_bn: bool = False
     ema: Annotated[Real, Field(ge=0, lt=1)] = 0.0  # the decay of the average of weights that is evaluated; 0: none
-    load_weights: OneOrMore = None  # several are averaged (`evaluation.ensemble`)
+    load_weights: OneOrMore = None  # several read together (`evaluation.ensemble`)
     tta: Augmentations = ()  # of the clips that are recognised
     load_checkpoints: OptionalText = None
     resume: bool = False
@@ -110,7 +110,7 @@ class Config:
         if self.phase == "features" and not self.model_args.mask_padding:
             raise ValueError("features must not depend on the batch: set model_args.mask_padding to true")
         if self.phase != "test":
-            self._check_nothing_is_averaged()
+            self._check_nothing_is_combined()
         self._check_decoding()
         if self.phase == "train":
             self._check_losses()
@@ -139,16 +139,16 @@ class Config:
         given = self.load_weights or ()
         return (given,) if isinstance(given, str) else given
 
-    def _check_nothing_is_averaged(self) -> None:
-        """Raise ValueError if posteriors are to be averaged where nothing is recognised, or in a training."""
+    def _check_nothing_is_combined(self) -> None:
+        """Raise ValueError if hypotheses are to be combined where nothing is recognised, or in a training."""
         if self.tta:
             raise ValueError(
-                "tta averages what --phase test recognises; neither a training, its evaluations included, nor features "
+                "tta combines what --phase test recognises; neither a training, its evaluations included, nor features "
                 "have it: leave it out"
             )
         if len(self.weight_files) > 1:
             raise ValueError(
-                f"load_weights names {len(self.weight_files)} checkpoints, which --phase test alone averages: name one"
+                f"load_weights names {len(self.weight_files)} checkpoints, which --phase test alone combines: name one"
             )
 
     def _check_decoding(self) -> None:

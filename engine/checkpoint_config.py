@@ -15,7 +15,7 @@ from config.published import adopt_told_network, list_given_settings
 from config.schema import Config
 from engine.resume import find_checkpoint_to_resume
 from engine.run_folder import STARTING
-from evaluation.averaged_checkpoints import settle_averaging
+from evaluation.combined_checkpoints import settle_combination
 from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import extract_weights, load_checkpoint
 from utils.files import real_path
@@ -59,7 +59,7 @@ def load_evaluation_config(path: str | Path | None, overrides: Mapping[str, Any]
         CheckpointError: the checkpoint cannot be read, or its weights are of a system that is not supported.
     """
     config, notes = _load_config_of_first(path, overrides)
-    config, more = settle_averaging(config)
+    config, more = settle_combination(config)
     return config, notes + more
 
 

@@ -1,4 +1,4 @@
-"""Evaluating the weights in a checkpoint, or the mean of what the networks of several give, on dev and test."""
+"""Evaluating the weights in a checkpoint, or what the networks of several read together, on dev and test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def evaluate_checkpoints(
 
     Args:
         config: the run's configuration.
-        weights: the checkpoints; of several the posteriors are averaged.
+        weights: the checkpoints; of several the hypotheses are combined.
         folder: the run's folder.
         device: the device to evaluate on.
         measures: is told what a calibration needs to know of dev.
@@ -36,7 +36,7 @@ def evaluate_checkpoints(
     Raises:
         ManifestError: the corpus is not prepared to the end.
         FrameError: features that are to be read are missing, or not of these weights.
-        CheckpointError: unreadable, of another network, or of another dictionary; or several cannot be averaged.
+        CheckpointError: unreadable, of another network, or of another dictionary; or several cannot be combined.
         InputError: memory ran out.
     """
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)

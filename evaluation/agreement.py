@@ -1,4 +1,4 @@
-"""Whether the posteriors of networks can be averaged: all give the same glosses, at the same steps of the same clip."""
+"""Whether the posteriors of networks can be combined: all give the same glosses, at the same steps of the same clip."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def list_demands(
 
 
 def check_agreement(networks: Sequence[Demands]) -> None:
-    """Raise CheckpointError if the first network and another one cannot be averaged; names both and what differs."""
+    """Raise CheckpointError if the first network and another one cannot be combined; names both and what differs."""
     first = networks[0]
     for other in networks[1:]:
         differing = [
@@ -71,7 +71,7 @@ def check_agreement(networks: Sequence[Demands]) -> None:
         if first.glosses is not None and other.glosses is not None:
             differing = compare_glosses(first.glosses, other.glosses) + differing
         if differing:
-            raise CheckpointError(f"{first.name} and {other.name} cannot be averaged: {'; '.join(differing)}")
+            raise CheckpointError(f"{first.name} and {other.name} cannot be combined: {'; '.join(differing)}")
 
 
 def compare_glosses(one: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -88,7 +88,7 @@ def compare_glosses(one: Sequence[str], other: Sequence[str]) -> list[str]:
 
 
 def check_named_once(names: Sequence[object]) -> None:
-    """Raise CheckpointError if two names are of one file: averaged twice, it would count for more than the others."""
+    """Raise CheckpointError if two names are of one file: combined twice, it would count for more than the others."""
     for one, other in combinations(map(str, names), 2):
         if one == other or real_path(one) == real_path(other):
             both = f"{one} is named twice" if one == other else f"{one} and {other} are one file"

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from evaluation.ctc.combination import combine_hypotheses
 from evaluation.ctc.ctcdecode_backend import CtcdecodeDecoder
 from evaluation.ctc.hypothesis import BeamOptions, Hypothesis, build_nbest
 from evaluation.ctc.posteriors import cut_sequences, take_logarithm
@@ -51,6 +52,38 @@ def make_decoder(backend: str, mode: str, beam_width: int, fusion: Fusion | None
             )
         return BeamDecoder(beam_width, fusion=fusion)
     return searches[backend](beam_width) if mode == "beam" else GreedyDecoder()
+
+
+def decode_members(decoder: Decoder, posteriors: np.ndarray, lengths: np.ndarray) -> list[list[Hypothesis]]:
+    """Decode a batch that one network or several have read.
+
+    Of one network the hypotheses are the decoder's. Of several, each is decoded alone, and the candidates are all that
+    is found. The score of a candidate is minus the mean over the networks of its log-probability by CTC, summed over
+    all paths, each blank being `blank_penalty` less probable as in the search; what the decoder's fusion adds to a
+    sequence is added once. Confidences are shares of the list of candidates. A greedy decoder gives one candidate for
+    each network, and no confidences.
+
+    Args:
+        decoder: the decoder of each network.
+        posteriors: (M, B, T', V) probabilities (after the softmax), of M networks.
+        lengths: (B,) the number of steps of each sequence; the rest is padding and never looked at.
+
+    Returns:
+        the hypotheses of each sequence, best first, each once; `frames` are those of the first network that found it.
+
+    Raises:
+        ValueError: as the decoder does.
+    """
+    M, B = posteriors.shape[:2]
+    if M == 1:
+        return decoder(posteriors[0], lengths)
+    found = decoder(posteriors.reshape(M * B, *posteriors.shape[2:]), np.tile(lengths, M))
+    fusion = decoder.fusion if isinstance(decoder, BeamDecoder) else None
+    combined = []
+    for clip, steps in enumerate(lengths):
+        pooled = [hypothesis for member in range(M) for hypothesis in found[member * B + clip]]
+        combined.append(combine_hypotheses(pooled, posteriors[:, clip, :steps], fusion))
+    return combined
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,10 @@
-"""Several networks as one, or one network that also sees each clip mirrored: their posteriors are averaged.
+"""Several networks as one, or one network that also sees each clip mirrored: each view of a clip is computed alone.
 
-What stands in the place of logits then has two properties. Its softmax is the mean of all posteriors, so that decoder,
-times and confidences need not know. And its log sum exp is that of the first network for the clip as it is, so that
-the energy (`evaluation.calibration`) keeps its meaning: logarithms of probabilities would all have the energy zero.
+What each gives stands side by side, and `evaluation.decode.decode_members` makes one hypothesis of it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -71,21 +68,6 @@ def list_views(
     )
 
 
-def average_logits(parts: Sequence[Tensor]) -> Tensor:
-    """Average the posteriors of several views.
-
-    Args:
-        parts: the logits (..., V) of each view.
-
-    Returns:
-        (..., V) float32, whose softmax is the mean of the softmax of all parts, and whose log sum exp over the classes
-        is that of the first part.
-    """
-    logs = torch.stack([logits.float().log_softmax(-1) for logits in parts])  # (views, ..., V)
-    mean = logs.logsumexp(0) - math.log(len(parts))  # (..., V)
-    return mean + parts[0].float().logsumexp(-1, keepdim=True)
-
-
 @dataclass(frozen=True)
 class Ensemble:
     """Networks of one vocabulary and one temporal chain, called as one network is; no gradients go through it.
@@ -99,7 +81,7 @@ class Ensemble:
     views: tuple[View, ...]
 
     def __call__(self, video: Tensor, lengths: Tensor) -> SLROutput:
-        """Recognise a batch, as `SLRModel.forward` does: the logits of both heads are as `average_logits` gives them.
+        """Recognise a batch, as `SLRModel.forward` does, but the logits of both heads are (M, T', B, V), of M views.
 
         Args:
             video: (B, T_pad, 3, S, S), S the side of the crop that all are given; or features (B, T_pad, C).
@@ -108,8 +90,8 @@ class Ensemble:
         outputs = [self.networks[view.network](view.apply(video), lengths) for view in self.views]
         return replace(
             outputs[0],
-            sequence_logits=average_logits([output.sequence_logits for output in outputs]),  # (T', B, V)
-            conv_logits=average_logits([output.conv_logits for output in outputs]),  # (T', B, V)
+            sequence_logits=torch.stack([output.sequence_logits.float() for output in outputs]),  # (M, T', B, V)
+            conv_logits=torch.stack([output.conv_logits.float() for output in outputs]),  # (M, T', B, V)
         )
 
     def convert(self, change: Callable[[SLRModel], SLRModel]) -> Ensemble:
@@ -128,7 +110,7 @@ class Ensemble:
 
 
 def describe_weights(names: Sequence[object], augmentations: Collection[str] = ()) -> str:
-    """What is evaluated, in words: the name of a file, or of several, and what is averaged.
+    """What is evaluated, in words: the name of a file, or of several, and whose hypotheses are combined.
 
     Args:
         names: the files of the networks.
@@ -136,4 +118,4 @@ def describe_weights(names: Sequence[object], augmentations: Collection[str] = (
     """
     listed = ", ".join(map(str, names))
     mirrored = ", of each clip as it is and mirrored" if FLIP in augmentations else ""
-    return f"{listed} (posteriors averaged{mirrored})" if mirrored or len(names) > 1 else listed
+    return f"{listed} (hypotheses combined{mirrored})" if mirrored or len(names) > 1 else listed

@@ -147,7 +147,7 @@ def evaluate(
     decoder = make_decoder(config.decode_backend, config.decode_mode, config.beam_width, fusion)
     label = f"evaluating {data.split}"
     are_several = isinstance(model, Ensemble) and len(model.networks) > 1
-    remedy = LESS_MEMORY + (", or average fewer networks" if are_several else "")
+    remedy = LESS_MEMORY + (", or combine fewer networks" if are_several else "")
     with explain_out_of_memory(lambda: f"while {data.split} was evaluated; {remedy}"):
         network = prepare_network(model, config)
         here = recognise_clips(network, data.loader, decoder, vocabulary, frame_seconds, label, measures)

@@ -15,7 +15,7 @@ from dataset.features import FeatureSource
 from dataset.transforms import Transform
 from dataset.vocabulary import Vocabulary
 from evaluation.agreement import Demands, check_agreement, check_named_once, check_weights_differ
-from evaluation.averaged_checkpoints import choose_network, choose_sides, read_demands
+from evaluation.combined_checkpoints import choose_network, choose_sides, read_demands
 from evaluation.ensemble import Ensemble, list_views
 from slr_network import SLRModel, for_recognition, load_model
 from utils.checkpoint import load_checkpoint
@@ -48,7 +48,7 @@ def load_network(
 def load_networks(
     config: Config, weights: Sequence[str | Path], vocabulary: Vocabulary, frame_size: int, device: torch.device
 ) -> SLRModel | Ensemble:
-    """Load what a configuration evaluates: the network of a checkpoint, or those of several, to be averaged.
+    """Load what a configuration evaluates: the network of a checkpoint, or those of several, to be combined.
 
     Args:
         config: the run's configuration; its `tta` lets each network see every clip mirrored too.
@@ -56,7 +56,7 @@ def load_networks(
         vocabulary, frame_size, device: as for `load_network`, whose errors are these too.
 
     Raises:
-        CheckpointError: two checkpoints cannot be averaged, or are the same.
+        CheckpointError: two checkpoints cannot be combined, or are the same.
         ConfigError: a network sees more of the frames than `feeder_args.input_size`.
     """
     if len(weights) == 1:
@@ -72,7 +72,7 @@ def load_networks(
         args = choose_network(content, name, config)
         models[name] = _load_checked(content, args, config, name, vocabulary, frame_size)
     check_weights_differ(models)
-    with explain_out_of_memory(lambda: f"while {len(models)} networks were moved to {device}; average fewer of them"):
+    with explain_out_of_memory(lambda: f"while {len(models)} networks were moved to {device}; combine fewer of them"):
         networks = tuple(model.to(device) for model in models.values())
     return _see_all(networks, demands, config, frame_size)
 

@@ -14,7 +14,7 @@ from evaluation.calibration import ClipMeasures
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words
 from evaluation.ctm import CtmEntry
-from evaluation.decode import Decoder
+from evaluation.decode import Decoder, decode_members
 from evaluation.ensemble import Ensemble
 from evaluation.one_behind import OneBehind
 from slr_network import SLRModel
@@ -61,11 +61,12 @@ def recognise_clips(
     with OneBehind(reader.read) as behind:
         for batch in show_progress(loader, len(loader), label, "batch", hidden=ranks.rank() > 0):
             output = network(batch.to(device).video, batch.lengths)
+            heads = [output.sequence_logits, output.conv_logits]  # (T', B, V), or of several networks (M, T', B, V)
             # In float32, whatever the network computes in: the decoder refuses steps that do not sum to 1.
-            heads = [logits.float() for logits in (output.sequence_logits, output.conv_logits)]  # (T', B, V) each
-            parts = [logits.softmax(-1) for logits in heads] + (heads[:1] if measures else [])
+            heads = [logits.float().reshape(-1, *logits.shape[-3:]) for logits in heads]  # (M, T', B, V)
+            parts = [logits.softmax(-1) for logits in heads] + ([heads[0][:1]] if measures else [])
             # All in one tensor, so that one wait for the device is enough.
-            behind.give(batch, CpuCopy(torch.stack(parts)), output.lengths)
+            behind.give(batch, CpuCopy(torch.cat(parts)), output.lengths)
     return reader.entries
 
 
@@ -91,7 +92,8 @@ class BatchReader:
 
         Args:
             batch: the batch, on the CPU.
-            copy: the posteriors of both heads, and with `measures` the logits of the first, (2 or 3, T', B, V).
+            copy: the posteriors of both heads, each of M networks, and with `measures` the logits of the first head of
+                the first one, (2 M or 2 M + 1, T', B, V).
             output_lengths: the number of output steps of each clip, (B,).
 
         Raises:
@@ -99,13 +101,15 @@ class BatchReader:
         """
         parts = copy.wait()
         if self.measures:
-            self.measures.add(batch, parts[2], output_lengths, self.spec.edge)
+            self.measures.add(batch, parts[-1], output_lengths, self.spec.edge)
         lengths, frames = output_lengths.tolist(), batch.lengths.tolist()
-        for head, of_head in zip(HEADS, parts[:2], strict=True):
-            posteriors = of_head.transpose(0, 1).numpy()  # (B, T', V)
+        members = len(parts) // len(HEADS)
+        for number, head in enumerate(HEADS):
+            of_head = parts[number * members : (number + 1) * members]
+            posteriors = of_head.transpose(1, 2).numpy()  # (M, B, T', V)
             check_finite(posteriors, ", ".join(batch.ids))
-            hypotheses = self.decoder(posteriors, output_lengths)
+            hypotheses = decode_members(self.decoder, posteriors, output_lengths.numpy())
             for index, clip_id in enumerate(batch.ids):
-                best, own = hypotheses[index][0], posteriors[index, : lengths[index]]  # own (T', V)
+                best, own = hypotheses[index][0], posteriors[:, index, : lengths[index]].mean(0)  # own (T', V)
                 words = build_words(best, own, self.vocabulary, self.spec.stride, frames[index], self.frame_seconds)
                 self.entries[head].append(CtmEntry(clip_id, words))

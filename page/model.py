@@ -25,7 +25,7 @@ class LoadedModel:
 
     Attributes:
         recogniser: the network with its decoder.
-        paths: where it was loaded from; several files where posteriors are averaged.
+        paths: where it was loaded from; several files where hypotheses are combined.
         stamp: the state of its files before they were read.
         live: the windows in which this machine reads a camera.
         live_lines: sentences about them.

@@ -16,7 +16,8 @@ class Hypothesis:
         tokens: class numbers without blanks.
         score: -log p (natural logarithm), p being the probability of all paths to these tokens within the beam, or of
             the one best path for the greedy decoder. With a language model, bonus or penalty it is minus the score that
-            `evaluation.ctc.search_arrays.Fusion` defines.
+            `evaluation.ctc.search_arrays.Fusion` defines. For several networks see `decode_members` in
+            `evaluation/decode.py`.
         frames: the output step of each token, where it was most probable, the first on ties. In a beam search the
             tokens compete for steps independently, so the steps need not rise from token to token.
         confidences: the share of the n-best list that has the token too, in [0, 1], for each token

@@ -21,7 +21,8 @@ def build_words(
 
     Args:
         hypothesis: the best hypothesis of the clip.
-        posteriors: (T', V) class probabilities of the clip.
+        posteriors: (T', V) class probabilities of the clip; where several networks read together, the mean of theirs,
+            which places glosses that are known better than one network alone does.
         vocabulary: the class numbers' glosses.
         stride: frames to an output step; step t stands for frames t * stride to (t + 1) * stride - 1.
         frames: the number of frames that the network saw of the clip; no gloss ends after them.

@@ -58,7 +58,7 @@ class FrameMemory:
         return np.stack([self._seen[number] for number in numbers])
 
     def read(self, numbers: Sequence[int]) -> np.ndarray:
-        """Compute the logits (T', V) float32 of a window; arguments and errors as for `frames`."""
+        """Compute the logits of a window, as the network gives them; arguments and errors as for `frames`."""
         if not isinstance(self.network, TorchNetwork):
             return self.network(self.frames(numbers))
         self._check(numbers)

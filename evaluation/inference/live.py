@@ -149,7 +149,7 @@ class LiveRecogniser:
             frames_read=self._input.frames_taken,
             words=self.finals,
             nbest=(),
-            notes=(*describe_network(recogniser.rendered, recogniser.averaged), *left_out),
+            notes=(*describe_network(recogniser.rendered, recogniser.combined), *left_out),
         )
 
     def _begin_stretch(self) -> None:

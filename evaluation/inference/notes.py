@@ -94,9 +94,9 @@ def describe_left_out(count: int, least: float) -> list[str]:
     return [f"{plural(count, 'gloss', 'glosses')} below {least:g} left out (--min-confidence)"] if count else []
 
 
-def describe_network(rendered: bool, averaged: str = "") -> list[str]:
-    """Say so if the network was trained on rendered signers, and whose posteriors are averaged, if any are."""
-    lines = [f"read by {averaged}"] if averaged else []
+def describe_network(rendered: bool, combined: str = "") -> list[str]:
+    """Say so if the network was trained on rendered signers, and whose hypotheses are combined, if any are."""
+    lines = [f"read by {combined}"] if combined else []
     if rendered:
         lines.append("the network knows the rendered signs of the built-in corpus, which are no sign language")
     return lines

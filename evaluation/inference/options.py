@@ -31,13 +31,13 @@ def add_network_options(parser: argparse.ArgumentParser, languages: Iterable[str
     Args:
         parser: the parser.
         languages: the choices of --language.
-        several: whether there may be several networks, whose posteriors are averaged, and --tta; `model_path` is a
+        several: whether there may be several networks, whose hypotheses are combined, and --tta; `model_path` is a
             list then.
     """
     if several:
-        text = f"{NETWORK}; of several the posteriors are averaged"
+        text = f"{NETWORK}; of several the hypotheses are combined"
         add_option(parser, "model_path", type=named_path, required=True, nargs="+", metavar="FILE", help=text)
-        text = "flip: each network also sees the mirrored clip, and the posteriors are averaged"
+        text = "flip: each network also sees the mirrored clip, and the hypotheses are combined"
         add_option(parser, "tta", nargs="+", choices=["flip"], default=[], help=text)
     else:
         add_option(parser, "model_path", type=named_path, required=True, metavar="FILE", help=NETWORK)

@@ -15,7 +15,7 @@ from dataset.legacy import load_dictionary
 from dataset.video import open_video
 from evaluation.agreement import check_named_once
 from evaluation.compile_decoder import compile_decoder
-from evaluation.inference.average import average_recognisers
+from evaluation.inference.combine import combine_recognisers
 from evaluation.inference.formats import save_ctm
 from evaluation.inference.notes import UNCALIBRATED
 from evaluation.inference.outputs import Outputs, describe_saved
@@ -44,14 +44,14 @@ def load_recogniser(
     tta: Sequence[str] = (),
     decoding: Mapping[str, Any] | None = None,
 ) -> Recogniser:
-    """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX; or several, to be averaged.
+    """Load the network in a checkpoint, or in a file that `engine.export` wrote as ONNX; or several, to be combined.
 
     Args:
         paths: the files; one ending in `.onnx` holds all that is needed, and runs on the CPU.
         device: the device's name, as for `select_device`.
         dataset: the corpus whose configuration is used if a checkpoint holds none.
         dictionary: the file of the glosses for a checkpoint that holds none.
-        tta: as for `average_recognisers`.
+        tta: as for `combine_recognisers`.
         decoding: keys of the beam search that count over the configuration's: lm, lm_weight, and decoding, the file of
             further ones.
 
@@ -63,7 +63,7 @@ def load_recogniser(
     notes: list[str] = []
     keys = put_decoding_in(nest_overrides(decoding or {}, []), notes)
     loaded = {str(path): _load(path, device, dataset, dictionary) for path in paths}
-    recogniser = average_recognisers(loaded, tta) if tta or len(loaded) > 1 else loaded[str(paths[0])]
+    recogniser = combine_recognisers(loaded, tta) if tta or len(loaded) > 1 else loaded[str(paths[0])]
     if keys:
         of_beam = any(keys.get(key) for key in (*FUSED, "beam_width"))
         mode = "beam" if of_beam else recogniser.config.decode_mode

@@ -28,7 +28,7 @@ from dataset.vocabulary import Vocabulary
 from evaluation.calibration import Calibration, measure_energy, measure_motion, read_calibration
 from evaluation.ctc.posteriors import check_finite
 from evaluation.ctc.words import build_words, merge_repeats
-from evaluation.decode import Decoder, make_decoder
+from evaluation.decode import Decoder, decode_members, make_decoder
 from evaluation.inference.recognition import Alternative, Recognition
 from evaluation.inference.torch_network import Network, TorchNetwork
 from evaluation.shallow_fusion import build_fusion
@@ -49,7 +49,8 @@ class Recogniser(Generic[AnyNetwork]):
     """Reads clips one by one, with the transform, decoder and rules of the evaluation.
 
     Attributes:
-        network: a function of cropped frames (T, 3, S, S) uint8 RGB that gives the sequence head's logits (T', V).
+        network: a function of cropped frames (T, 3, S, S) uint8 RGB that gives the sequence head's logits (T', V),
+            or of several networks that read together (M, T', V).
         config: the configuration of the training.
         vocabulary: ids to glosses.
         frame_size: the side in pixels at which frames are read before the crop.
@@ -57,7 +58,7 @@ class Recogniser(Generic[AnyNetwork]):
         calibration: what was measured on dev; None for networks of older versions, whose confidences stay shares of
             the n-best list.
         rendered: whether it was trained on the built-in corpus, which holds no sign language.
-        averaged: whose posteriors are averaged, in words; nothing where one network sees each clip once.
+        combined: whose hypotheses are combined, in words; nothing where one network sees each clip once.
     """
 
     network: AnyNetwork
@@ -67,7 +68,7 @@ class Recogniser(Generic[AnyNetwork]):
     frame_rate: float = DEFAULT_FRAME_RATE
     calibration: Calibration | None = None
     rendered: bool = False
-    averaged: str = ""
+    combined: str = ""
 
     @classmethod
     def from_checkpoint(
@@ -203,7 +204,7 @@ class Recogniser(Generic[AnyNetwork]):
         """Read one clip of which the network's logits have been computed.
 
         Args:
-            logits: (T', V) float32, as `network` gives them.
+            logits: (T', V) or (M, T', V) float32, as `network` gives them.
             seen: the frames that they are of, as for `recognise_cropped`.
             name: what the error calls the clip.
 
@@ -212,14 +213,16 @@ class Recogniser(Generic[AnyNetwork]):
         """
         config = self.config
         check_finite(logits, name)
-        posteriors = torch.from_numpy(logits).float().softmax(-1).numpy()
-        hypotheses = self.decoder(posteriors[None], np.array([len(posteriors)]))[0]
+        members = logits.reshape(-1, *logits.shape[-2:])  # (M, T', V), M = 1 of one network
+        posteriors = torch.from_numpy(members).float().softmax(-1).numpy()
+        hypotheses = decode_members(self.decoder, posteriors[:, None], np.array([posteriors.shape[1]]))[0]
         stride = TemporalSpec(config.model_args.conv_type).stride
-        words = build_words(hypotheses[0], posteriors, self.vocabulary, stride, len(seen), self.slot_seconds)
+        words = build_words(hypotheses[0], posteriors.mean(0), self.vocabulary, stride, len(seen), self.slot_seconds)
         nbest = tuple(Alternative(tuple(self.vocabulary.decode(h.tokens)), h.score) for h in hypotheses)
         doubts: tuple[str, ...] = ()
         if self.calibration is not None:
-            doubts = self.calibration.find_doubts(measure_energy(logits), measure_motion(seen))
+            # It is the first network's, whose energy it knows.
+            doubts = self.calibration.find_doubts(measure_energy(members[0]), measure_motion(seen))
             words = tuple(self.calibration.adjust_word(word, bool(doubts)) for word in words)
         return Recognition(merge_repeats(words) if config.merge_repeats else words, nbest, len(seen), doubts)
 

@@ -14,7 +14,7 @@ from slr_network import SLRModel, fuse_for_inference
 from utils.precision import select_dtype
 
 Network = Callable[[np.ndarray], np.ndarray]
-"""Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32."""
+"""Cropped frames (T, 3, S, S) uint8 RGB -> the sequence head's logits (T', V) float32; of M networks (M, T', V)."""
 
 
 @dataclass(frozen=True)

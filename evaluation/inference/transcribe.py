@@ -69,7 +69,7 @@ def transcribe(
         frames_read=-(-len(sampling) // recogniser.config.feeder_args.frame_interval),
         words=kept,
         nbest=tuple(guess for window in windows for guess in window.nbest),
-        notes=(picture, *frames_read, *describe_network(recogniser.rendered, recogniser.averaged), *doubts, *left_out),
+        notes=(picture, *frames_read, *describe_network(recogniser.rendered, recogniser.combined), *doubts, *left_out),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.ctc.posteriors import SUM_TOLERANCE
-from evaluation.tuning.kept_posteriors import BLANK, KEPT, KeptPosteriors
+from evaluation.tuning.kept_posteriors import BLANK, KeptPosteriors, count_kept
 from utils.errors import ParseError
 from utils.files import atomic_path
 from utils.plain_json import parse_json
@@ -51,7 +51,9 @@ def write_posteriors(path: Path, posteriors: KeptPosteriors, source: Mapping[str
         np.savez_compressed(file, **arrays)
 
 
-def read_posteriors(path: Path, source: Mapping[str, Any], steps: Sequence[int], num_classes: int) -> KeptPosteriors:
+def read_posteriors(
+    path: Path, source: Mapping[str, Any], steps: Sequence[int], num_classes: int, members: int = 1
+) -> KeptPosteriors:  # fmt: skip
     """Read the posteriors of a split.
 
     Args:
@@ -59,6 +61,7 @@ def read_posteriors(path: Path, source: Mapping[str, Any], steps: Sequence[int],
         source: what would compute them today.
         steps: the number of output steps of each clip.
         num_classes: V, the glosses and the blank.
+        members: the number of networks that read together.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -67,7 +70,7 @@ def read_posteriors(path: Path, source: Mapping[str, Any], steps: Sequence[int],
     """
     if not path.is_file():
         raise FileNotFoundError(f"there is no {path}")
-    N, K = sum(steps), min(KEPT, num_classes - 1)
+    N, K = members * sum(steps), count_kept(num_classes, members)
     shapes = {name: (N, K) if name in {"glosses", "classes"} else (N,) for name in ARRAYS}
     try:
         with zipfile.ZipFile(path) as archive:
@@ -85,7 +88,7 @@ def read_posteriors(path: Path, source: Mapping[str, Any], steps: Sequence[int],
     for name, kind in ARRAYS.items():
         if arrays[name].dtype != kind or arrays[name].shape != shapes[name]:
             raise ParseError(f"{path} is damaged ({name} is {arrays[name].dtype} {arrays[name].shape})")
-    posteriors = KeptPosteriors(**arrays, steps=np.array(steps, np.int64), num_classes=num_classes)
+    posteriors = KeptPosteriors(**arrays, steps=np.array(steps, np.int64), num_classes=num_classes, members=members)
     _check_values(posteriors, path)
     return posteriors
 

@@ -12,7 +12,7 @@ import numpy as np
 from config.schema import Config
 from dataset.vocabulary import Vocabulary
 from evaluation.ctm import Reference
-from evaluation.decode import Decoder
+from evaluation.decode import Decoder, decode_members
 from evaluation.normalise import merge_repeated_glosses, normalise
 from evaluation.tuning.kept_posteriors import KeptPosteriors
 from evaluation.wer import score_hypotheses, score_with_tool
@@ -51,8 +51,8 @@ class ScoredSplit:
         return score_with_tool(self.references, hypotheses, self.config.evaluate_tool, self.config.sclite_path)
 
     def _decode(self, clip: int, decoder: Decoder) -> tuple[int, ...]:
-        own = self.posteriors.restore(clip)  # (T', V)
-        return decoder(own[None], np.array([len(own)]))[0][0].tokens
+        own = self.posteriors.restore(clip)  # (M, T', V)
+        return decode_members(decoder, own[:, None], np.array([own.shape[1]]))[0][0].tokens
 
     def _spell(self, tokens: tuple[int, ...]) -> tuple[str, ...]:
         """The glosses that are scored, as `evaluation.evaluate` makes them."""

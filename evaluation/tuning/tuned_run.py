@@ -132,7 +132,7 @@ class TunedRun:
         spec, interval = TemporalSpec(self.config.model_args.conv_type), self.config.feeder_args.frame_interval
         steps = [spec.output_length(-(-clip.num_frames // interval)) for clip in manifest.clips]
         try:
-            kept = read_posteriors(path, source, steps, self.vocabulary.num_classes)
+            kept = read_posteriors(path, source, steps, self.vocabulary.num_classes, 2 if self.config.tta else 1)
         except FileNotFoundError:
             pass
         except ParseError as error:
@@ -182,10 +182,10 @@ def _read_time(path: Path) -> int:
 
 @torch.inference_mode()
 def compute_posteriors(network: SLRModel | Ensemble, loader: DataLoader, label: str) -> Iterator[np.ndarray]:
-    """The posteriors (T', V) float32 of the sequence head, clip by clip in the order of the loader.
+    """The posteriors (M, T', V) float32 of the sequence head, clip by clip in the order of the loader.
 
     Args:
-        network: the network for recognition, as `for_recognition` gives it.
+        network: the network for recognition, as `for_recognition` gives it, or M views of several.
         loader: the batches.
         label: the title of the progress bar.
 
@@ -194,7 +194,9 @@ def compute_posteriors(network: SLRModel | Ensemble, loader: DataLoader, label: 
     """
     for batch in show_progress(loader, len(loader), label, "batch"):
         output = network(batch.to(network.device).video, batch.lengths)
-        posteriors = output.sequence_logits.float().softmax(-1).transpose(0, 1).cpu().numpy()  # (B, T', V)
+        logits = output.sequence_logits.float()
+        logits = logits.reshape(-1, *logits.shape[-3:])  # (M, T', B, V)
+        posteriors = logits.softmax(-1).permute(2, 0, 1, 3).cpu().numpy()  # (B, M, T', V)
         for clip_id, own, length in zip(batch.ids, posteriors, output.lengths.tolist(), strict=True):
-            check_finite(own[:length], clip_id)
-            yield own[:length]
+            check_finite(own[:, :length], clip_id)
+            yield own[:, :length]

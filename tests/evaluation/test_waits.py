@@ -37,7 +37,7 @@ def network(**switches) -> SLRModel:
     return enliven(tiny_network(5, hidden_size=32, **switches)).eval()
 
 
-def average(one: SLRModel, other: SLRModel) -> Ensemble:
+def combine(one: SLRModel, other: SLRModel) -> Ensemble:
     """Both networks, each of which sees mirrored clips too."""
     return Ensemble((one, for_recognition(other, "fp32")), list_views([64, 64], 64, 64, ["flip"]))
 
@@ -55,14 +55,14 @@ def draw_batches(*batches: list[int]) -> list[Batch]:
 
 
 @pytest.mark.parametrize("switches", FUSIONS.values(), ids=FUSIONS)
-@pytest.mark.parametrize("averaged", [False, True])
-def test_recognition_gives_what_the_cpu_gives_and_waits_once_a_batch(cuda, monkeypatch, switches, averaged):
+@pytest.mark.parametrize("combined", [False, True])
+def test_recognition_gives_what_the_cpu_gives_and_waits_once_a_batch(cuda, monkeypatch, switches, combined):
     arrival = SimpleNamespace(synchronize=lambda: cuda.note("a copy has arrived"))
     monkeypatch.setattr(cpu_copy, "mark_place", lambda device: arrival)
     batches, decoder = draw_batches([21, 9], [12]), make_decoder("builtin", "beam", 5)
     here, there = for_recognition(network(**switches), "fp32"), for_recognition(move(network(**switches)), "fp32")
-    if averaged:
-        here, there = average(here, network()), average(there, move(network()))
+    if combined:
+        here, there = combine(here, network()), combine(there, move(network()))
     on_cpu = recognise_clips(here, batches, decoder, VOCABULARY, 0.04)
     with cuda.counting() as waits:
         entries = recognise_clips(there, batches, decoder, VOCABULARY, 0.04)

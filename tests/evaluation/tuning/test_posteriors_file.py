@@ -20,8 +20,8 @@ STEPS, CLASSES = [3, 5], 60
 @pytest.fixture
 def kept():
     rng = np.random.default_rng(0)
-    values = [rng.random((steps, CLASSES)) for steps in STEPS]
-    return keep_posteriors((value / value.sum(1, keepdims=True)).astype(np.float32) for value in values)
+    values = [rng.random((1, steps, CLASSES)) for steps in STEPS]
+    return keep_posteriors((value / value.sum(-1, keepdims=True)).astype(np.float32) for value in values)
 
 
 @pytest.fixture
@@ -48,6 +48,17 @@ def test_they_are_read_back_bit_by_bit_and_nothing_else_is_left(path, kept):
         np.testing.assert_array_equal(getattr(again, name), getattr(kept, name))
     assert again.num_classes == CLASSES
     assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_those_of_several_networks_are_read_back_as_such(tmp_path):
+    values = [np.random.default_rng(0).random((2, steps, CLASSES)) for steps in STEPS]
+    kept = keep_posteriors((value / value.sum(-1, keepdims=True)).astype(np.float32) for value in values)
+    write_posteriors(tmp_path / "both.npz", kept, SOURCE)
+    again = read_posteriors(tmp_path / "both.npz", SOURCE, STEPS, CLASSES, members=2)
+    for clip in range(2):
+        np.testing.assert_array_equal(again.restore(clip), kept.restore(clip))
+    with pytest.raises(ParseError, match="is damaged"):
+        read(tmp_path / "both.npz")
 
 
 def test_there_may_be_none(tmp_path):

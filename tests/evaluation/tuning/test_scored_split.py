@@ -72,7 +72,9 @@ def build(pool):
     def make(*clips, glosses=tuple(GLOSSES), **changes):
         references = tuple(Reference(f"clip{i}", "Ann", tuple(signed.split())) for i, (signed, _) in enumerate(clips))
         config = replace(load_config(None, {"dataset": "phoenix2014", "normalise": "none"})[0], **changes)
-        return ScoredSplit(references, keep_posteriors(own for _, own in clips), Vocabulary(glosses), config, pool)
+        return ScoredSplit(
+            references, keep_posteriors(own[None] for _, own in clips), Vocabulary(glosses), config, pool
+        )
 
     return make
 

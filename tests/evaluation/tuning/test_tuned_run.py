@@ -14,7 +14,7 @@ from config.load import ConfigError, to_dict
 from dataset.manifest import Manifest
 from evaluation.ctc.posteriors import RecognitionError
 from evaluation.evaluate import evaluate, load_evaluation_data
-from evaluation.load_network import load_network
+from evaluation.load_network import load_networks
 from evaluation.tuning.option_search import SearchOptions
 from evaluation.tuning.scored_split import ScoredSplit, decoding_threads
 from evaluation.tuning.tune_run import prepare_decoders
@@ -118,16 +118,19 @@ def test_the_batch_counts_where_padding_is_not_masked(folder, counted):
     assert counted == ["dev", "dev"]
 
 
-@pytest.mark.parametrize("overrides", [{}, {"merge_repeats": "false", "normalise": "none"}])
-def test_the_score_is_that_of_the_evaluation(folder, overrides, tmp_path):
+@pytest.mark.parametrize("overrides", [{}, {"merge_repeats": "false", "normalise": "none"}, {"tta": "[flip]"}])
+def test_the_score_is_that_of_the_evaluation(folder, counted, overrides, tmp_path):
     run = open_run(folder, **overrides)
     data = load_dev(run)
-    model = load_network(run.config, folder / "best.pt", run.vocabulary, 72, CPU)
+    model = load_networks(run.config, [folder / "best.pt"], run.vocabulary, 72, CPU)
     expected = evaluate(run.config, model, data, run.vocabulary, tmp_path)
     make = prepare_decoders(run.config, None, run.vocabulary)
     with decoding_threads() as pool:
-        split = ScoredSplit(data.references, run.recognise_once("dev", data.loader), run.vocabulary, run.config, pool)
-        assert split.score(make(SearchOptions(beam_width=10))) == expected.results["sequence"]
+        for _ in ("computed", "read from the file"):
+            posteriors = run.recognise_once("dev", data.loader)
+            split = ScoredSplit(data.references, posteriors, run.vocabulary, run.config, pool)
+            assert split.score(make(SearchOptions(beam_width=10))) == expected.results["sequence"]
+    assert counted == ["dev"]
     assert expected.results["sequence"].insertions > 0  # the network reads something
 
 

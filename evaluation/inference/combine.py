@@ -1,7 +1,7 @@
-"""One recogniser of several, whose posteriors are averaged; or of one, which sees each clip mirrored too.
+"""One recogniser of several, whose hypotheses are combined; or of one, which sees each clip mirrored too.
 
 recognisers = {path: Recogniser.from_checkpoint(path) for path in ("a.pt", "b.pt")}
-print(average_recognisers(recognisers, ["flip"]).recognise("clip.mp4").glosses)
+print(combine_recognisers(recognisers, ["flip"]).recognise("clip.mp4").glosses)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from evaluation.agreement import check_agreement, check_named_once, check_weights_differ, list_demands
-from evaluation.ensemble import FLIP, View, average_logits, describe_weights, list_views
+from evaluation.ensemble import FLIP, View, describe_weights, list_views
 from evaluation.inference.recogniser import Network, Recogniser
 from evaluation.inference.torch_network import TorchNetwork
 from utils.errors import InputError
@@ -21,8 +21,8 @@ from utils.text import quote_value
 
 
 @dataclass(frozen=True)
-class AveragedNetwork:
-    """Networks for one clip at a time, called as one: `evaluation.ensemble` says what stands in the place of logits.
+class CombinedNetwork:
+    """Networks for one clip at a time, called as one; `evaluation.decode.decode_members` says what is made of it.
 
     Attributes:
         networks: the networks, in PyTorch or onnxruntime, which compute one after the other.
@@ -33,15 +33,15 @@ class AveragedNetwork:
     views: tuple[View, ...]
 
     def __call__(self, video: np.ndarray) -> np.ndarray:
-        """Average what the networks give of frames (T, 3, S, S) uint8 -> (T', V) float32."""
+        """What each view gives of frames (T, 3, S, S) uint8 -> (M, T', V) float32."""
         frames = torch.tensor(video)
         logits = [self.networks[view.network](view.apply(frames).contiguous().numpy()) for view in self.views]
-        return average_logits([torch.from_numpy(of) for of in logits]).numpy()
+        return np.stack(logits)
 
 
-def average_recognisers(
+def combine_recognisers(
     recognisers: Mapping[str, Recogniser], tta: Collection[str] = ()
-) -> Recogniser[AveragedNetwork]:  # fmt: skip
+) -> Recogniser[CombinedNetwork]:  # fmt: skip
     """Make one recogniser of several.
 
     Decoder, rules and calibration are those of the first one. A clip is doubted by what the first network gives of it,
@@ -52,11 +52,11 @@ def average_recognisers(
         tta: `["flip"]` lets each network see the mirrored clip too.
 
     Raises:
-        CheckpointError: they cannot be averaged, or are the same network; names the files and what differs.
+        CheckpointError: they cannot be combined, or are the same network; names the files and what differs.
         InputError: there is none, or `tta` names something else, or one thing twice.
     """
     if not recognisers:
-        raise InputError("there is no recogniser to average")
+        raise InputError("there is no recogniser to combine")
     if list(tta) not in ([], [FLIP]):
         raise InputError(f"tta is {quote_value(list(tta))}; it names flip once, or nothing")
     names = list(map(str, recognisers))
@@ -73,12 +73,12 @@ def average_recognisers(
     whole = max(sides)
     views = list_views(sides, whole, first.transform.size, tta)
     return Recogniser(
-        network=AveragedNetwork(tuple(of.network for of in members), views),
+        network=CombinedNetwork(tuple(of.network for of in members), views),
         config=replace(first.config, feeder_args=replace(first.config.feeder_args, input_size=whole)),
         vocabulary=first.vocabulary,
         frame_size=first.frame_size,
         frame_rate=first.frame_rate,
         calibration=first.calibration,
         rendered=any(of.rendered for of in members),
-        averaged=describe_weights(names, tta),
+        combined=describe_weights(names, tta),
     )

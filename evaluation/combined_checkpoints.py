@@ -1,4 +1,4 @@
-"""Several checkpoints whose posteriors are averaged: what each needs, and whether all of them can have it at once."""
+"""Several checkpoints whose hypotheses are combined: what each needs, and whether all of them can have it at once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from evaluation.agreement import CHAIN, Demands, check_agreement, check_named_on
 from utils.checkpoint import load_checkpoint
 
 
-def settle_averaging(config: Config) -> tuple[Config, list[str]]:
-    """Check that the checkpoints of a configuration can be averaged, and let frames be cropped for all of them.
+def settle_combination(config: Config) -> tuple[Config, list[str]]:
+    """Check that the checkpoints of a configuration can be combined, and let frames be cropped for all of them.
 
     Args:
         config: the configuration of the phase `test`, with the network of the first checkpoint.
@@ -25,7 +25,7 @@ def settle_averaging(config: Config) -> tuple[Config, list[str]]:
         and a line for each thing in which a network is used otherwise than it was trained.
 
     Raises:
-        CheckpointError: one is unreadable or named twice, or they cannot be averaged.
+        CheckpointError: one is unreadable or named twice, or they cannot be combined.
         ConfigError: the configuration in one of them is none.
     """
     if len(config.weight_files) < 2:

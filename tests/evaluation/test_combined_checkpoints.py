@@ -1,4 +1,4 @@
-"""Several checkpoints in the phase `test`: what can be averaged, what is refused, and where it says what was done."""
+"""Several checkpoints in the phase `test`: what can be combined, what is refused, and where it says what was done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dataset.vocabulary import Vocabulary
 from engine.run import run
 from evaluation.ctm import read_ctm
 from evaluation.ensemble import Ensemble
-from evaluation.inference.average import average_recognisers
+from evaluation.inference.combine import combine_recognisers
 from evaluation.inference.recogniser import Recogniser
 from evaluation.load_network import load_networks
 from main import choose_config
@@ -65,8 +65,8 @@ def evaluated(two, prepared, tmp_path_factory) -> Path:
 
 
 def test_a_test_of_two_checkpoints_reads_what_one_recogniser_of_both_reads(two, prepared, evaluated):
-    """Whose posteriors `test_ensemble.py` holds against averages worked out by hand."""
-    both = average_recognisers({name: Recogniser.from_checkpoint(name, "cpu") for name in two}, ["flip"])
+    """Whose decoding `test_combination.py` holds against sums over all paths."""
+    both = combine_recognisers({name: Recogniser.from_checkpoint(name, "cpu") for name in two}, ["flip"])
     plain = Recogniser.from_checkpoint(two[0], "cpu")
     manifest = Manifest.load(prepared / "test.json")
     entries = {entry.id: entry.words for entry in read_ctm(evaluated / "output-hypothesis-test.ctm")}
@@ -81,8 +81,8 @@ def test_a_test_of_two_checkpoints_reads_what_one_recogniser_of_both_reads(two, 
     assert differing
 
 
-def test_the_report_and_the_log_say_what_was_averaged(two, evaluated):
-    named = f"{two[0]}, {two[1]} (posteriors averaged, of each clip as it is and mirrored)"
+def test_the_report_and_the_log_say_what_was_combined(two, evaluated):
+    named = f"{two[0]}, {two[1]} (hypotheses combined, of each clip as it is and mirrored)"
     report = json.loads((evaluated / "report.json").read_text(encoding="utf-8"))
     assert report["weights"] == named
     assert (report["config"]["load_weights"], report["config"]["tta"]) == (two, ["flip"])
@@ -179,7 +179,7 @@ def test_networks_of_other_clips_or_steps(glosses, tmp_path, changes, notes, sai
     other = save(tmp_path / "other.pt", glosses, 2, changes, **{"frame_rate": 25.0} | notes)
     with pytest.raises(CheckpointError) as refused:
         choose(one, other)
-    assert str(refused.value) == f"{one} and {other} cannot be averaged: {said}"
+    assert str(refused.value) == f"{one} and {other} cannot be combined: {said}"
 
 
 def test_networks_of_other_glosses_or_another_order(two, glosses, tmp_path):
@@ -188,12 +188,12 @@ def test_networks_of_other_glosses_or_another_order(two, glosses, tmp_path):
     order = f"the glosses have another order, number 1 is {glosses[0]} in the one and {glosses[1]} in the other"
     with pytest.raises(CheckpointError) as refused:
         choose(two[0], other)
-    assert str(refused.value) == f"{two[0]} and {other} cannot be averaged: {order}"
+    assert str(refused.value) == f"{two[0]} and {other} cannot be combined: {order}"
     more = save(tmp_path / "more.pt", [*glosses[1:], "NEU", "ALT"], 3, {})
     extra = f"in the one alone: {glosses[0]}; in the other alone: ALT, NEU"
     with pytest.raises(CheckpointError) as refused:
         choose(two[0], two[1], more)  # the third, after two that agree
-    assert str(refused.value).startswith(f"{two[0]} and {more} cannot be averaged: the glosses are ")
+    assert str(refused.value).startswith(f"{two[0]} and {more} cannot be combined: the glosses are ")
     assert str(refused.value).endswith(f"in the one and {len(glosses) + 1} in the other; {extra}")
 
 
@@ -218,10 +218,10 @@ def test_a_crop_larger_than_what_is_read(two, glosses, prepared):
 
 
 @pytest.mark.parametrize("phase", ["train", "features"])
-def test_nothing_is_averaged_but_in_a_test(phase):
-    with pytest.raises(ConfigError, match="load_weights names 2 checkpoints, which --phase test alone averages: name"):
+def test_nothing_is_combined_but_in_a_test(phase):
+    with pytest.raises(ConfigError, match="load_weights names 2 checkpoints, which --phase test alone combines: name"):
         load_config(None, {"phase": phase, "load_weights": "[a.pt, b.pt]"})
-    with pytest.raises(ConfigError, match="tta averages what --phase test recognises; neither a training, its evaluat"):
+    with pytest.raises(ConfigError, match="tta combines what --phase test recognises; neither a training, its evaluat"):
         load_config(None, {"phase": phase, "load_weights": "a.pt", "tta": "flip"})
 
 
@@ -267,7 +267,7 @@ def test_several_files_on_the_command_line(words, expected):
 def test_the_folder_is_not_opened_where_checkpoints_do_not_agree(two, glosses, prepared, tmp_path):
     other = save(tmp_path / "other.pt", glosses, 3, {"model_args.conv_type": 1})
     words = ["--phase", "test", "--load-weights", two[0], other, f"prepared={prepared}", f"work_dir={tmp_path / 'out'}"]
-    with pytest.raises(SystemExit, match=r"error: .*a\.pt and .*other\.pt cannot be averaged"):
+    with pytest.raises(SystemExit, match=r"error: .*a\.pt and .*other\.pt cannot be combined"):
         main.main(main.parse_args(words))
     assert not (tmp_path / "out").exists()
 
@@ -275,5 +275,5 @@ def test_the_folder_is_not_opened_where_checkpoints_do_not_agree(two, glosses, p
 def test_a_configuration_in_python_is_checked_as_well(two, glosses, prepared, tmp_path):
     other = save(tmp_path / "other.pt", glosses, 3, {"model_args.conv_type": 1})
     config = tiny_config(prepared, tmp_path / "out", phase="test", load_weights=[two[0], other])
-    with pytest.raises(CheckpointError, match="cannot be averaged"):
+    with pytest.raises(CheckpointError, match="cannot be combined"):
         run(config)

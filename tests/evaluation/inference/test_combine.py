@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 
@@ -15,12 +16,16 @@ from dataset.manifest import Manifest
 from dataset.video import open_video
 from dataset.vocabulary import Vocabulary
 from evaluation.calibration import Calibration
+from evaluation.ctc.confidence import compute_confidences
+from evaluation.ctc.words import build_words
+from evaluation.decode import decode_members
 from evaluation.ensemble import View
-from evaluation.inference.average import AveragedNetwork, average_recognisers
+from evaluation.inference.combine import CombinedNetwork, combine_recognisers
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.torch_network import TorchNetwork
 from evaluation.inference.transcribe import transcribe
+from evaluation.inference.window_reader import WindowReader
 from tests.helpers.network import enliven, tiny_network
 from tests.helpers.videos import make_video
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
@@ -53,50 +58,81 @@ def posteriors(recogniser: Recogniser, frames: np.ndarray) -> np.ndarray:
     return torch.from_numpy(recogniser.network(recogniser.crop(frames))).softmax(-1).numpy()
 
 
-def test_posteriors_are_the_mean_over_networks_and_mirrored_clips(recogniser, other, frames):
+def test_what_networks_give_of_clips_and_mirrored_clips_stands_side_by_side(recogniser, other, frames):
     """Each network is given the frames cropped as by its own recogniser, of the video and of the mirrored video."""
-    both = average_recognisers({"a": recogniser, "b": other}, ["flip"])
+    both = combine_recognisers({"a": recogniser, "b": other}, ["flip"])
     parts = [posteriors(one, video) for one in (recogniser, other) for video in (frames, frames[:, :, ::-1])]
-    assert np.abs(posteriors(both, frames) - np.mean(parts, 0)).max() < 1e-5
-    assert min(np.abs(part - posteriors(both, frames)).max() for part in parts) > 1e-3
+    assert np.abs(posteriors(both, frames) - np.stack(parts)).max() < 1e-5  # (M, T', V)
+    assert min(np.abs(one - another).max() for one, another in itertools.combinations(parts, 2)) > 5e-4
 
 
 def test_the_mirrored_view_reads_what_is_read_in_a_mirrored_video(recogniser, frames):
     view = View(0, 0, 64, mirrored=True)
-    mirrored = replace(recogniser, network=AveragedNetwork((recogniser.network,), (view,)))
+    mirrored = replace(recogniser, network=CombinedNetwork((recogniser.network,), (view,)))
     found, expected = mirrored.recognise(frames), recogniser.recognise(frames[:, :, ::-1])
     assert found.glosses == expected.glosses
     assert [best.glosses for best in found.nbest] == [best.glosses for best in expected.nbest]
     assert [best.score for best in found.nbest] == pytest.approx([best.score for best in expected.nbest], abs=1e-3)
 
 
-def test_confidences_and_the_best_guesses_are_those_of_the_average(recogniser, other, frames):
-    """A network of the same weights twice is that network; with another one, scores are those of the mean."""
-    twice = replace(
-        recogniser, network=AveragedNetwork((recogniser.network,) * 2, (View(0, 0, 64), View(1, 0, 64)))
-    )  # fmt: skip
+def test_confidences_and_the_best_guesses_are_those_of_all_networks_together(recogniser, other, frames):
+    both = combine_recognisers({"a": recogniser, "b": other})
+    parts = np.stack([posteriors(recogniser, frames), posteriors(other, frames)])
+    expected = decode_members(both.decoder, parts[:, None], np.array([parts.shape[1]]))[0]
+    found = both.recognise(frames)
+    assert [best.glosses for best in found.nbest] == [tuple(both.vocabulary.decode(best.tokens)) for best in expected]
+    assert [best.score for best in found.nbest] == pytest.approx([best.score for best in expected], abs=1e-3)
+    assert found.glosses == found.nbest[0].glosses
+    assert len(found.words) > 1
+    assert [word.confidence for word in found.words] == pytest.approx(expected[0].confidences, abs=1e-4)
+    assert {best.glosses for best in found.nbest} > {best.glosses for best in recogniser.recognise(frames).nbest}
+    times = build_words(expected[0], parts.mean(0), both.vocabulary, 4, len(frames), 1 / 25)
+    assert [word.gloss for word in found.words] == [word.gloss for word in times]
+    for word, own in zip(found.words, times, strict=True):
+        assert word[1:3] == pytest.approx(own[1:3])
+
+
+def test_a_network_of_the_same_weights_twice_orders_its_own_guesses_by_all_their_paths(recogniser, frames):
+    """Alone it orders them by the paths that its beam has kept."""
+    views = (View(0, 0, 64), View(1, 0, 64))
+    twice = replace(recogniser, network=CombinedNetwork((recogniser.network,) * 2, views))
     found, alone = twice.recognise(frames), recogniser.recognise(frames)
-    assert len(alone.words) > 1
-    assert [word[:3] for word in found.words] == [word[:3] for word in alone.words]
-    assert [word.confidence for word in found.words] == pytest.approx([w.confidence for w in alone.words], abs=1e-4)
-    assert [best.glosses for best in found.nbest] == [best.glosses for best in alone.nbest]
-    assert [best.score for best in found.nbest] == pytest.approx([best.score for best in alone.nbest], abs=1e-4)
-    both = average_recognisers({"a": recogniser, "b": other})
-    mean = (posteriors(recogniser, frames) + posteriors(other, frames)) / 2
-    expected = both.decoder(mean[None], np.array([len(mean)]))[0]
-    got = both.recognise(frames).nbest
-    assert [best.glosses for best in got] == [tuple(both.vocabulary.decode(best.tokens)) for best in expected]
-    assert [best.score for best in got] == pytest.approx([best.score for best in expected], abs=1e-3)
+    logs = torch.from_numpy(posteriors(recogniser, frames)).double().log()[:, None]  # (T', 1, V)
+    scores = {}
+    for guess in alone.nbest:
+        tokens = recogniser.vocabulary.encode(guess.glosses)
+        loss = torch.nn.functional.ctc_loss(logs, torch.tensor([tokens]), [len(logs)], [len(tokens)], reduction="sum")
+        scores[guess.glosses] = loss.item()
+    order = sorted(scores, key=scores.__getitem__)
+    assert [best.glosses for best in found.nbest] == order
+    assert [best.score for best in found.nbest] == pytest.approx(sorted(scores.values()), abs=1e-4)
+    assert len(found.words) > 1
+    shares = compute_confidences([recogniser.vocabulary.encode(glosses) for glosses in order], sorted(scores.values()))
+    assert [word.confidence for word in found.words] == pytest.approx(shares[0], abs=1e-4)
+
+
+def test_live_reading_reads_the_windows_that_several_networks_read(recogniser, other, frames):
+    """Of several networks the memory keeps the frames, and each window is what both read of these frames."""
+    both = combine_recognisers({"a": recogniser, "b": other}, ["flip"])
+    by_window = replace(both, config=replace(both.config, merge_repeats=False))
+    reader = WindowReader(both.network, by_window.recognise_logits, both.slot_seconds, drop_still=False)
+    for seen in both.crop(frames):
+        reader.add(seen)
+    begin, end = 8, len(frames)
+    expected = by_window.recognise(frames[begin:end])
+    found = reader.read(begin, end, "a window")
+    assert expected.words
+    assert (found.words, found.nbest) == (expected.words, expected.nbest)
 
 
 def test_all_else_is_as_the_first_one_has_it(recogniser, other):
     curve = Calibration(1.0, 0.0, -5.0, 0.1, 3, 9)
     for first, second, width in ((recogniser, other, 10), (other, recogniser, 3)):
-        both = average_recognisers({"a": replace(first, calibration=curve), "b": second}, [])
+        both = combine_recognisers({"a": replace(first, calibration=curve), "b": second}, [])
         assert (both.config.beam_width, both.calibration, both.rendered) == (width, curve, True)
         assert both.config.feeder_args.input_size == 70
-        assert both.averaged == "a, b (posteriors averaged)"
-    assert recogniser.averaged == ""
+        assert both.combined == "a, b (hypotheses combined)"
+    assert recogniser.combined == ""
 
 
 def test_a_clip_is_doubted_by_what_the_first_network_gives_of_it(recogniser, other, frames):
@@ -106,7 +142,7 @@ def test_a_clip_is_doubted_by_what_the_first_network_gives_of_it(recogniser, oth
     between = Calibration(1.0, 0.0, sum(energies) / 2, 0.0, 3, 9)
     doubts = []
     for first, second in ((recogniser, other), (other, recogniser)):
-        both = average_recognisers({"a": replace(first, calibration=between), "b": second}, ["flip"])
+        both = combine_recognisers({"a": replace(first, calibration=between), "b": second}, ["flip"])
         alone = replace(first, calibration=between)
         assert both.recognise(frames).doubts == alone.recognise(frames).doubts
         doubts.append(both.recognise(frames).doubts)
@@ -114,13 +150,13 @@ def test_a_clip_is_doubted_by_what_the_first_network_gives_of_it(recogniser, oth
 
 
 def test_a_long_video_in_windows_says_in_its_transcript_who_read_it(recogniser, other, frames, tmp_path):
-    both = average_recognisers({"a": recogniser, "b": other}, ["flip"])
+    both = combine_recognisers({"a": recogniser, "b": other}, ["flip"])
     long = np.concatenate([frames, frames[::-1], frames])
     video = open_video(make_video(tmp_path / "long.mp4", long), 25)
     transcript = transcribe(both, video, Reading(max_frames=48), "long")
     assert transcript.frames_read == len(long)
     assert any("overlapping windows of 48 frames" in note for note in transcript.notes)
-    assert "read by a, b (posteriors averaged, of each clip as it is and mirrored)" in transcript.notes
+    assert "read by a, b (hypotheses combined, of each clip as it is and mirrored)" in transcript.notes
     assert transcribe(recogniser, video, Reading(max_frames=48), "long").words != transcript.words
     assert not any("read by" in note for note in transcribe(recogniser, video, Reading(), "long").notes)
 
@@ -133,7 +169,7 @@ def test_networks_that_are_functions(recogniser, frames):
         given.append(video)
         return np.zeros((-(-len(video) // 4), 7), np.float32)
 
-    average_recognisers({"a.onnx": replace(recogniser, network=compute), "b": recogniser}, ["flip"]).recognise(frames)
+    combine_recognisers({"a.onnx": replace(recogniser, network=compute), "b": recogniser}, ["flip"]).recognise(frames)
     assert np.array_equal(given[1], given[0][..., ::-1])
     assert all(video.dtype == np.uint8 and video.flags["C_CONTIGUOUS"] for video in given)
 
@@ -149,23 +185,23 @@ def test_networks_that_are_functions(recogniser, frames):
         ),
     ],
 )
-def test_what_cannot_be_averaged(recogniser, other, changes, said):
-    with pytest.raises(CheckpointError, match=f"^a.pt and b.pt cannot be averaged: {said}"):
-        average_recognisers({"a.pt": recogniser, "b.pt": replace(other, **changes)})
+def test_what_cannot_be_combined(recogniser, other, changes, said):
+    with pytest.raises(CheckpointError, match=f"^a.pt and b.pt cannot be combined: {said}"):
+        combine_recognisers({"a.pt": recogniser, "b.pt": replace(other, **changes)})
 
 
 def test_one_network_twice_and_none(recogniser, random_checkpoint):
     again = Recogniser.from_checkpoint(random_checkpoint, "cpu")
     with pytest.raises(CheckpointError, match="a and b hold the same weights: leave one of them out"):
-        average_recognisers({"a": recogniser, "b": again})
-    with pytest.raises(InputError, match="no recogniser to average"):
-        average_recognisers({})
+        combine_recognisers({"a": recogniser, "b": again})
+    with pytest.raises(InputError, match="no recogniser to combine"):
+        combine_recognisers({})
 
 
 @pytest.mark.parametrize("tta", [["flip", "flip"], ["flop"], "flip"])
 def test_augmentations_that_are_none(recogniser, tta):
     with pytest.raises(InputError, match="names flip once, or nothing"):
-        average_recognisers({"a": recogniser}, tta)
+        combine_recognisers({"a": recogniser}, tta)
 
 
 def test_the_command_for_several_networks_and_mirrored_clips(random_checkpoint, prepared, tmp_path, capsys):
@@ -182,18 +218,18 @@ def test_the_command_for_several_networks_and_mirrored_clips(random_checkpoint, 
         return capsys.readouterr().out
 
     printed = read("--model_path", one, other, "--tta", "flip", "--save", str(tmp_path / "out.json"))
-    line = f"read by {one}, {other} (posteriors averaged, of each clip as it is and mirrored)"
+    line = f"read by {one}, {other} (hypotheses combined, of each clip as it is and mirrored)"
     assert f"  {line}\n" in printed
-    both = average_recognisers({file: Recogniser.from_checkpoint(file, "cpu") for file in (one, other)}, ["flip"])
+    both = combine_recognisers({file: Recogniser.from_checkpoint(file, "cpu") for file in (one, other)}, ["flip"])
     saved = json.loads((tmp_path / "out.json").read_text())
     assert [word["gloss"] for word in saved["words"]] == list(both.recognise(clip).glosses)
     assert line in saved["notes"]
-    assert f"read by {other} (posteriors averaged" in read("--model-path", other, "--tta", "flip")
+    assert f"read by {other} (hypotheses combined" in read("--model-path", other, "--tta", "flip")
     assert "read by" not in read("--model_path", other)
     for words, message in (
         ([one, other, one], f"{one} is named twice: name each checkpoint once"),
         ([one, "--tta", "flip", "flip"], "names flip once, or nothing"),
-        ([one, swapped], f"^error: {one} and {swapped} cannot be averaged: the glosses have another order"),
+        ([one, swapped], f"^error: {one} and {swapped} cannot be combined: the glosses have another order"),
     ):
         with pytest.raises(SystemExit, match=message):
             read("--model_path", *words)
