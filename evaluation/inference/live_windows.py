@@ -134,8 +134,8 @@ class FinalGlosses:
         words = [
             word._replace(start=round(word.start, DIGITS), duration=round(word.duration, DIGITS)) for word in words
         ]
-        self._decided = [word for word in self._decided if find_end(word) + SAME_GLOSS_SECONDS > begin]
-        pairs = pair_readings([*self._decided, *self._pending], words)
+        self._decided = [word for word in self._decided if round(begin - find_end(word), DIGITS) < SAME_GLOSS_SECONDS]
+        pairs = pair_readings([*self._decided, *self._pending], words, DIGITS)
         final = set(map(id, self._decided))  # by identity, since a gloss that is signed twice can be two equal words
         read_before = {id(new) for old, new in pairs if id(old) in final}
         was_open = {id(new) for old, new in pairs} - read_before
@@ -184,7 +184,3 @@ class FinalGlosses:
             return word
         duration = max(find_end(word) - earliest, min(word.duration, LEAST_SECONDS))
         return word._replace(start=earliest, duration=duration)
-
-
-def _round_times(word: CtmWord) -> CtmWord:
-    return word._replace(start=round(word.start, DIGITS), duration=round(word.duration, DIGITS))

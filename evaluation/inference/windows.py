@@ -96,13 +96,24 @@ def _join(left: Sequence[CtmWord], right: Sequence[CtmWord], middle: float) -> l
     return [word for word in left if place[id(word)] < middle] + [word for word in right if place[id(word)] >= middle]
 
 
-def pair_readings(left: Sequence[CtmWord], right: Sequence[CtmWord]) -> list[tuple[CtmWord, CtmWord]]:
-    """Find the readings of one gloss in two windows: the same gloss at about the same time, the nearest first."""
+def pair_readings(
+    left: Sequence[CtmWord], right: Sequence[CtmWord], digits: int | None = None
+) -> list[tuple[CtmWord, CtmWord]]:
+    """Find the readings of one gloss in two windows: the same gloss at about the same time, the nearest first.
+
+    Args:
+        left, right: the glosses of the windows.
+        digits: decimals of a second that count; None: all of them.
+    """
+
+    def measure(seconds: float) -> float:
+        return seconds if digits is None else round(seconds, digits)
+
     candidates = [
-        (abs(find_centre(a) - find_centre(b)), a, b)
+        (measure(abs(find_centre(a) - find_centre(b))), a, b)
         for a in left
         for b in right
-        if a.gloss == b.gloss and find_gap(a, b) < SAME_GLOSS_SECONDS
+        if a.gloss == b.gloss and measure(find_gap(a, b)) < SAME_GLOSS_SECONDS
     ]
     pairs: list[tuple[CtmWord, CtmWord]] = []
     taken: set[int] = set()

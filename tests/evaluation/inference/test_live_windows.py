@@ -122,6 +122,18 @@ def test_a_gloss_that_is_signed_twice_counts_twice():
     assert spans(glosses.take(twice, 0, 2.0)) == [("A", 0.9, 1.3)]
 
 
+@pytest.mark.parametrize("first", [0.0, 1.0, 7.0, 1e3, 1e6])
+def test_whenever_a_stream_begins_the_same_readings_are_of_one_gloss(first):
+    """Six frames lie between them, which is just too much; computed from large times it is a little more or less."""
+    for frame in range(50):
+        glosses, begin = FinalGlosses(), first + frame / 25
+        early = words(("A", begin + 0.32, begin + 0.48), ("B", begin + 0.72, begin + 0.76))
+        assert len(glosses.take(early[:1], begin, begin + 0.6)) == 1
+        assert glosses.take(early[1:], begin, begin + 0.6) == ()
+        later = words(("A", begin + 0.72, begin + 0.96), ("B", begin + 0.92, begin + 1.0))
+        assert len(glosses.take(later, begin, begin + 2)) == 2
+
+
 def test_a_final_gloss_keeps_its_times_and_the_next_begins_at_its_end():
     glosses = FinalGlosses()
     assert spans(glosses.take(words(("A", 0.4, 1.2)), 0, 1.0)) == [("A", 0.4, 1.2)]
