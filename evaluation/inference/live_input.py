@@ -11,8 +11,10 @@ import numpy as np
 
 from dataset.crop import crop_and_resize
 from dataset.frames import FrameError
+from dataset.sampling import ROUNDING
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.slot_clock import GAP_SECONDS, SlotClock
+from evaluation.inference.torch_network import TorchNetwork
 
 BLACK_SECONDS = 1.0
 """Seconds after which a black picture is told."""
@@ -20,6 +22,8 @@ BLACK = 8.0
 """The mean of a picture, of 255, below which it is black: a covered lens gives noise, not zeros."""
 MOST_EVERY = 5
 """Of so many slots one gets a frame of its own at least; fewer show no movement."""
+AGAIN_SECONDS = 30.0
+"""A machine that lost a part of the stream and loses another within so many seconds is too slow for all frames."""
 ORDINALS = {2: "second", 3: "third", 4: "fourth", 5: "fifth"}
 
 
@@ -65,6 +69,7 @@ class LiveInput:
     def __init__(self, recogniser: Recogniser, most: int, every: int = 1, crop: str = "none") -> None:
         self._recogniser = recogniser
         self._crop = crop
+        self._dropping_helps = isinstance(recogniser.network, TorchNetwork)  # others read each window anew
         self.clock = SlotClock(recogniser.frame_rate, recogniser.config.feeder_args.frame_interval)
         self.every = every
         self._waiting: deque[Slot] = deque(maxlen=most)
@@ -75,6 +80,7 @@ class LiveInput:
         self._cropped: np.ndarray | None = None  # of it
         self._slot: Slot | None = None  # the newest one
         self._lost: int | None = None  # the first slot that others pushed out before it was fetched
+        self._lost_until = -math.inf  # the seconds of the stream up to which parts were lost
         self._shape: tuple[int, ...] = ()
         self._black_since: float | None = None
         self._black_told = self._still_told = False
@@ -148,7 +154,10 @@ class LiveInput:
             return True
 
     def tell_lost(self, begin: float, end: float) -> None:
-        """Say that a part of the stream was not read, and give fewer slots a frame of their own from now on.
+        """Say that a part of the stream was not read.
+
+        If it happens again and again, fewer slots get a frame of their own from then on. Once is no reason: the machine
+        may have been busy with something else.
 
         Args:
             begin, end: the part, in seconds of the stream.
@@ -158,7 +167,8 @@ class LiveInput:
 
     def _tell_lost(self, begin: float, end: float) -> None:
         self._notices.append(Notice(begin, f"from {begin:.1f} to {end:.1f} s nothing was read: this machine is slow"))
-        if self.every < MOST_EVERY:
+        since, self._lost_until = begin - self._lost_until, max(end, self._lost_until)
+        if ROUNDING < since < AGAIN_SECONDS and self.every < MOST_EVERY and self._dropping_helps:
             self.every += 1
             rate = self.clock.frame_rate / self.clock.interval
             self._notices.append(Notice(end, describe_dropping(rate, self.every)))

@@ -162,9 +162,9 @@ def describe_settings(speed: Speed, settings: LiveSettings, rate: float) -> list
         first = f"{said}: all {rate:g} are taken"
     else:
         first = f"{said}: every {ORDINALS[settings.every]} frame of {rate:g} is taken"
-    delay = speed.delay(settings, rate)
+    delay, bound = speed.delay(settings, rate), "at most" if speed.load(settings, rate) <= 1 else "or later"
     second = (
         f"windows of {settings.window} frames (--max-frames-num), one every {settings.hop} (--hop), lookahead "
-        f"{settings.lookahead} (--lookahead): glosses are final {delay:.1f} s after their end at most"
+        f"{settings.lookahead} (--lookahead): glosses are final {delay:.1f} s after their end {bound}"
     )
     return [first, second]

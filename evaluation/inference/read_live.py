@@ -147,20 +147,20 @@ def follow(
         is_stopped: asked between readings.
     """
 
-    def read_due() -> bool:
+    def read_due(now: float | None) -> bool:
         """Read what is due and show it; returns whether there was anything."""
         before = live.readings
-        events = live.poll(source.now())
+        events = live.poll(now)
         if events or live.readings != before:
             show(events, live.provisional)
         return live.readings != before
 
     source.start(live.feed)
     while not (is_stopped() or source.ended):
-        if not read_due():
+        if not read_due(source.now()):
             time.sleep(IDLE)
     source.close()
-    while read_due():  # what came while the last window was read
+    while read_due(None):  # what came while the last window was read; that no more comes is no news
         pass
     show(live.finish(), ())
 

@@ -168,7 +168,7 @@ def test_a_machine_that_is_a_little_slow_leaves_windows_out_and_no_gloss():
     assert slow.readings < quick.readings / 2
 
 
-def test_a_machine_that_is_far_too_slow_says_what_it_lost_and_takes_fewer_frames():
+def test_a_machine_that_is_far_too_slow_says_what_it_lost():
     live = LiveRecogniser(colour_recogniser(), SETTINGS)
     events = play(live, SENTENCE[:30])
     for number in range(30, 130):
@@ -181,8 +181,32 @@ def test_a_machine_that_is_far_too_slow_says_what_it_lost_and_takes_fewer_frames
     assert found(live.finals) == [("R", 0.32, 0.96), ("G", 3.28, 5.2)]
     assert notices(events) == [
         "from 1.2 to 3.3 s nothing was read: this machine is slow",
-        "this machine reads 12.5 frames a second: every second frame is taken",
     ]
+
+
+def lose(live: LiveRecogniser, *moments: float) -> list[str]:
+    """Play a stream of 100 seconds, at whose `moments` nobody polls for 4 seconds; returns the notices."""
+    said = []
+    for number in range(2500):
+        live.feed(picture("R"), number / 25)
+        if not any(moment <= number / 25 < moment + 4 for moment in moments):
+            said += notices(live.poll())
+    return [line for line in said if "nothing was read" not in line]
+
+
+def test_fewer_frames_are_taken_where_parts_are_lost_again_soon_and_that_saves_time():
+    def start(helps: bool = True) -> LiveRecogniser:
+        live = LiveRecogniser(colour_recogniser(), SETTINGS)
+        live._input._dropping_helps = helps
+        return live
+
+    assert lose(start(), 10, 60) == []  # the machine did something else
+    assert lose(start(), 10, 30, 50) == [
+        "this machine reads 12.5 frames a second: every second frame is taken",
+        "this machine reads 8.33 frames a second: every third frame is taken",
+    ]
+    assert lose(start(helps=False), 10, 30, 50) == []
+    assert not LiveRecogniser(colour_recogniser(), SETTINGS)._input._dropping_helps  # it is called anew each time
 
 
 def test_a_reading_that_takes_too_long_again_and_again_loses_the_oldest_frames():
