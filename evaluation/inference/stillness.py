@@ -22,7 +22,11 @@ PART = 0.05
 """The share of the blocks that counts, those that change most: about what a hand takes of the picture."""
 STILL = 0.12
 """The change below which nothing moves, as a share of the picture's contrast, so that light and exposure do not count.
-Of the glosses of the built-in corpus the least has 0.16; standing signers have 0.03 to 0.08."""
+Of the glosses of the built-in corpus the least has 0.16; standing signers have 0.03 to 0.08. That is between frames
+`USUAL` apart: where they come faster less changes from one to the next, and less counts. Where they come more slowly
+it stays, so that no gloss is lost."""
+USUAL = 0.04
+"""Seconds from one frame of the built-in corpus to the next."""
 NOISE = 3.8
 """The change below which nothing moves either, as a factor on the change of the block in the middle of all: noise
 changes every block. Noise alone has 3.4 to 3.7; the least of any gloss is 67, and 4.05 in very noisy pictures."""
@@ -48,9 +52,14 @@ class Change(NamedTuple):
 
 
 class Stillness:
-    """How much moves in the frames of a stream, which are numbered 0, 1, ... as in `FrameMemory`."""
+    """How much moves in the frames of a stream, which are numbered 0, 1, ... as in `FrameMemory`.
 
-    def __init__(self) -> None:
+    Args:
+        frame_seconds: the time from one frame to the next, at least.
+    """
+
+    def __init__(self, frame_seconds: float = USUAL) -> None:
+        self._still = STILL * min(1.0, frame_seconds / USUAL)
         self._before: np.ndarray | None = None
         self._changes: deque[Change] = deque()
         self._first = 0  # the number of _changes[0]
@@ -76,7 +85,7 @@ class Stillness:
         """Whether nothing moves in the frames from `first` to before `end`, which are held, at least one."""
         found = list(islice(self._changes, first - self._first, end - self._first))
         most, usual, contrast = np.mean(found, axis=0)
-        return bool(contrast >= LEAST_CONTRAST and most < max(STILL * contrast, NOISE * usual))
+        return bool(contrast >= LEAST_CONTRAST and most < max(self._still * contrast, NOISE * usual))
 
 
 def leave_out_still(

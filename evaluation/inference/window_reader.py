@@ -32,7 +32,7 @@ class WindowReader:
         self._recognise = recognise
         self._memory = FrameMemory(network)
         self._slot_seconds = slot_seconds
-        self._stillness = Stillness() if drop_still else None
+        self._stillness = Stillness(slot_seconds) if drop_still else None
         self._numbers: deque[int] = deque()  # of the frame of each slot that is held
         self._first = 0  # the slot of _numbers[0]
         self._appended = 0

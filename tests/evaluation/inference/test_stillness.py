@@ -48,6 +48,18 @@ def test_a_hand_that_moves_is_seen_through_noise_and_changing_light(noise, light
     assert stillness.is_still(80, 94)
 
 
+def test_what_moves_at_twice_the_frame_rate_moves_half_as_far_from_frame_to_frame():
+    slow, quick = Stillness(0.04), Stillness(0.02)
+    for number in range(20):
+        scene = make_scene()
+        scene[40:48, 20:28] += 16 * (number % 2)  # 4 of the 13 blocks that count: 5 levels of a contrast of 53
+        seen = np.repeat(scene[None], 3, axis=0).astype(np.uint8)
+        slow.append(seen)
+        quick.append(seen)
+    assert slow.is_still(1, 20)
+    assert not quick.is_still(1, 20)
+
+
 @pytest.mark.parametrize("noise", [0, 5, 20])
 def test_who_signs_without_a_rest_is_never_still(noise):
     stillness = watch(make_stream(range(200), 200, noise=noise))
