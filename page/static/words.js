@@ -17,7 +17,8 @@ export function formatConfidence(confidence) {
 /** The step of the colours of confidence, as the legend shows them: 4 is the surest, 0 is not known. */
 export function findLevel(confidence) {
   if (typeof confidence !== "number") return 0;
-  return 1 + [0.5, 0.7, 0.9].filter((bound) => confidence >= bound).length;
+  const percent = Math.round(confidence * 100); // as it is written
+  return 1 + [50, 70, 90].filter((bound) => percent >= bound).length;
 }
 
 /** Bytes as 3.4 MiB. */

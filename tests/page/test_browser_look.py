@@ -79,6 +79,14 @@ def test_the_colours_of_confidence_differ_in_lightness_too(tab, scheme):
         assert contrast(one, other) >= 1.2, (one, other)
 
 
+def test_the_colour_is_that_of_the_confidence_as_it_is_written(tab):
+    words = make_words("NORD", "REGEN")
+    words[0]["confidence"], words[1]["confidence"] = 0.4996, 0.494
+    StandIn(tab).open().read(words)
+    assert tab.locator("#glosses .level-2").all_inner_texts() == ["NORD\n50 %"]
+    assert tab.locator("#glosses .level-1").all_inner_texts() == ["REGEN\n49 %"]
+
+
 @pytest.mark.parametrize("width", [1400, 800, 390, 320])
 def test_nothing_sticks_out_at_any_width(tab, width):
     tab.set_viewport_size({"width": width, "height": 800})

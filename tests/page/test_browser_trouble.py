@@ -49,7 +49,7 @@ def test_what_the_browser_cannot_play_is_read_all_the_same(server, tmp_path):
     path = make_video(tmp_path / "old.avi", ramp(10))
     server.choose(path)
     server.page.wait_for_selector("#unplayable")
-    assert "cannot play old.avi" in server.page.inner_text("#unplayable")
+    assert "cannot play old.avi. Its glosses are read" in server.page.inner_text("#unplayable")
     assert not server.page.is_visible("#play-written")  # there is none yet
     server.say("transcript", transcript=make_transcript(make_words("NORD", "REGEN")))
     server.wait("done", "2 glosses")
@@ -149,3 +149,13 @@ def test_the_token_of_the_address_goes_with_every_request(tab):
     assert {token for _, token in api} == {"a&b"}
     assert server.page.get_attribute("#files a", "href") == "/api/session/s1/files/eaf?token=a%26b"
     assert server.socket.url.endswith("/api/session?token=a%26b")
+
+
+def test_of_a_file_that_is_no_video_no_glosses_are_promised(server, tmp_path):
+    path = tmp_path / "notes.mp4"
+    path.write_bytes(b"this is a text")
+    server.choose(path)
+    server.page.wait_for_selector("#unplayable")
+    server.say("failed", message="notes.mp4 is no video")
+    server.wait("failed")
+    assert server.page.inner_text("#unplayable").strip() == "This browser cannot play notes.mp4."

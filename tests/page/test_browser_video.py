@@ -200,3 +200,17 @@ def test_glosses_of_any_text_stay_text(server):
     assert server.texts("#glosses b") == server.texts("#rows button") == [nasty]
     assert server.page.inner_text("#chosen-gloss") == nasty
     assert server.page.title() == "Glosses from signing"
+
+
+def test_a_heat_map_that_nobody_waits_for_is_given_up(server):
+    given_up = []
+    server.page.on("requestfailed", lambda request: given_up.append(request.url))
+    server.page.route("**/heat/0.jpg", lambda route: None)  # which takes long
+    server.read(make_words("NORD", "REGEN"))
+    server.page.click("#glosses button:nth-child(1)")
+    server.page.click("#heat summary")
+    server.page.locator("#heat-text", has_text="Looking").wait_for()
+    server.page.click("#glosses button:nth-child(2)")
+    server.until(lambda: given_up)
+    assert given_up[0].endswith("heat/0.jpg")
+    server.page.locator("#heat-text", has_text="No heat map").wait_for()  # of the second
