@@ -113,6 +113,13 @@ def test_a_file_is_read_by_the_rule_of_a_stream_and_gives_the_same(run, short, t
     assert [word.gloss for word in live.words] == [word.gloss for word in file.words]
 
 
+def test_windows_that_do_not_serve_are_refused_and_nothing_is_promised_of_them(refused, short, capsys):
+    assert "a hop of 500 and a lookahead of 8 frames are more than a window of " in refused(
+        "--live", short, "--hop", "500"
+    )
+    assert "this machine reads" not in capsys.readouterr().err
+
+
 def test_glosses_that_are_not_sure_enough_are_left_out(run, short, capsys):
     run("--live", short, "--min-confidence", "1")
     assert read_rows(capsys.readouterr().out) == []

@@ -88,15 +88,19 @@ def make_live(
         recogniser: the network.
         reading: how the pictures are cropped, and which glosses are left out.
         window, hop, lookahead: what the user has chosen, as for `choose_settings`.
+
+    Raises:
+        ReadingError: what the user has chosen does not serve.
     """
     if recogniser.calibration is None:
         say(UNCALIBRATED)
     with say_if_long(MEASURING):
         speed = measure_speed(recogniser)
     settings, lines = choose_settings(recogniser, speed, None, window, hop, lookahead)
+    live = LiveRecogniser(recogniser, settings, reading.min_confidence, reading.crop)
     for line in lines:
         say(line)
-    return LiveRecogniser(recogniser, settings, reading.min_confidence, reading.crop)
+    return live
 
 
 def read_live(live: LiveRecogniser, source: FrameSource, save: Sequence[str]) -> None:
