@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,17 @@ class LoadedModel:
         """What the page calls it: the names of the files or folders, without the way there."""
         return ", ".join(show_name(path.name or str(path)) for path in self.paths)
 
+    @cached_property
+    def system(self) -> str:
+        """The system of the family that it is nearest to; found once, since that takes longer than an answer should."""
+        return find_nearest_system(to_dict(self.recogniser.config)).name
+
     def describe(self) -> dict[str, Any]:
         """What the page says of it, as JSON has it."""
         network = self.recogniser.network
         return {
             "name": self.name,
-            "system": find_nearest_system(to_dict(self.recogniser.config)).name,
+            "system": self.system,
             "glosses": len(self.recogniser.vocabulary),
             "rendered": self.recogniser.rendered,
             "device": str(network.model.device) if isinstance(network, TorchNetwork) else "cpu",

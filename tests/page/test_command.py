@@ -78,6 +78,13 @@ def test_it_ends_in_the_middle_of_a_job_and_leaves_nothing(start, tmp_path, how)
     assert not folders(tmp_path)
 
 
+def test_small_messages_are_sent_at_once():
+    with open_port("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_port_that_is_taken_is_said():
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(InputError) as refused:
         open_port("127.0.0.1", taken.getsockname()[1])
