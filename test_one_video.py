@@ -6,8 +6,6 @@ python test_one_video.py --model_path a.pt b.pt c.pt --tta flip --video_path cli
 python test_one_video.py --model_path best.pt --camera 0 --save talk.eaf
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence
@@ -119,7 +117,7 @@ def build_reading(args: argparse.Namespace) -> Reading:
     return Reading(frames, not args.sample, args.fps, args.crop, args.min_confidence, *rule)
 
 
-def load_network(args: argparse.Namespace) -> Recogniser:
+def load_network(args: argparse.Namespace) -> "Recogniser":
     """Load the networks of the command line."""
     from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415  it brings PyTorch
 

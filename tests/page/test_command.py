@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 from websockets.sync.client import connect
@@ -29,10 +30,11 @@ def start(tmp_path, random_checkpoint):
     def call(*arguments, model=random_checkpoint) -> subprocess.Popen:
         words = [sys.executable, "-m", "page", "--model_path", model, "--device", "cpu", "--port", "0", *arguments]
         environment = os.environ | {"TMPDIR": str(tmp_path / "temporary")}
-        process = subprocess.Popen(
-            [str(word) for word in words], cwd=REPOSITORY, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with heard(signal.SIGINT, signal.SIGHUP):
+            process = subprocess.Popen(
+                [str(word) for word in words], cwd=REPOSITORY, env=environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         running.append(process)
         return process
 
@@ -40,6 +42,17 @@ def start(tmp_path, random_checkpoint):
     for process in running:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def heard(*signals):
+    """Here signals that this process ignores are not ignored: under nohup a process that is started would do so too."""
+    before = {each: signal.signal(each, signal.SIG_DFL) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def read_port(process) -> int:
