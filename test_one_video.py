@@ -9,7 +9,6 @@ python test_one_video.py --model_path best.pt --camera 0 --save talk.eaf
 import argparse
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from dataset.video import list_clips, open_video
 from evaluation.inference.formats import FORMATS
@@ -29,9 +28,6 @@ from utils.errors import InputError
 from utils.interruption import Interrupted
 from utils.output import run_command
 from utils.patience import LOADING, say_if_long
-
-if TYPE_CHECKING:
-    from evaluation.inference.recogniser import Recogniser
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -93,9 +89,9 @@ def main(args: argparse.Namespace) -> None:
         reading = build_reading(args)
         # Imported here because it brings PyTorch, which takes seconds: a mistake in typing is answered at once.
         with say_if_long(LOADING):
-            from evaluation.inference.read_clips import read_clips  # noqa: PLC0415
+            from evaluation.inference.read_clips import load_chosen, read_clips  # noqa: PLC0415
 
-        failures = read_clips(load_network(args), clips, reading, outputs, args.nbest, args.allow_truncated)
+        failures = read_clips(load_chosen(args, LANGUAGES), clips, reading, outputs, args.nbest, args.allow_truncated)
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     except Interrupted as stop:
@@ -117,15 +113,6 @@ def build_reading(args: argparse.Namespace) -> Reading:
     return Reading(frames, not args.sample, args.fps, args.crop, args.min_confidence, *rule)
 
 
-def load_network(args: argparse.Namespace) -> "Recogniser":
-    """Load the networks of the command line."""
-    from evaluation.inference.read_clips import load_recogniser  # noqa: PLC0415  it brings PyTorch
-
-    decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
-    language = LANGUAGES.get(args.language)
-    return load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
-
-
 def read_stream(args: argparse.Namespace) -> None:
     """Read a camera, or a file as if it were one, until it ends or the user stops it."""
     name, path = find_stream(args)
@@ -134,9 +121,10 @@ def read_stream(args: argparse.Namespace) -> None:
     reading = build_reading(args)
     camera = None if args.camera is None else Camera(args.camera)  # that it is not there is said at once
     with say_if_long(LOADING):
+        from evaluation.inference.read_clips import load_chosen  # noqa: PLC0415
         from evaluation.inference.read_live import make_live, read_live  # noqa: PLC0415
 
-    recogniser = load_network(args)
+    recogniser = load_chosen(args, LANGUAGES)
     source = camera or PlayedFile(open_video(path, recogniser.frame_rate, args.allow_truncated), name)
     live = make_live(recogniser, reading, args.max_frames_num, args.hop, args.lookahead)
     read_live(live, source, outputs.save)

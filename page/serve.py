@@ -10,7 +10,7 @@ import tempfile
 import uvicorn
 
 from evaluation.inference.live_speed import choose_settings, measure_speed
-from evaluation.inference.read_clips import load_recogniser
+from evaluation.inference.read_clips import load_chosen
 from page.app import make_app
 from page.model import LoadedModel, take_stamp
 from page.site import Site
@@ -70,9 +70,7 @@ def open_port(host: str, port: int) -> socket.socket:
 def load_model(args: argparse.Namespace) -> LoadedModel:
     """Load the network, or several, as `test_one_video.py` does."""
     stamp = take_stamp(args.model_path)
-    decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
-    language = LANGUAGES.get(args.language)
-    recogniser = load_recogniser(args.model_path, args.device, language, args.dict, args.tta, decoding)
+    recogniser = load_chosen(args, LANGUAGES)
     with say_if_long("measuring the speed of this machine ..."):
         live, lines = choose_settings(recogniser, measure_speed(recogniser))
     print(*lines, sep="\n", flush=True)

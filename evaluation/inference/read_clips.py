@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,20 @@ FOR_OTHER_PROGRAMS = {".ts", ".pt2"}  # what engine.export writes as TorchScript
 CALIBRATED_OTHERWISE = (
     "note: confidences were calibrated for the decoding of the training: with this one they are near what they say"
 )
+
+
+def load_chosen(args: argparse.Namespace, languages: Mapping[str, str]) -> Recogniser:
+    """Load the networks that a command line names by the options of `add_network_options` and `add_decoding_options`.
+
+    Args:
+        args: the command line.
+        languages: the corpus of each choice of --language.
+
+    Raises:
+        InputError: as `load_recogniser` does.
+    """
+    decoding = {key: vars(args)[key] for key in ("decoding", "lm", "lm_weight") if vars(args)[key] is not None}
+    return load_recogniser(args.model_path, args.device, languages.get(args.language), args.dict, args.tta, decoding)
 
 
 def load_recogniser(
