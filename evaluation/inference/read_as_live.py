@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,15 +13,14 @@ from evaluation.ctm import CtmWord
 from evaluation.inference.live_windows import FinalGlosses, LiveWindows
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.window import Window, convert_times
+from evaluation.inference.window import Watch, Window, convert_times, watch_windows
 from evaluation.inference.window_reader import WindowReader
-from utils.progress import show_progress
 from utils.temporal import TemporalSpec
 
 
 def read_as_live(
     recogniser: Recogniser, video: Video, sampling: Sampling, reading: Reading,
-    watch: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
 ) -> tuple[list[Window], tuple[CtmWord, ...], int]:  # fmt: skip
     """Read a video by the rule of `live_windows`.
 
@@ -42,10 +41,7 @@ def read_as_live(
     reader = WindowReader(recogniser.network, by_window.recognise_logits, recogniser.slot_seconds)
     windows: list[Window] = []
     final: list[CtmWord] = []
-    hidden = watch is not None or len(plan) < 2
-    for number, part in enumerate(show_progress(plan, len(plan), "reading", "window", hidden)):
-        if watch is not None:
-            watch(number, len(plan))
+    for part in watch_windows(plan, len(plan), watch):
         begin, end = part.begin // interval, -(-part.end // interval)  # in frames that the network sees
         while reader.slots < end:
             reader.add(next(frames))

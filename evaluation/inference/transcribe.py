@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from dataset.crop import crop_and_resize
 from dataset.sampling import Sampling, thin_out_evenly
@@ -19,14 +19,13 @@ from evaluation.inference.read_as_live import read_as_live
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcript import Transcript
-from evaluation.inference.window import Window, convert_times
+from evaluation.inference.window import Watch, Window, convert_times, watch_windows
 from evaluation.inference.windows import cut_windows, plan_windows, stitch
-from utils.progress import show_progress
 from utils.temporal import TemporalSpec
 
 
 def transcribe(
-    recogniser: Recogniser, video: Video, reading: Reading, name: str, watch: Callable[[int, int], None] | None = None
+    recogniser: Recogniser, video: Video, reading: Reading, name: str, watch: Watch | None = None
 ) -> Transcript:  # fmt: skip
     """Read one clip, however long it is.
 
@@ -35,8 +34,7 @@ def transcribe(
         video: the clip's frames.
         reading: how the frames are sampled, cropped and cut into windows.
         name: the clip's name in the transcript.
-        watch: called before each window with its number, from 0, and the number of windows; what it raises ends the
-            reading.
+        watch: told how far the reading is, as `Watch`; None shows it on the terminal.
 
     Raises:
         FrameError: a frame cannot be read.
@@ -75,7 +73,7 @@ def transcribe(
 
 def recognise_windows(
     recogniser: Recogniser, video: Video, sampling: Sampling, reading: Reading,
-    watch: Callable[[int, int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Window]:  # fmt: skip
     """Recognise each window of the sampled frames; a short clip is one window. `watch` is as in `transcribe`."""
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
@@ -83,8 +81,5 @@ def recognise_windows(
     frames = (crop_and_resize(frame, recogniser.frame_size, reading.crop) for frame in video.frames(sampling.indices))
     parts = zip(spans, cut_windows(frames, spans), strict=True)
     by_window = recogniser.without_merging()
-    hidden = watch is not None or len(spans) < 2
-    for number, ((first, end), part) in enumerate(show_progress(parts, len(spans), "reading", "window", hidden)):
-        if watch is not None:
-            watch(number, len(spans))
+    for (first, end), part in watch_windows(parts, len(spans), watch):
         yield convert_times(by_window.recognise(part), recogniser.frame_rate, sampling, first, end)

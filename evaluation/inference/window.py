@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dataset.sampling import Sampling
 from evaluation.ctm import CtmWord
 from evaluation.inference.recognition import Recognition
 from evaluation.inference.transcript import Guess
+from utils.progress import show_progress
+
+Part = TypeVar("Part")
+Watch = Callable[[int, int], None]
+"""Called before each window with its number, from 0, and the number of windows; what it raises ends the reading."""
 
 
 @dataclass(frozen=True)
@@ -42,3 +49,12 @@ def convert_times(recognition: Recognition, rate: float, sampling: Sampling, fir
     start, stop = sampling.seconds_at(first), sampling.seconds_at(end)
     nbest = tuple(Guess(start, stop, best.glosses, best.score) for best in recognition.nbest)
     return Window(start, stop, tuple(words), nbest, recognition.doubts)
+
+
+def watch_windows(parts: Iterable[Part], count: int, watch: Watch | None) -> Iterator[Part]:
+    """Go through `count` windows and say how far that is: to `watch`, or on the terminal if there is none."""
+    hidden = watch is not None or count < 2
+    for number, part in enumerate(show_progress(parts, count, "reading", "window", hidden)):
+        if watch is not None:
+            watch(number, count)
+        yield part
