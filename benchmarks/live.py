@@ -34,6 +34,7 @@ from benchmarks.live_recording import (
 )
 from dataset.manifest import SPLITS, load_manifest
 from engine.export_parity import make_random_clip
+from evaluation.inference.live import LiveRecogniser
 from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.reading import Reading
@@ -97,7 +98,9 @@ def read_clips(recogniser: Recogniser, settings: LiveSettings | None, recording:
         if settings is None:
             counts.append(count_errors(inside, recogniser.recognise(np.stack(pictures)).words))
         else:
-            counts.append(count_errors(inside, read_at_once(recogniser, settings, pictures, recording.rate)))
+            counts.append(
+                count_errors(inside, read_at_once(LiveRecogniser(recogniser, settings), pictures, recording.rate))
+            )
     return WerResult(tuple(counts))
 
 
@@ -110,7 +113,7 @@ def compare_settings(args: argparse.Namespace) -> None:
         row = [str(value) for value in (settings.window, settings.lookahead, settings.every)]
         for recording in recordings.values():
             clips = read_clips(recogniser, settings, recording).wer
-            joined = read_at_once(recogniser, settings, recording.pictures, recording.rate)
+            joined = read_at_once(LiveRecogniser(recogniser, settings), recording.pictures, recording.rate)
             counts = count_errors([of.gloss for of in recording.signed], joined)
             row += [f"{clips:.2f}", f"{WerResult((counts,)).wer:.2f}"]
         rows.append(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -138,10 +138,8 @@ def play(
     return shown, notices
 
 
-def read_at_once(recogniser: Recogniser, settings: LiveSettings, pictures: Sequence[np.ndarray], rate: float
-) -> list[CtmWord]:  # fmt: skip
+def read_at_once(live: LiveRecogniser, pictures: Iterable[np.ndarray], rate: float) -> list[CtmWord]:
     """Read a clip as a stream whose frames come as fast as they are read."""
-    live = LiveRecogniser(recogniser, settings)
     for number, picture in enumerate(pictures):
         live.feed(picture, number / rate)
         live.poll(number / rate)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.live_recording import read_at_once
 from dataset.crop import crop_and_resize
 from dataset.synthetic.motion import FPS
 from dataset.synthetic.recording import Recording, draw_recording, render_recording
@@ -50,16 +51,6 @@ def change_light(frames: np.ndarray) -> np.ndarray:
 
 
 PICTURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"clean": keep, "noise": add_noise, "light": change_light}
-
-
-def read_live(recogniser: Recogniser, frames: np.ndarray, settings: LiveSettings, drop_still: bool) -> list[CtmWord]:
-    """Read frames (T, H, W, 3) as a stream."""
-    live = LiveRecogniser(recogniser, settings, drop_still=drop_still)
-    for number, frame in enumerate(frames):
-        live.feed(frame, number / FPS)
-        live.poll()
-    live.finish()
-    return list(live.finals)
 
 
 def read_offline(recogniser: Recogniser, frames: np.ndarray, length: int) -> list[CtmWord]:
@@ -119,8 +110,8 @@ def main(args: argparse.Namespace) -> None:
             for kind, first, end in recording.rests:
                 minutes[kind] += (end - first) / FPS / 60
             readings = {
-                "live, all glosses": read_live(recogniser, frames, settings, drop_still=False),
-                "live": read_live(recogniser, frames, settings, drop_still=True),
+                "live, all glosses": read_at_once(LiveRecogniser(recogniser, settings, drop_still=False), frames, FPS),
+                "live": read_at_once(LiveRecogniser(recogniser, settings), frames, FPS),
                 "offline, windows": read_offline(recogniser, frames, Reading().max_frames),
                 "sentences alone": read_sentences(recogniser, frames, recording),
             }
