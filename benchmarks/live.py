@@ -163,9 +163,7 @@ def load_recogniser(args: argparse.Namespace) -> Recogniser:
 def load(args: argparse.Namespace) -> tuple[Recogniser, LiveSettings]:
     """Load the network, and choose the windows as `test_one_video.py` does."""
     recogniser = load_recogniser(args)
-    settings, lines = choose_settings(
-        recogniser, measure_speed(recogniser), None, args.window, args.hop, args.lookahead
-    )
+    settings, lines = choose_settings(recogniser, measure_speed(recogniser), args.window, args.hop, args.lookahead)
     print(f"{torch.get_num_threads()} threads, PyTorch {torch.__version__}", *lines, sep="\n")
     return recogniser, settings
 

@@ -97,7 +97,6 @@ def _time_reading(recogniser: Recogniser, count: int) -> Speed:
 def choose_settings(
     recogniser: Recogniser,
     speed: Speed,
-    rate: float | None = None,
     window: int | None = None,
     hop: int | None = None,
     lookahead: int | None = None,
@@ -107,13 +106,12 @@ def choose_settings(
     Args:
         recogniser: the network.
         speed: as `measure_speed` gives it.
-        rate: the slots a second; by default those of the network.
         window, hop, lookahead: what the user has chosen, in slots; None leaves it open.
 
     Returns:
         the settings, and sentences about them for the user.
     """
-    rate = slot_rate(recogniser) if rate is None else rate
+    rate = slot_rate(recogniser)
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
     choices = list(_list_choices(stride, rate, window, hop, lookahead))
     fitting = [choice for choice in choices if speed.load(choice, rate) <= 1 - SPARE]

@@ -96,7 +96,7 @@ def make_live(
         say(UNCALIBRATED)
     with say_if_long(MEASURING):
         speed = measure_speed(recogniser)
-    settings, lines = choose_settings(recogniser, speed, None, window, hop, lookahead)
+    settings, lines = choose_settings(recogniser, speed, window, hop, lookahead)
     live = LiveRecogniser(recogniser, settings, reading.min_confidence, reading.crop)
     for line in lines:
         say(line)

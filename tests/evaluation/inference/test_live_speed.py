@@ -1,5 +1,6 @@
 """The choice of windows by speeds that are given, worked out by hand; and that the measured speed is one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -47,9 +48,9 @@ def test_settings_that_the_machine_keeps_up_with(recogniser, speed, chosen, said
 
 
 def test_settings_at_another_rate(recogniser):
-    settings, _ = choose_settings(recogniser, Speed(0.0005, 0.0005), rate=50)
+    settings, _ = choose_settings(replace(recogniser, frame_rate=50.0), Speed(0.0005, 0.0005))
     assert settings == LiveSettings(200, 16, 32)
-    settings, _ = choose_settings(recogniser, Speed(0.0005, 0.0005), rate=5)
+    settings, _ = choose_settings(replace(recogniser, frame_rate=5.0), Speed(0.0005, 0.0005))
     assert settings == LiveSettings(48, 4, 4)  # no window is shorter, and hops are output steps
 
 
@@ -58,7 +59,7 @@ def test_what_the_user_chooses_is_left(recogniser):
     assert choose_settings(recogniser, speed, window=66)[0] == LiveSettings(64, 8, 16)  # in output steps
     assert choose_settings(recogniser, speed, hop=20)[0] == LiveSettings(100, 20, 16)  # (36 / 25 + 0.06) s
     assert choose_settings(recogniser, speed, lookahead=40)[0] == LiveSettings(100, 4, 40)  # over 1.5 s
-    assert choose_settings(recogniser, speed, None, 50, 10, 45)[0] == LiveSettings(48, 12, 45)  # refused by its reader
+    assert choose_settings(recogniser, speed, 50, 10, 45)[0] == LiveSettings(48, 12, 45)  # refused by its reader
 
 
 def test_the_speed_is_measured_on_frames_that_are_new_and_on_the_same_again(recogniser, monkeypatch):
