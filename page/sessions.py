@@ -178,10 +178,6 @@ class Sessions:
         """The session of an open page."""
         return self._open.get(id)
 
-    def all_open(self) -> list[Session]:
-        """The sessions of all open pages."""
-        return list(self._open.values())
-
     def end(self, session: Session) -> None:
         """Forget a page that has gone: its job is cancelled, and its folder is removed as soon as nothing uses it."""
         self._open.pop(session.id, None)

@@ -1,5 +1,7 @@
 """A network that can be foreseen: it reads R, G or B where frames are of that colour, and nothing where black."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from config.load import load_config
@@ -20,6 +22,6 @@ def colour_network(video: np.ndarray) -> np.ndarray:
     return (10 * np.eye(1 + len(GLOSSES))[np.argmax(steps, axis=1)]).astype(np.float32)
 
 
-def colour_recogniser(**overrides) -> Recogniser:
+def colour_recogniser(network: Callable[[np.ndarray], np.ndarray] = colour_network, **overrides) -> Recogniser:
     config, _ = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64, **overrides})
-    return Recogniser(colour_network, config, Vocabulary(GLOSSES), 72)
+    return Recogniser(network, config, Vocabulary(GLOSSES), 72)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,38 +12,19 @@ from typing import Any
 import numpy as np
 from starlette.testclient import TestClient, WebSocketTestSession
 
-from config.load import load_config
-from dataset.vocabulary import Vocabulary
-from evaluation.inference.live import LiveSettings
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.recogniser import Recogniser
 from page.app import make_app
 from page.model import LoadedModel, take_stamp
 from page.serve import make_server, open_port
 from page.site import Site
+from tests.helpers.colour_network import COLOURS, colour_recogniser
 from tests.helpers.videos import make_video
 
 HOST = "127.0.0.1:8000"
-COLOURS = {" ": (0, 0, 0), "R": (230, 0, 0), "G": (0, 230, 0), "B": (0, 0, 230)}
-STEP = 4  # frames an output step
 SENTENCE = " " * 8 + "R" * 16 + " " * 8 + "B" * 12 + " " * 6
 """A film of 50 frames, and what is read in it."""
 READ = [("R", 0.32, 0.96), ("B", 1.28, 1.76)]
-GLOSSES = [*"RGB", *(f"OTHER{number}" for number in range(20))]
-
-
-def colour_network(video: np.ndarray) -> np.ndarray:
-    """Frames (T, 3, H, W) -> logits (T', V): a step has the gloss of the colour that most of its frames have."""
-    means = video.mean((2, 3))  # (T, 3)
-    votes = np.concatenate([np.full((len(means), 1), 60.0), means], axis=1)  # (T, 4) black is below 60
-    seen = np.eye(4)[votes.argmax(1)]
-    steps = [seen[at : at + STEP].sum(0) for at in range(0, len(seen), STEP)]
-    return (10 * np.eye(1 + len(GLOSSES))[np.argmax(steps, axis=1)]).astype(np.float32)
-
-
-def colour_recogniser(network: Callable[[np.ndarray], np.ndarray] = colour_network) -> Recogniser:
-    """A recogniser that reads R, G or B where frames are of that colour, and nothing where they are black."""
-    config, _ = load_config(None, {"dataset": "phoenix2014", "feeder_args.input_size": 64})
-    return Recogniser(network, config, Vocabulary(GLOSSES), 72)
 
 
 def colour_film(path: Path, colours: str, rate: float = 25.0, size: tuple[int, int] = (96, 64)) -> Path:
@@ -150,14 +130,6 @@ def serve(
             yield Server(site, client)
     finally:
         site.queue.stop()
-
-
-def wait_until(is_so: Callable[[], object]) -> None:
-    """Wait until something is so, for a minute at most."""
-    end = time.monotonic() + 60
-    while not is_so():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def words(message: dict[str, Any]) -> list[tuple[str, float, float]]:

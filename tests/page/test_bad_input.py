@@ -10,17 +10,9 @@ from pympi.Elan import Eaf
 from websockets.sync.client import connect
 
 from page import uploads
-from tests.helpers.site import (
-    READ,
-    SENTENCE,
-    colour_film,
-    colour_network,
-    colour_recogniser,
-    serve,
-    serve_port,
-    wait_until,
-    words,
-)
+from tests.helpers.colour_network import colour_network, colour_recogniser
+from tests.helpers.commands import wait_until
+from tests.helpers.site import READ, SENTENCE, colour_film, serve, serve_port, words
 from tests.helpers.videos import cut, make_video, ramp, spoil
 
 

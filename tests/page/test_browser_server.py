@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64encode
+from contextlib import contextmanager
 
 import av
 import pytest
@@ -114,7 +115,9 @@ def test_how_much_has_been_sent_is_said(tab, tmp_path):
     assert any(0 < percent < 100 for percent in percents)
 
 
-def test_two_pages_wait_for_each_other(tab, address, film, recogniser, sentence):
+@contextmanager
+def waiting_page(tab, address, film, recogniser):
+    """Another page, whose video waits until the block ends, since the first one's is being read."""
     other = tab.context.new_page()
     other.goto(address)
     wait(other, "ready")
@@ -124,26 +127,22 @@ def test_two_pages_wait_for_each_other(tab, address, film, recogniser, sentence)
         wait(tab, "reading")
         other.set_input_files("#file", film)
         wait(other, "queue", "place 1 of 1 in the queue")
+        yield other
     finally:
         recogniser.network.gate.set()
+
+
+def test_two_pages_wait_for_each_other(tab, address, film, recogniser, sentence):
+    with waiting_page(tab, address, film, recogniser) as other:
+        pass
     for page in (tab, other):
         wait(page, "done")
         assert page.locator("#glosses b").all_inner_texts() == sentence[1]
 
 
 def test_a_page_that_is_closed_leaves_the_queue(tab, address, film, recogniser):
-    other = tab.context.new_page()
-    other.goto(address)
-    wait(other, "ready")
-    recogniser.network.gate.clear()
-    try:
-        tab.set_input_files("#file", film)
-        wait(tab, "reading")
-        other.set_input_files("#file", film)
-        wait(other, "queue", "place 1")
+    with waiting_page(tab, address, film, recogniser) as other:
         tab.close()
-    finally:
-        recogniser.network.gate.set()
     wait(other, "done")
 
 

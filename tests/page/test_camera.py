@@ -10,7 +10,8 @@ import pytest
 from pympi.Elan import Eaf
 
 from page.camera_frames import AHEAD, HEAD, MOST_FRAMES, CameraFrames
-from tests.helpers.site import COLOURS, READ, Page, colour_network, colour_recogniser, serve, words
+from tests.helpers.colour_network import COLOURS, colour_network, colour_recogniser
+from tests.helpers.site import READ, Page, serve, words
 
 RATE = 25
 SIGNED = " " * 20 + "R" * 16 + " " * 12 + "B" * 16 + " " * 36  # four seconds
@@ -174,8 +175,7 @@ def test_a_slow_network_drops_pictures_evenly_and_memory_is_bounded(tmp_path):
         sign(page, "R" * 20)
         assert begun.wait(60)
         sign(page, "R" * 300, begin=0.8, rate=400)
-        (session,) = server.site.sessions.all_open()
-        frames = session.frames
+        frames = server.site.sessions.find(page.id).frames
         assert frames.dropped > 100
         assert frames.waiting <= MOST_FRAMES
         go.set()

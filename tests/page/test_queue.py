@@ -6,7 +6,9 @@ import time
 import numpy as np
 import pytest
 
-from tests.helpers.site import READ, colour_film, colour_network, colour_recogniser, serve, wait_until, words
+from tests.helpers.colour_network import colour_network, colour_recogniser
+from tests.helpers.commands import wait_until
+from tests.helpers.site import READ, colour_film, serve, words
 
 
 class Gate:

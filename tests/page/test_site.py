@@ -7,7 +7,8 @@ from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
 from page.downloads import save_video
 from page.messages import leave_out_options
-from tests.helpers.site import READ, SENTENCE, colour_film, serve, wait_until, words
+from tests.helpers.commands import wait_until
+from tests.helpers.site import READ, SENTENCE, colour_film, serve, words
 from tests.helpers.videos import make_video, ramp
 
 
