@@ -22,8 +22,8 @@ from config.load import load_config
 from dataset.vocabulary import Vocabulary
 from engine.export_formats import FORMATS
 from engine.export_parity import compare_networks, make_random_clip, write_and_read_back
-from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Network, Recogniser
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.recogniser import PUBLISHED_FRAME_SIZE, Recogniser
+from evaluation.inference.torch_network import Network, TorchNetwork
 from slr_network import build_model
 from utils.output import run_command
 from utils.table import format_table

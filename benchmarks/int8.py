@@ -29,8 +29,8 @@ from engine.export_parity import make_random_clip, write_and_read_back
 from engine.int8 import USUAL_CLIPS, configure_reading, count_word_errors, load_int8_corpus, quantise
 from evaluation.evaluate import load_evaluation_data
 from evaluation.inference.onnx_network import OnnxNetwork
-from evaluation.inference.recogniser import Network, Recogniser
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import Network, TorchNetwork
 from evaluation.wer_result import RESULT_COLUMNS, format_result_cells
 from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.errors import InputError

@@ -25,7 +25,8 @@ from benchmarks.network import median_seconds
 from engine.export_parity import make_random_clip, write_and_read_back
 from engine.int8 import USUAL_CLIPS, Int8Corpus, count_word_errors, load_int8_corpus, quantise
 from evaluation.inference.onnx_network import OnnxNetwork
-from evaluation.inference.recogniser import Network, Recogniser
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import Network
 from utils.arguments import MOST_NUMBER, named_path, whole_number
 from utils.output import run_command
 from utils.table import format_table

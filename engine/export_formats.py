@@ -12,8 +12,7 @@ import torch
 
 from engine.clip_network import ClipNetwork, ScanClipNetwork
 from evaluation.inference.onnx_network import INPUT, OUTPUT, load_onnx
-from evaluation.inference.recogniser import Network
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.torch_network import Network, TorchNetwork
 from utils.errors import InputError
 
 LONGEST = 100_000  # output steps; torch.export is given an upper limit

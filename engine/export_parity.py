@@ -12,8 +12,8 @@ import torch
 
 from engine.export_formats import FORMATS
 from evaluation.inference.onnx_network import build_metadata
-from evaluation.inference.recogniser import Network, Recogniser
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import Network, TorchNetwork
 from utils.errors import InputError
 from utils.precision import without_tf32
 from utils.table import format_table

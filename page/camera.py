@@ -9,7 +9,8 @@ from pathlib import Path
 
 from dataset.image import FrameError, decode_image
 from dataset.image_header import read_image_header
-from evaluation.inference.live import Event, LiveRecogniser, LiveSettings
+from evaluation.inference.live import Event, LiveRecogniser
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.live_speed import slot_rate
 from evaluation.inference.recogniser import Recogniser
 from page.camera_frames import CameraFrame, CameraFrames

@@ -11,8 +11,9 @@ from typing import Any
 
 from config.load import to_dict
 from config.nearest_system import find_nearest_system
-from evaluation.inference.live import LiveSettings
-from evaluation.inference.recogniser import Recogniser, TorchNetwork
+from evaluation.inference.live_settings import LiveSettings
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import TorchNetwork
 from page.messages import leave_out_options
 from utils.text import show_name
 

@@ -14,8 +14,8 @@ import torch
 
 from evaluation.agreement import check_agreement, check_named_once, check_weights_differ, list_demands
 from evaluation.ensemble import FLIP, View, describe_weights, list_views
-from evaluation.inference.recogniser import Network, Recogniser
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.recogniser import Recogniser
+from evaluation.inference.torch_network import Network, TorchNetwork
 from utils.errors import InputError
 from utils.text import quote_value
 

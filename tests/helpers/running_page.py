@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from evaluation.inference.live import LiveSettings
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.recogniser import Recogniser
 from page.app import make_app
 from page.model import LoadedModel, take_stamp

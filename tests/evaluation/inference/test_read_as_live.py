@@ -8,7 +8,8 @@ import pytest
 
 from dataset.video import open_video
 from evaluation.calibration import Calibration
-from evaluation.inference.live import LiveRecogniser, LiveSettings
+from evaluation.inference.live import LiveRecogniser
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.reading import Reading, ReadingError
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe

@@ -6,7 +6,8 @@ import pytest
 from dataset.crop import crop_and_resize
 from dataset.synthetic.recording import plan_recording, render_recording
 from evaluation.ctm import CtmWord
-from evaluation.inference.live import LiveRecogniser, LiveSettings
+from evaluation.inference.live import LiveRecogniser
+from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.stillness import Stillness, leave_out_still
 from tests.helpers.colour_network import colour_recogniser
 
