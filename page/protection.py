@@ -17,9 +17,11 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from page.guests import welcome
+
 OWN_NAMES = frozenset({"localhost", "localhost.localdomain"})
 API = "/api/"
-"""The beginning of the addresses that need the token. The page itself, which is the same for everyone, does not."""
+"""The beginning of the addresses that need the token."""
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; "
@@ -56,6 +58,11 @@ def is_own_host(host: str, names: Collection[str]) -> bool:
     except ValueError:
         return host != "" and name_of(host) in names
     return True
+
+
+def is_private(scope: Scope) -> bool:
+    """Whether a request asks for more than the page itself, which is the same for everyone."""
+    return scope["type"] == "websocket" or str(scope["path"]).startswith(API)
 
 
 def name_of(host: str) -> str:
@@ -95,6 +102,8 @@ class Protection:
 
         refusal = self.find_refusal(scope)
         if not refusal:
+            if is_private(scope):
+                welcome(scope)
             await self._app(scope, receive, send_protected)
         elif scope["type"] == "websocket":
             await receive()  # the request itself
@@ -111,11 +120,10 @@ class Protection:
         origin = headers.get("origin")
         if origin is not None and origin.lower() not in {f"{kind}://{hosts[0].lower()}" for kind in ("http", "https")}:
             return "a page of another origin may not use this server"
-        is_private = scope["type"] == "websocket" or scope["path"].startswith(API)
         # Browsers say so of requests that name no origin: pictures, scripts, links.
-        if is_private and headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
+        if is_private(scope) and headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             return "a page of another origin may not use this server"
-        if is_private and self._token is not None and not self._holds_token(scope, headers):
+        if is_private(scope) and self._token is not None and not self._holds_token(scope, headers):
             return "the token is missing or wrong: open the page at the address that the server printed"
         return ""
 

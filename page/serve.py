@@ -12,6 +12,7 @@ import uvicorn
 from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.read_clips import load_chosen
 from page.app import make_app
+from page.guests import Connection
 from page.model import LoadedModel, take_stamp
 from page.site import Site
 from preprocess.corpora.registry import LANGUAGES
@@ -96,7 +97,7 @@ def make_server(site: Site, host: str, token: str | None) -> uvicorn.Server:
     config = uvicorn.Config(
         make_app(site, host, token),
         loop="asyncio",
-        http="h11",
+        http=Connection,
         ws_max_size=LONGEST_MESSAGE,
         ws_per_message_deflate=False,  # pictures are compressed, and a small message cannot become a large one
         lifespan="off",

@@ -93,13 +93,17 @@ def make_site(folder: Path, recogniser: Recogniser | None, model: Path, most: in
 
 @contextmanager
 def serve_port(
-    folder: Path, recogniser: Recogniser | None = None, model: Path = Path("model.pt"), most: int = 1 << 20
+    folder: Path,
+    recogniser: Recogniser | None = None,
+    model: Path = Path("model.pt"),
+    most: int = 1 << 20,
+    token: str | None = None,
 ) -> Iterator[int]:
     """Run a server in a thread of this process, on a port of its own, which is given; else as `serve`."""
     site = make_site(folder, recogniser, model, most)
     try:
         with open_port("127.0.0.1", 0) as listening:
-            server = make_server(site, "127.0.0.1", None)
+            server = make_server(site, "127.0.0.1", token)
             thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
             thread.start()
             try:
