@@ -20,13 +20,11 @@ from evaluation.inference.formats import save_transcript
 from evaluation.inference.overlay import write_overlay
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from page.read_video import hide_path, watch_video
+from page.read_video import hide_paths, watch_video
 from page.sessions import Answer
 from utils.errors import InputError
 
 VIDEO = "mp4"
-VIDEO_FILE = f"glosses.{VIDEO}"
-"""Its name in the folder of a page."""
 KINDS = {
     "eaf": "application/xml",
     "srt": "application/x-subrip",
@@ -65,25 +63,21 @@ def save_text(answer: Answer, kind: str, folder: Path) -> Path:
     return path
 
 
-def save_video(answer: Answer, recogniser: Recogniser, folder: Path, check: Callable[[], None]) -> Path:
+def save_video(answer: Answer, recogniser: Recogniser, path: Path, check: Callable[[], None]) -> None:
     """Write the video with its glosses.
 
     Args:
         answer: what was read, in a video.
         recogniser: who read it.
-        folder: where to write it.
+        path: the file to write.
         check: called before each frame; what it raises ends the writing.
 
     Raises:
         InputError: it cannot be written.
     """
-    source, path = get_video(answer), folder / VIDEO_FILE
-    try:
+    source = get_video(answer)
+    with hide_paths({path: path.name, source: str(answer.transcript.video)}):
         write_overlay(watch_video(source, recogniser, check), answer.transcript.words, path)
-    except InputError as error:
-        name = str(answer.transcript.video)
-        raise InputError(hide_path(hide_path(str(error), path, VIDEO_FILE), source, name)) from error
-    return path
 
 
 def draw_heat(answer: Answer, recogniser: Recogniser, index: int, check: Callable[[], None]) -> bytes:
@@ -99,7 +93,9 @@ def draw_heat(answer: Answer, recogniser: Recogniser, index: int, check: Callabl
         InputError: the network has no gradients, or there is no video.
     """
     word = answer.transcript.words[index]
-    clip, shown = _load_around(word, get_video(answer), recogniser, check)
+    source = get_video(answer)
+    with hide_paths({source: str(answer.transcript.video)}):
+        clip, shown = _load_around(word, source, recogniser, check)
     check()
     heat_map = compute_heat_map(recogniser, clip, HeatRequest(target=f"{GLOSS}{word.gloss}"))
     interval = recogniser.config.feeder_args.frame_interval

@@ -11,8 +11,9 @@ from evaluation.inference.transcript import Guess, Transcript
 
 MOST_GUESSES = 10
 """The n-best of a stretch of the video that are shown."""
-OPTIONS = re.compile(r" \([^()]*--[^()]*\)|; [^;]*--\w.*")
-"""The parts of a note that name options of the command line."""
+OPTION = r"(?<![\w-])--[a-z]"
+OPTIONS = re.compile(rf" \([^()]*{OPTION}[^()]*\)|(?:[;:]|, or)(?:(?!, or )[^;:()])*{OPTION}[^;]*")
+"""The parts of a text that name options of the command line: what is in brackets, or a remedy at its end."""
 
 
 def describe_words(words: Iterable[CtmWord]) -> list[dict[str, Any]]:
@@ -28,9 +29,9 @@ def describe_words(words: Iterable[CtmWord]) -> list[dict[str, Any]]:
     ]
 
 
-def leave_out_options(note: str) -> str:
-    """A note without what it says of options of the command line: users of the page have none."""
-    return OPTIONS.sub("", note)
+def leave_out_options(text: str) -> str:
+    """A note or an error without what it says of options of the command line: users of the page have none."""
+    return OPTIONS.sub("", text)
 
 
 def describe_transcript(transcript: Transcript) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -75,6 +76,22 @@ def read_video(recogniser: Recogniser, path: Path, name: str, job: Job) -> Answe
         raise InputError(hide_path(describe_reading_error(error, reading), path, name)) from error
     notes = tuple(hide_path(note, path, name) for note in transcript.notes)
     return Answer(replace(transcript, video=Path(name), notes=notes), path)
+
+
+@contextmanager
+def hide_paths(names: Mapping[Path, str]) -> Iterator[None]:
+    """Call files in a message by the names that the page knows, if reading or writing them fails while this is entered.
+
+    Args:
+        names: the name of each file.
+    """
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for path, name in names.items():
+            message = hide_path(message, path, name)
+        raise InputError(message) from error
 
 
 def hide_path(message: str, path: Path, name: str) -> str:

@@ -15,8 +15,8 @@ from typing import Any
 from evaluation.inference.transcript import Transcript
 from page.camera_frames import CameraFrames
 from page.jobs import Cancelled, Job, JobQueue
-from page.messages import describe_transcript
-from utils.errors import InputError
+from page.messages import describe_transcript, leave_out_options
+from utils.errors import InputError, describe_out_of_memory
 
 MOST_SESSIONS = 32
 MOST_MESSAGES = 1000
@@ -55,7 +55,7 @@ class Session:
         file_job: the file that is made for a download, or was last.
         frames: the pictures of its camera, while that is on.
         answer: what was read last.
-        written: the answer whose video with glosses is in the folder.
+        is_written: whether the video with the glosses of `answer` was made, which is `overlay`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -68,7 +68,7 @@ class Session:
         self.file_job: Job | None = None
         self.frames: CameraFrames | None = None
         self.answer: Answer | None = None
-        self.written: Answer | None = None
+        self.is_written = False
         self._loop = asyncio.get_running_loop()
         self._messages: deque[dict[str, Any]] = deque()
         self._some = asyncio.Event()
@@ -78,6 +78,11 @@ class Session:
     def is_busy(self) -> bool:
         """Whether a video or a camera of this page is on its way, waiting or at work."""
         return self.uploading or (self.job is not None and not self.job.result.done())
+
+    @property
+    def overlay(self) -> Path:
+        """Where the video with its glosses is written."""
+        return self.folder / "glosses.mp4"
 
     @property
     def jobs(self) -> list[Job]:
@@ -106,6 +111,8 @@ class Session:
         unused = upload
         if error is None:
             unused = self.answer.video if self.answer else None
+            self.overlay.unlink(missing_ok=True)
+            self.is_written = False
             answer: Answer = job.result.result()
             self.answer = answer
             self.send(describe_transcript(answer.transcript))
@@ -122,6 +129,7 @@ class Session:
 
     def notice(self, message: str) -> None:
         """Say something to the page, unless it was said before or there is nothing to say."""
+        message = leave_out_options(message)
         if message and message not in self._noticed:
             self._noticed.add(message)
             self.send({"type": "notice", "message": message})
@@ -199,4 +207,6 @@ def describe_error(error: BaseException) -> str:
     """Say for the page what went wrong, without the paths of this machine."""
     if isinstance(error, OSError):
         return f"the server cannot go on ({error.strerror or type(error).__name__}); is its disk full?"
-    return str(error) if isinstance(error, InputError) else MISTAKE
+    if isinstance(error, InputError):
+        return leave_out_options(str(error))
+    return describe_out_of_memory(error) or MISTAKE

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from page.downloads import KINDS, VIDEO, VIDEO_FILE, draw_heat, save_text, save_video
+from page.downloads import KINDS, VIDEO, draw_heat, save_text, save_video
 from page.jobs import Cancelled, Job, JobQueue, QueueFullError, QuietJob
 from page.model import LoadedModel
 from page.read_video import read_video
-from page.sessions import Session, Sessions, TooManyPagesError, describe_error
+from page.sessions import Answer, Session, Sessions, TooManyPagesError, describe_error
 from page.talk import BUSY, Conversation
 from page.uploads import UploadError, check_size, read_name, receive_upload
 from utils.errors import InputError
@@ -125,17 +125,8 @@ class Site:
         name = f"{answer.transcript.name}{'-glosses' if kind == VIDEO else ''}.{kind}"
         headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
-        def save(job: Job) -> Path:
-            session.written = None
-            path = save_video(answer, self.model.recogniser, session.folder, job.check)
-            session.written = answer
-            return path
-
         if kind == VIDEO:
-            async with session.making:
-                # A browser that plays it asks for it in parts.
-                is_there = session.written is answer
-                made = session.folder / VIDEO_FILE if is_there else await self._make(request, session, save)
+            made = await self._find_video(request, session, answer)
             if isinstance(made, Response):
                 return made
             return FileResponse(made, media_type=KINDS[kind], headers=headers)
@@ -145,6 +136,23 @@ class Site:
                 return Response(path.read_bytes(), media_type=KINDS[kind], headers=headers)
         except (InputError, OSError) as error:
             return refuse(409, describe_error(error))
+
+    async def _find_video(self, request: Request, session: Session, answer: Answer) -> Path | Response:
+        """The video with the glosses of an answer, made once: a browser that plays it asks for it in parts."""
+
+        def save(job: Job) -> None:
+            save_video(answer, self.model.recogniser, session.overlay, job.check)
+
+        async with session.making:
+            if not session.is_written or session.answer is not answer:
+                refusal = await self._make(request, session, save)
+                if refusal is not None:
+                    return refusal
+                if session.answer is not answer:
+                    session.overlay.unlink(missing_ok=True)
+                    return refuse(409, "another video has been read since")
+                session.is_written = True
+        return session.overlay
 
     async def give_heat(self, request: Request) -> Response:
         """The heat map of a gloss."""

@@ -126,10 +126,8 @@ def check_wanted(session: Session) -> None:
 
 
 def too_large(most: int) -> UploadError:
-    """The refusal of a file that is larger than --max-upload."""
-    return UploadError(
-        413, f"the file is larger than {most / 2**20:g} MiB: cut it, or start the server with a larger --max-upload"
-    )
+    """The refusal of a file that is larger than the server takes (--max-upload)."""
+    return UploadError(413, f"the file is larger than {most / 2**20:g} MiB, the most that this server takes: cut it")
 
 
 def disk_full() -> UploadError:

@@ -27,6 +27,6 @@ export function watchForFiles(onFile) {
 export function findFault({ name, size }, mostBytes) {
   if (!size) return `${name} is empty: it has no bytes.`;
   if (mostBytes && size > mostBytes)
-    return `${name} is too large: it has ${formatSize(size)}, and the server takes ${formatSize(mostBytes)} at most. Cut it, or start the server with a larger --max-upload.`;
+    return `${name} is too large: it has ${formatSize(size)}, and the server takes ${formatSize(mostBytes)} at most. Cut it.`;
   return "";
 }

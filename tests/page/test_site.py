@@ -1,12 +1,12 @@
 """A page from its opening to its end: videos, and what is made of them."""
 
-import pytest
+import dataclasses
+
 from pympi.Elan import Eaf
 
 from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
 from page.downloads import save_video
-from page.messages import leave_out_options
 from tests.helpers.commands import wait_until
 from tests.helpers.site import READ, SENTENCE, colour_film, serve, words
 from tests.helpers.videos import make_video, ramp
@@ -63,22 +63,6 @@ def test_downloads_hold_what_was_read_and_no_path_of_this_machine(server, film, 
     assert (entry.id, entry.glosses) == ("你好_clip", ("R", "B"))
 
 
-@pytest.mark.parametrize(
-    ("note", "shown"),
-    [
-        (
-            "96x64 pixels, squashed (--crop none); if the signer looks thin, --crop centre helps",
-            "96x64 pixels, squashed",
-        ),
-        ("windows of 48 frames (--max-frames-num), one every 8 (--hop)", "windows of 48 frames, one every 8"),
-        ("or on a CPU 8-bit integers (engine.export --format onnx --int8)", "or on a CPU 8-bit integers"),
-        ("the file is cut short; 3 frames (of 5) are missing", "the file is cut short; 3 frames (of 5) are missing"),
-    ],
-)
-def test_notes_name_no_options_which_users_of_the_page_do_not_have(note, shown):
-    assert leave_out_options(note) == shown
-
-
 def test_the_video_with_its_glosses_is_written_once_for_each_answer(server, film, tmp_path, monkeypatch):
     written = []
 
@@ -93,8 +77,25 @@ def test_the_video_with_its_glosses_is_written_once_for_each_answer(server, film
         part = page.client.get(f"/api/session/{page.id}/files/mp4", headers={"Range": "bytes=100-199"})
         assert (part.status_code, part.content, len(written)) == (206, whole[100:200], 1)
         page.read(colour_film(tmp_path / "green.mp4", "G" * 12).read_bytes())
+        assert not list((tmp_path / "files").glob("*/*.mp4"))  # the one of the answer before
         assert page.get("files/mp4").content != whole
         assert len(written) == 2
+
+
+def test_the_video_of_an_answer_that_was_replaced_while_it_was_written_is_not_kept(server, film, tmp_path, monkeypatch):
+    def write_late(answer, recogniser, path, check):
+        (session,) = server.site.sessions._open.values()
+        path.write_bytes(b"of the answer before")
+        session.answer = dataclasses.replace(answer)
+
+    with server.page() as page:
+        page.read(film)
+        with monkeypatch.context() as patch:
+            patch.setattr("page.site.save_video", write_late)
+            answer = page.get("files/mp4")
+        assert (answer.status_code, answer.json()) == (409, {"error": "another video has been read since"})
+        assert not list((tmp_path / "files").glob("*/*.mp4"))
+        assert page.get("files/mp4").status_code == 200
 
 
 def test_the_video_with_its_glosses_has_all_frames_and_a_band(server, film, tmp_path):
