@@ -28,7 +28,7 @@ from engine.model_card import build_card, collect_facts
 from evaluation.inference.options import NETWORK, add_option
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.torch_network import TorchNetwork
-from utils.arguments import MOST_NUMBER, named_path, points, whole_number
+from utils.arguments import MOST_NUMBER, named_path, number, whole_number
 from utils.checkpoint import load_checkpoint
 from utils.errors import InputError
 from utils.files import atomic_path, check_can_be_written, real_path
@@ -169,7 +169,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("int8", action="store_true", help="compute convolutions in 8-bit integers (onnx); needs the prepared corpus")
     few = whole_number(1, MOST_NUMBER)
     add("calibrate", type=few, metavar="N", help=f"training clips that int8 is fitted to (default {USUAL_CLIPS})")
-    add("max_loss", type=points, metavar="P", help=f"points of dev WER that int8 may cost (default {MAX_LOSS})")
+    add("max_loss", type=number(0, 100), metavar="P", help=f"points of dev WER that int8 may cost (default {MAX_LOSS})")
     add("prepared", type=named_path, metavar="DIR", help="prepared corpus for int8 (default: the checkpoint's)")
     add("licence", metavar="TEXT", help=f"licence of the weights, for the card of {FOLDER}; cc-by-nc-4.0, or in words")
     add("overwrite", action="store_true", help="move a model folder of that name aside")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,15 +34,19 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
     return parse
 
 
-def points(text: str) -> float:
-    """The type of an option that is a number of points of a rate in percent, from 0 to 100."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1
-    if not 0 <= value <= 100:  # NaN too
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 100, not {quote_value(text)}")
-    return value
+def number(least: float, most: float) -> Callable[[str], float]:
+    """The type of an option that is a number from `least` to `most`, for `ArgumentParser.add_argument`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:  # so written, NaN is refused too
+            raise argparse.ArgumentTypeError(f"must be a number from {least:g} to {most:g}, not {quote_value(text)}")
+        return value
+
+    return parse
 
 
 def named_path(text: str) -> Path:
