@@ -1,5 +1,6 @@
 # make quickstart   installs into .venv, then trains and evaluates on the built-in corpus
 # make demo         after the quickstart: reads a test clip, draws where the network looked
+# make rests        after the quickstart: trains its network on, with signers who rest, so that live it is silent then
 # make page         after the quickstart: shows glosses of videos and of a camera in the browser
 # make test         installs into .venv, then runs every test
 # make test-page    tests of the page alone, in Chromium where it is found
@@ -9,28 +10,36 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-CORPUS := dataset/quickstart
-PREPARED := preprocess/quickstart
-RENDER := $(wildcard dataset/synthetic/*.py)
+RENDERER := $(wildcard dataset/synthetic/*.py)
 
-.PHONY: quickstart demo page test test-page test-bare lint install install-page
+.PHONY: quickstart rests demo page test test-page test-bare lint install install-page
 
-quickstart: $(PREPARED)/.done
+quickstart: preprocess/quickstart/.done
 	$(RUN) main.py --config config/quickstart.yaml --overwrite
 
-DEMO := work_dir/demo
-CLIP := $(CORPUS)/phoenix-2014-multisigner/features/fullFrame-210x260px/test/24March_2021_Wednesday_studio_default-0
 MODEL := work_dir/quickstart/best.pt
 
-demo: install
-	@test -f $(MODEL) || { echo "there is no $(MODEL): run make quickstart first"; exit 1; }
+$(MODEL):
+	@echo "there is no $@: run make quickstart first"; exit 1
+
+rests: $(MODEL) preprocess/rests/.done
+	$(RUN) main.py --config config/quickstart.yaml --load-weights $(MODEL) --overwrite \
+	    dataset_root=dataset/rests prepared=preprocess/rests work_dir=work_dir/rests \
+	    num_epoch=4 optimizer_args.base_lr=5e-4 optimizer_args.step=[2,3] optimizer_args.warmup_steps=50
+
+DEMO := work_dir/demo
+CLIP := dataset/quickstart/phoenix-2014-multisigner/features/fullFrame-210x260px/test/24March_2021_Wednesday_studio_default-0
+
+demo: install $(MODEL)
 	$(RUN) test_one_video.py --model_path $(MODEL) --video_path $(CLIP) --overlay $(DEMO)/glosses.mp4 \
 	    --save $(DEMO)/glosses.eaf $(DEMO)/glosses.srt
 	$(RUN) generate_cam.py --model_path $(MODEL) --video_path $(CLIP) --out $(DEMO)/heat
 
-page: install-page
-	@test -f $(MODEL) || { echo "there is no $(MODEL): run make quickstart first"; exit 1; }
-	$(RUN) -m page --model_path $(MODEL)
+# The network that has seen rests, where there is one.
+READER := $(firstword $(wildcard work_dir/rests/best.pt) $(MODEL))
+
+page: install-page $(MODEL)
+	$(RUN) -m page --model_path $(READER)
 
 # A process a core, four at most: each takes about 1.5 GB. They take files in order, and from each other at the end,
 # so that most module fixtures are made once.
@@ -73,14 +82,16 @@ $(VENV)/installed-page: requirements-page.txt $(VENV)/installed
 
 # Rendered again when the renderer or this file changes; written aside and moved, so that an interrupted run leaves
 # nothing that looks finished.
-$(CORPUS)/.done: Makefile $(RENDER) | install
-	rm -rf $(CORPUS) $(CORPUS).part
-	$(RUN) -m dataset.synthetic --layout phoenix2014 --out $(CORPUS).part --glosses 12 --train 320
-	mv $(CORPUS).part $(CORPUS)
+dataset/rests/.done: RENDERING := --rests 0.5
+
+dataset/quickstart/.done dataset/rests/.done: dataset/%/.done: Makefile $(RENDERER) | install
+	rm -rf dataset/$* dataset/$*.part
+	$(RUN) -m dataset.synthetic --layout phoenix2014 --out dataset/$*.part --glosses 12 --train 320 $(RENDERING)
+	mv dataset/$*.part dataset/$*
 	touch $@
 
-$(PREPARED)/.done: $(CORPUS)/.done | install
-	rm -rf $(PREPARED)
-	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root $(CORPUS) --output $(PREPARED) \
+preprocess/quickstart/.done preprocess/rests/.done: preprocess/%/.done: dataset/%/.done | install
+	rm -rf preprocess/$*
+	$(RUN) -m preprocess.prepare --dataset phoenix2014 --dataset-root dataset/$* --output preprocess/$* \
 	    --process-image --multiprocessing --frame-size 72
 	touch $@

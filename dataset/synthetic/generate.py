@@ -23,8 +23,9 @@ from dataset.synthetic.layouts import LAYOUTS
 from dataset.synthetic.lexicon import MAX_GLOSSES, MIN_GLOSSES, take_signs
 from dataset.synthetic.motion import FPS, Motion, plan_motion
 from dataset.synthetic.render import HEIGHT, WIDTH, Renderer
+from dataset.synthetic.resting import add_rest
 from dataset.synthetic.signers import SIGNERS, TEST_ONLY_SIGNER, draw_conditions
-from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, whole_number
+from utils.arguments import MOST_SEED, MOST_WORKERS, named_path, number, whole_number
 from utils.errors import InputError
 from utils.files import write_json
 from utils.progress import show_progress
@@ -36,17 +37,21 @@ UNSEEN_EVERY = 3
 """Every third sentence of test is signed by the signer whom train never shows: enough for a WER of that signer alone,
 while most of the test still measures known signers."""
 
+REST = (0.4, 4.4)
+"""The shortest and the longest rest in a clip of train, in seconds: some are long enough to walk out and in again."""
+
 NUMBERS = ("glosses", *SPLITS)
 """The options whose usual values depend on the layout, in the order of `Layout.usual`."""
 
 
-def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[SyntheticClip]:
+def plan_corpus(glosses: int, counts: Sequence[int], seed: int, rests: float = 0.0) -> list[SyntheticClip]:
     """Plan who signs what.
 
     Args:
         glosses: the number of signs, which are the first of the lexicon.
         counts: the numbers of clips in train, dev and test.
         seed: the seed of the corpus.
+        rests: the share of the clips of train in which the signer rests too, before the sentence or after it.
 
     Raises:
         ValueError: the lexicon has not so many signs, or they are too few for a grammar.
@@ -55,8 +60,9 @@ def plan_corpus(glosses: int, counts: Sequence[int], seed: int) -> list[Syntheti
     for stream, (split, count) in enumerate(zip(SPLITS, counts, strict=True)):
         sentences = draw_sentences(take_signs(glosses), count, split != "train", seed, stream)
         signers = _assign_signers(split, count, np.random.default_rng([seed, stream, 1]))
-        for index, (sentence, signer) in enumerate(zip(sentences, signers, strict=True)):
-            clips.append(SyntheticClip(split, index, len(clips), signer, sentence))
+        places = _draw_rests(count, rests if split == "train" else 0.0, np.random.default_rng([seed, stream, 3]))
+        for index, (sentence, signer, rest) in enumerate(zip(sentences, signers, places, strict=True)):
+            clips.append(SyntheticClip(split, index, len(clips), signer, sentence, rest))
     return clips
 
 
@@ -67,7 +73,10 @@ def plan_clip(clip: SyntheticClip, seed: int) -> tuple[Motion, np.random.Generat
         the movement, and the random numbers that go on with the rest of the clip.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, SPLITS.index(clip.split), clip.index, 2]))
-    return plan_motion(clip.sentence, SIGNERS[clip.signer], rng), rng
+    motion = plan_motion(clip.sentence, SIGNERS[clip.signer], rng)
+    if clip.rest:
+        motion = add_rest(motion, clip.rest == "before", round(FPS * rng.uniform(*REST)), SIGNERS[clip.signer], rng)
+    return motion, rng
 
 
 def render_clip(clip: SyntheticClip, seed: int) -> Iterable[np.ndarray]:
@@ -98,6 +107,7 @@ def generate(
     test: int = 60,
     seed: int = 0,
     workers: int | None = None,
+    rests: float = 0.0,
 ) -> dict[SyntheticClip, int]:
     """Write a corpus of rendered clips. Each has its own random numbers, so the bytes do not depend on `workers`.
 
@@ -108,6 +118,7 @@ def generate(
         train, dev, test: the numbers of sentences.
         seed: the seed of everything that is drawn.
         workers: the number of processes; one a core if it is None.
+        rests: as for `plan_corpus`.
 
     Returns:
         the clips with their numbers of frames.
@@ -119,11 +130,13 @@ def generate(
     """
     workers = available_cores() if workers is None else workers
     _check_arguments(layout, train, dev, test, seed, workers)
+    if not 0 <= rests <= 1:
+        raise ValueError(f"rests = {rests}: must be from 0 to 1, a share of the sentences of train")
     root = Path(out)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise FileExistsError(f"{root} exists and is not an empty folder; nothing was changed: name a new folder")
     chosen = LAYOUTS[layout]
-    clips = [clip for clip in plan_corpus(glosses, (train, dev, test), seed) if clip.split in chosen.splits]
+    clips = [clip for clip in plan_corpus(glosses, (train, dev, test), seed, rests) if clip.split in chosen.splits]
     root.mkdir(parents=True, exist_ok=True)
     lengths = dict(zip(clips, _write_clips(clips, chosen, root, seed, workers), strict=True))
     chosen.write_annotations(root, lengths)
@@ -157,6 +170,12 @@ def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[in
     return order
 
 
+def _draw_rests(count: int, share: float, rng: np.random.Generator) -> list[str]:
+    """Choose when the signer of each clip rests: in this share of them, as often before as after the sentence."""
+    resting, before = rng.random((2, count))
+    return [("before" if b < 0.5 else "after") if r < share else "" for r, b in zip(resting, before, strict=True)]
+
+
 def _write_clips(clips: Sequence[SyntheticClip], layout: Layout, root: Path, seed: int, workers: int) -> list[int]:
     write = partial(_write_clip, layout=layout, root=root, seed=seed)
     killed = InputError(
@@ -180,22 +199,26 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     signs, count = whole_number(MIN_GLOSSES, MAX_GLOSSES), whole_number(0, MOST_SENTENCES)
     workers, seed = whole_number(1, MOST_WORKERS), whole_number(0, MOST_SEED)
-    for number, name in enumerate(NUMBERS):
-        public, own = (LAYOUTS[layout].usual[number] for layout in ("phoenix2014", "custom"))
+    for place, name in enumerate(NUMBERS):
+        public, own = (LAYOUTS[layout].usual[place] for layout in ("phoenix2014", "custom"))
         what, kind = ("size of the lexicon", signs) if name == "glosses" else (f"sentences of {name}", count)
         parser.add_argument(f"--{name}", type=kind, help=f"{what} (default {public}; of custom {own})")
+    rests = "share of the sentences of train before or after which the signer rests (default 0)"
+    parser.add_argument("--rests", type=number(0, 1), default=0.0, metavar="SHARE", help=rests)
     parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument("--workers", type=workers, default=None, help="processes (default: one a core)")
     args = parser.parse_args(argv)
-    for number, name in enumerate(NUMBERS):
+    for place, name in enumerate(NUMBERS):
         if getattr(args, name) is None:
-            setattr(args, name, LAYOUTS[args.layout].usual[number])
+            setattr(args, name, LAYOUTS[args.layout].usual[place])
     return args
 
 
 def main(args: argparse.Namespace) -> None:
     """Write the corpus and say what was written."""
-    lengths = generate(args.layout, args.out, args.glosses, args.train, args.dev, args.test, args.seed, args.workers)
+    lengths = generate(
+        args.layout, args.out, args.glosses, args.train, args.dev, args.test, args.seed, args.workers, args.rests
+    )
     for split in LAYOUTS[args.layout].splits:
         frames = [length for clip, length in lengths.items() if clip.split == split]
         print(f"{split}: {plural(len(frames), 'sentence')}, {plural(sum(frames), 'frame')}")

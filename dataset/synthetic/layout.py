@@ -27,6 +27,7 @@ class SyntheticClip:
         number: its number in the corpus, from 0.
         signer: an index into `signers.SIGNERS`.
         sentence: the glosses.
+        rest: when the signer rests, "before" or "after" the sentence; "" where the clip is cut to the sentence.
     """
 
     split: str
@@ -34,6 +35,7 @@ class SyntheticClip:
     number: int
     signer: int
     sentence: tuple[str, ...]
+    rest: str = ""
 
 
 Lengths = Mapping[SyntheticClip, int]  # frames of each clip

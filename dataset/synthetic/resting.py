@@ -14,6 +14,7 @@ from dataset.synthetic.motion import (
     OTHER,
     SHAPE,
     TURN,
+    Motion,
     X,
     Y,
     Z,
@@ -51,6 +52,28 @@ def plan_rest(
             wave = np.sin(2 * np.pi * (rng.uniform(0.15, 0.4) * seconds + rng.random()))
             hands[:, which, axis] += size * wave * np.sin(np.pi * moment)
     return RESTS[kind](hands, signer, rng)
+
+
+def add_rest(motion: Motion, before: bool, frames: int, signer: Signer, rng: np.random.Generator) -> Motion:
+    """Let a signer rest before or after a sentence, in a way that is drawn.
+
+    Args:
+        motion: how the sentence is signed.
+        before: whether the rest comes before the sentence.
+        frames: how long it lasts.
+        signer: the person.
+        rng: the source of what is drawn.
+    """
+    signed = len(motion.hands)
+    pose = motion.hands[0 if before else -1]
+    hands, sway = plan_rest(str(rng.choice(sorted(RESTS))), pose, pose, frames, signer, rng)
+    begin = frames if before else 0
+    face = plan_face(frames + signed, [(begin, begin + signed)], rng)
+    face[:frames, 0] += sway if before else 0
+    face[signed:, 0] += 0 if before else sway
+    pieces = [hands, motion.hands] if before else [motion.hands, hands]
+    strokes = tuple((first + begin, end + begin) for first, end in motion.strokes)
+    return Motion(np.concatenate(pieces), face, strokes)
 
 
 def plan_face(frames: int, sentences: Sequence[tuple[int, int]], rng: np.random.Generator) -> np.ndarray:

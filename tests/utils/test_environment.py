@@ -99,13 +99,19 @@ def test_all_requirements_are_looked_for():
 def test_the_commands_behind_make_are_written_out():
     """What the recipes run, word for word, but for where they put it."""
     makefile = (REPOSITORY / "Makefile").read_text()
-    values = dict(re.findall(r"^(\w+) :?\??= (.*)$", makefile, flags=re.M)) | {"RUN": "python"}
-    text = makefile.replace("\\\n", " ")
+    values = dict(re.findall(r"^(\w+) :?\??= (.*)$", makefile, flags=re.M))
+    values |= {"RUN": "python", "READER": values["MODEL"]}
+    rendering = re.search(r"^dataset/rests/.done: RENDERING := (.*)$", makefile, flags=re.M)[1]
+    text = makefile.replace("\\\n", " ").replace("$*", "quickstart")
     while (expanded := re.sub(r"\$\((\w+)\)", lambda name: values.get(name[1], ""), text)) != text:
         text = expanded
     document = " ".join((REPOSITORY / "docs/install.md").read_text().replace("\\\n", " ").split())
     recipes = [" ".join(line.split()) for line in text.splitlines() if line.startswith("\tpython")]
     commands = [line.replace(".part", "").replace("python -m pip", ".venv/bin/python -m pip") for line in recipes]
-    assert len(commands) == 14
+    assert len(commands) == 15
+    render, prepare = (
+        next(c for c in commands if module in c) for module in ("dataset.synthetic", "preprocess.prepare")
+    )
+    commands += [f"{render} {rendering}".replace("quickstart", "rests"), prepare.replace("quickstart", "rests")]
     demo = [command for command in commands if command not in document]
     assert [command.split()[1] for command in demo] == ["test_one_video.py", "generate_cam.py"]
