@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -23,12 +25,34 @@ class CpuCopy:
     def wait(self) -> Tensor:
         """The copy, once it is there; in any thread."""
         if self._arrival:
-            self._arrival.synchronize()
+            self._arrival.wait()
         return self._values
 
 
-def mark_place(device: torch.device) -> torch.cuda.Event:
-    """An event after all that a GPU was asked for until now."""
+@dataclass(frozen=True)
+class Mark:
+    """A place in what a GPU was asked for.
+
+    Attributes:
+        event: is over once the GPU has come there.
+        device: the GPU.
+    """
+
+    event: torch.cuda.Event
+    device: torch.device
+
+    def wait(self) -> None:
+        """Wait until the GPU has come there; in any thread.
+
+        One that has not used CUDA yet would open the first GPU only to wait: some hundred MB of a card that may be
+        another one.
+        """
+        with torch.cuda.device(self.device):
+            self.event.synchronize()
+
+
+def mark_place(device: torch.device) -> Mark:
+    """Mark the place after all that a GPU was asked for until now."""
     event = torch.cuda.Event(blocking=True)  # whoever waits sleeps, and leaves the core to others
     event.record(torch.cuda.current_stream(device))
-    return event
+    return Mark(event, device)

@@ -1,6 +1,7 @@
 """Recognising the clips of a loader, decoded one batch behind, against doing one batch after the other."""
 
 import threading
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,7 @@ from evaluation.recognise import HEADS, recognise_clips
 from slr_network import for_recognition
 from tests.helpers.network import enliven, tiny_network
 from utils import cpu_copy
-from utils.cpu_copy import CpuCopy
+from utils.cpu_copy import CpuCopy, Mark
 
 VOCABULARY = Vocabulary(["A", "B", "C", "D"])
 
@@ -123,15 +124,30 @@ def test_an_interruption_leaves_no_thread(network, batches, number):
 
 def test_a_copy_from_cuda_is_waited_for_once_and_not_before_it_is_asked_for(monkeypatch):
     done = []
-    event = SimpleNamespace(synchronize=lambda: done.append("waited"))
-    monkeypatch.setattr(cpu_copy, "mark_place", lambda device: done.append(device.type) or event)
+    place = SimpleNamespace(wait=lambda: done.append("waited"))
+    monkeypatch.setattr(cpu_copy, "mark_place", lambda device: done.append(device.type) or place)
     on_gpu = SimpleNamespace(
         device=torch.device("cuda"), to=lambda device, non_blocking: done.append((device, non_blocking)) or "copied"
     )
     copy = CpuCopy(on_gpu)
-    assert done == [("cpu", True), "cuda"]  # the event comes after the copy
+    assert done == [("cpu", True), "cuda"]  # the place comes after the copy
     assert copy.wait() == "copied"
     assert done[2:] == ["waited"]
+
+
+def test_who_waits_for_a_gpu_opens_no_other(monkeypatch):
+    """A new thread has the first GPU as its current one, and whatever it asks of CUDA would open that."""
+    done = []
+
+    @contextmanager
+    def be_current(device):
+        done.append(f"{device} is current")
+        yield
+        done.append(f"{device} is so no more")
+
+    monkeypatch.setattr(torch.cuda, "device", be_current)
+    Mark(SimpleNamespace(synchronize=lambda: done.append("waited")), torch.device("cuda", 1)).wait()
+    assert done == ["cuda:1 is current", "waited", "cuda:1 is so no more"]
 
 
 def test_a_tensor_on_the_cpu_is_not_copied():

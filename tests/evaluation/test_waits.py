@@ -57,7 +57,7 @@ def draw_batches(*batches: list[int]) -> list[Batch]:
 @pytest.mark.parametrize("switches", FUSIONS.values(), ids=FUSIONS)
 @pytest.mark.parametrize("combined", [False, True])
 def test_recognition_gives_what_the_cpu_gives_and_waits_once_a_batch(cuda, monkeypatch, switches, combined):
-    arrival = SimpleNamespace(synchronize=lambda: cuda.note("a copy has arrived"))
+    arrival = SimpleNamespace(wait=lambda: cuda.note("a copy has arrived"))
     monkeypatch.setattr(cpu_copy, "mark_place", lambda device: arrival)
     batches, decoder = draw_batches([21, 9], [12]), make_decoder("builtin", "beam", 5)
     here, there = for_recognition(network(**switches), "fp32"), for_recognition(move(network(**switches)), "fp32")
