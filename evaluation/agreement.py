@@ -99,9 +99,9 @@ def check_weights_differ(networks: Mapping[str, nn.Module]) -> None:
     """Raise CheckpointError if two networks have the same weights.
 
     Args:
-        networks: the networks, all on one device, by their files.
+        networks: the networks by their files; each may be on a device of its own.
     """
     for (one, first), (other, second) in combinations(networks.items(), 2):
         a, b = first.state_dict(), second.state_dict()
-        if a.keys() == b.keys() and all(torch.equal(weight, b[name]) for name, weight in a.items()):
+        if a.keys() == b.keys() and all(torch.equal(weight, b[name].to(weight.device)) for name, weight in a.items()):
             raise CheckpointError(f"{one} and {other} hold the same weights: leave one of them out")

@@ -17,6 +17,7 @@ from evaluation.ensemble import FLIP, View, describe_weights, list_views
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.torch_network import Network, TorchNetwork
 from utils.errors import InputError
+from utils.precision import use_precision
 from utils.text import quote_value
 
 
@@ -44,8 +45,9 @@ def combine_recognisers(
 ) -> Recogniser[CombinedNetwork]:  # fmt: skip
     """Make one recogniser of several.
 
-    Decoder, rules and calibration are those of the first one. A clip is doubted by what the first network gives of it,
-    and confidences become probabilities by the curve that was fitted for the first network alone.
+    Decoder, rules and calibration are those of the first one, and so is TF32 on CUDA, which is switched for the whole
+    process. A clip is doubted by what the first network gives of it, and confidences become probabilities by the curve
+    that was fitted for the first network alone.
 
     Args:
         recognisers: by their files, the recognisers; of one vocabulary, frame rate, temporal chain and size of frames.
@@ -72,6 +74,8 @@ def combine_recognisers(
     sides = [of.config.feeder_args.input_size for of in members]
     whole = max(sides)
     views = list_views(sides, whole, first.transform.size, tta)
+    if isinstance(first.network, TorchNetwork):  # else the one that was loaded last would have switched it
+        use_precision(first.config.precision, first.network.model.device)
     return Recogniser(
         network=CombinedNetwork(tuple(of.network for of in members), views),
         config=replace(first.config, feeder_args=replace(first.config.feeder_args, input_size=whole)),

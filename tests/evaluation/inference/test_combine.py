@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import json
 from dataclasses import replace
@@ -20,6 +21,7 @@ from evaluation.ctc.confidence import compute_confidences
 from evaluation.ctc.words import build_words
 from evaluation.decode import decode_members
 from evaluation.ensemble import View
+from evaluation.inference import combine
 from evaluation.inference.combine import CombinedNetwork, combine_recognisers
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
@@ -27,6 +29,7 @@ from evaluation.inference.torch_network import TorchNetwork
 from evaluation.inference.transcribe import transcribe
 from evaluation.inference.window_reader import WindowReader
 from tests.helpers.network import enliven, tiny_network
+from tests.helpers.simulated_cuda import SimulatedCuda, move
 from tests.helpers.videos import make_video
 from utils.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from utils.errors import InputError
@@ -196,6 +199,29 @@ def test_one_network_twice_and_none(recogniser, random_checkpoint):
         combine_recognisers({"a": recogniser, "b": again})
     with pytest.raises(InputError, match="no recogniser to combine"):
         combine_recognisers({})
+
+
+def test_tf32_is_as_the_first_network_has_it(recogniser, other, monkeypatch):
+    asked = []
+    monkeypatch.setattr(combine, "use_precision", lambda precision, device: asked.append((precision, device.type)))
+    exact = replace(recogniser, config=replace(recogniser.config, precision="fp32"))
+    combine_recognisers({"a": exact, "b": other})
+    combine_recognisers({"b": other, "a": exact})
+    assert asked == [("fp32", "cpu"), (other.config.precision, "cpu")]
+    assert other.config.precision != "fp32"
+
+
+def test_networks_may_be_on_two_devices(recogniser, other, frames):
+    expected = posteriors(combine_recognisers({"a": recogniser, "b": other}), frames)
+    with SimulatedCuda():
+        there, same = (
+            replace(one, network=TorchNetwork(move(copy.deepcopy(one.network.model)))) for one in (other, recogniser)
+        )
+        for pair in ({"a": recogniser, "b": there}, {"b": there, "a": recogniser}):
+            found = posteriors(combine_recognisers(pair), frames)
+            assert np.abs(np.sort(found, 0) - np.sort(expected, 0)).max() < 1e-5
+        with pytest.raises(CheckpointError, match="a and b hold the same weights"):
+            combine_recognisers({"a": recogniser, "b": same})
 
 
 @pytest.mark.parametrize("tta", [["flip", "flip"], ["flop"], "flip"])
