@@ -13,6 +13,7 @@ from torch import Tensor
 from modules.fusion import SpatioTemporalFusion
 from modules.recompute import run_layers
 from modules.resnet import ResNet, Stage
+from utils.transfer import send
 
 Layer = Callable[[Tensor], Tensor]
 Maps = Callable[[int, int], Tensor]
@@ -98,7 +99,7 @@ class SlidingMaps:
 def _summarise(x: Tensor, places: Sequence[int], fusion: SpatioTemporalFusion, chunk: int) -> Tensor:
     """Compute what a fusion needs to know of the whole clip, every frame counted as often as it occurs."""
     means = in_chunks(lambda start, stop: average(x[start:stop]), len(x), chunk)  # (distinct or all frames, C)
-    return fusion.summarise_clip((means if len(places) == len(x) else means[list(places)]).mean(0))
+    return fusion.summarise_clip((means if len(places) == len(x) else pick_frames(means, places)).mean(0))
 
 
 def _fuse_chunk(
@@ -112,7 +113,7 @@ def _fuse_chunk(
     left, right = max(0, start - reach), min(len(places), stop + reach)
     around = maps(places[left], places[right - 1] + 1)  # (distinct frames, C, H, W)
     if len(around) < right - left:
-        around = around[[place - places[left] for place in places[left:right]]]
+        around = pick_frames(around, [place - places[left] for place in places[left:right]])
     before, frames, outside = start - left, stop - start, (0, 0)
     if size:
         outside = reach - before, start + size + reach - right
@@ -126,6 +127,11 @@ def _fuse_chunk(
 def add_frames(x: Tensor, before: int, after: int) -> Tensor:
     """(T, C, H, W) -> (before + T + after, C, H, W), with frames of zeros at both ends."""
     return F.pad(x, (0, 0, 0, 0, 0, 0, before, after)) if before or after else x
+
+
+def pick_frames(x: Tensor, places: Sequence[int]) -> Tensor:
+    """`x[places]`, frames (N, ...) -> (T, ...), without waiting for a GPU to get the places."""
+    return x[send(torch.tensor(places), x.device)]
 
 
 def _slice(x: Tensor, start: int, stop: int) -> Tensor:

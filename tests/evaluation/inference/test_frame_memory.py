@@ -185,3 +185,19 @@ def test_maps_are_kept_on_the_device(kind):
         for numbers, logits in zip(WINDOWS, expected, strict=True):
             assert difference(memory.read(numbers), logits) < 1e-5
         assert {type(maps) for maps in memory._maps.values()} == {CudaTensor}
+
+
+@pytest.mark.parametrize("kind", KINDS[::3], ids=str)
+def test_a_window_waits_for_the_gpu_when_its_new_frames_come_and_when_it_is_read(kind, monkeypatch):
+    """Repeated frames, as padding and dropped slots have them, cost no further wait; chunks are filled up as there."""
+    monkeypatch.setattr(frame_chunks, "fills_chunks", lambda _device: True)
+    network, frames = make_network(frame_chunk=4, **kind), draw_frames(15)
+    with SimulatedCuda() as cuda:
+        memory = fill(TorchNetwork(move(network.model), "fp32"), frames)
+        for numbers in WINDOWS:
+            with cuda.counting() as waits:
+                memory.read(numbers)
+            assert waits == {
+                "evaluation/inference/torch_network.py compute_maps: copied to the GPU": 1,
+                "evaluation/inference/torch_network.py read_maps: copied to the CPU": 1,
+            }
