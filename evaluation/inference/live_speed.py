@@ -69,8 +69,8 @@ class Speed:
 def measure_speed(recogniser: Recogniser) -> Speed:
     """Measure how long this machine takes; a second or two."""
     frames = FIRST
-    _time_reading(recogniser, frames)  # what is done once only: memory, and the choice of algorithms
     while True:
+        _time_reading(recogniser, frames)  # what is done once for each length: memory, and the choice of algorithms
         speed = _time_reading(recogniser, frames)
         if frames * (speed.per_frame + 2 * speed.per_slot) >= ENOUGH or frames >= MOST:
             return speed
