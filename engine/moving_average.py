@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from slr_network import SLRModel
@@ -46,6 +46,9 @@ class MovingAverage:
     def __init__(self, model: SLRModel, decay: float) -> None:
         with explain_out_of_memory(lambda: "while the weights were copied for their moving average; set ema to 0"):
             self.network = copy.deepcopy(model).requires_grad_(False).eval()
+            for part in self.network.modules():
+                if isinstance(part, nn.LSTM):
+                    part.flatten_parameters()  # a copy of each weight lies by itself, which cuDNN would warn of
         self.decay = decay
         self.steps = 0
 

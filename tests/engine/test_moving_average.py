@@ -19,6 +19,7 @@ from engine.resume import check_changes, load_resumable
 from engine.run import run
 from engine.training_step import TrainingStep
 from evaluation.evaluate import evaluate
+from modules.bilstm import LayeredLSTM
 from tests.helpers.config import tiny_config
 from tests.helpers.network import tiny_network
 from tests.helpers.processes import in_two
@@ -72,6 +73,20 @@ def test_the_average_is_the_formula_s():
     assert average.steps == 4
     assert average.network.again is average.network.linear
     assert not any(weight.requires_grad for weight in average.network.parameters())
+
+
+def test_weights_of_the_lstm_lie_together_in_the_average_too(monkeypatch):
+    """A copy of each weight lies by itself, and cuDNN would warn of that and copy them at every call."""
+    joined = []
+
+    def join(lstm: LayeredLSTM) -> None:
+        joined.append(lstm)
+
+    monkeypatch.setattr(LayeredLSTM, "flatten_parameters", join)
+    model = tiny_network(7)
+    joined.clear()
+    assert MovingAverage(model, EMA).network.temporal_model.rnn in joined
+    assert model.temporal_model.rnn not in joined
 
 
 def test_what_is_frozen_keeps_every_bit():
