@@ -72,9 +72,22 @@ class Job:
         except Exception as error:
             if not isinstance(error, (Cancelled, InputError, OSError)):
                 traceback.print_exc()  # a mistake of this program, for whoever started it
+            forget_locals(error)
             self.result.set_exception(error)
         else:
             self.result.set_result(value)
+
+
+def forget_locals(error: BaseException) -> None:
+    """Free what the functions had in hand that an error, and those that caused it, went through.
+
+    A page keeps its last job, and with it the error: maps of a whole clip would stay in the memory of the device, where
+    other pages' jobs then find no room.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
 
 
 class QuietJob(Job):

@@ -11,9 +11,10 @@ from typing import Any
 
 from config.load import to_dict
 from config.nearest_system import find_nearest_system
+from evaluation.inference.combine import CombinedNetwork
 from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.torch_network import TorchNetwork
+from evaluation.inference.torch_network import Network, TorchNetwork
 from page.messages import leave_out_options
 from utils.text import show_name
 
@@ -51,13 +52,12 @@ class LoadedModel:
 
     def describe(self) -> dict[str, Any]:
         """What the page says of it, as JSON has it."""
-        network = self.recogniser.network
         return {
             "name": self.name,
             "system": self.system,
             "glosses": len(self.recogniser.vocabulary),
             "rendered": self.recogniser.rendered,
-            "device": str(network.model.device) if isinstance(network, TorchNetwork) else "cpu",
+            "device": ", ".join(list_devices(self.recogniser.network)),
             "camera": {"lines": [leave_out_options(line) for line in self.live_lines]},
         }
 
@@ -69,6 +69,13 @@ class LoadedModel:
             f"the model {self.name} has been replaced or removed since this server was started: it goes on with the "
             "one that it loaded; end it and start it again to read with the new one"
         )
+
+
+def list_devices(network: Network) -> list[str]:
+    """The devices that a network computes on, or those of several that read together; each once."""
+    if isinstance(network, CombinedNetwork):
+        return list(dict.fromkeys(name for member in network.networks for name in list_devices(member)))
+    return [str(network.model.device) if isinstance(network, TorchNetwork) else "cpu"]
 
 
 def take_stamp(paths: Iterable[Path]) -> Stamp:
