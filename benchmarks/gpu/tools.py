@@ -1,117 +1,64 @@
-"""The tools that use a network, on the device against the CPU: recogniser, windows, heat map, features and export."""
+"""The tools that use a network, on the device against the CPU: recogniser, windows, heat map, features and export.
+
+Live reading and threads are in `streams`, several networks and averages of weights in `several`.
+"""
 
 from __future__ import annotations
 
-import copy
 import importlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import cast
 
 import cv2
-import numpy as np
 import torch
-from torch import nn
 
+from benchmarks.gpu.pair import (
+    FRAME_SIZE,
+    FRAMES,
+    GLOSSES,
+    RATE,
+    SAME,
+    SAME_HEAT,
+    Pair,
+    build_pair,
+    build_recogniser,
+    share,
+    share_of_norm,
+)
 from benchmarks.gpu.section import Finding, Task, check, check_below, number, skip
+from benchmarks.gpu.several import compare_average, compare_combination
+from benchmarks.gpu.streams import check_first_card, compare_stream, compare_thread
 from benchmarks.gpu.timing import time_once
-from benchmarks.random_network import enliven
-from config.load import load_config, to_dict
-from config.schema import Config
-from dataset.crop import crop_and_resize
-from dataset.synthetic.generate import plan_corpus, render_clip
+from config.load import to_dict
 from dataset.video import open_video
-from dataset.vocabulary import Vocabulary
 from evaluation.heat.heat_map import compute_heat_map
 from evaluation.heat.request import HeatRequest
 from evaluation.heat.shown_clip import ShownClip
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.torch_network import TorchNetwork
 from evaluation.inference.transcribe import transcribe
-from slr_network import SLRModel, build_model, for_recognition
+from slr_network import for_recognition
 from utils.precision import computes_bfloat16, without_tf32
 
-KEYS = {
-    "dataset": "phoenix2014", "precision": "fp32", "model_args.c2d_type": "resnet18", "model_args.pretrained": "none",
-    "model_args.width": 16, "model_args.hidden_size": 32, "model_args.weight_norm": False, "feeder_args.input_size": 64,
-}  # fmt: skip
-"""The configuration of the small network."""
-FRAME_SIZE, RATE = 72, 25.0  # pixels and frames a second
-FRAMES, WINDOW = 60, 48
-GLOSSES = ("EINS", "ZWEI", "DREI", "VIER", "FUENF")
-SHARPNESS = 8.0
-"""What the classifier is multiplied by, so that a network with random weights reads something."""
-SAME, SAME_HEAT = 1e-4, 1e-2
-"""Of values as a share of the largest one; of heat by norms, as a share of all of it: where a value before a
-ReLU is zero but for rounding, a gradient jumps."""
+WINDOW = 48  # frames
 LAYERS = ("layer1", "stf2")
 FORMATS = ("onnx", "torchscript", "torch_export")  # the small form has the first alone
 
 
-@dataclass(frozen=True)
-class Pair:
-    """The same network on the CPU and on the device, and the clip that both read.
-
-    Attributes:
-        cpu: on the CPU.
-        device: on the device.
-        frames: the clip, (T, S, S, 3) uint8 RGB.
-        small: whether one format of exports is enough.
-        end: the time by the monotonic clock after which nothing more is exported.
-    """
-
-    cpu: Recogniser[TorchNetwork]
-    device: Recogniser[TorchNetwork]
-    frames: np.ndarray
-    small: bool
-    end: float
-
-    @cached_property
-    def both(self) -> tuple[Recogniser[TorchNetwork], Recogniser[TorchNetwork]]:
-        """The one on the device, and the one on the CPU."""
-        return self.device, self.cpu
-
-
 def run(task: Task) -> Iterator[Finding]:
-    """Compare each tool."""
+    """Compare each tool; what others' exporters do to the first card is no concern of this check."""
     pair = build_pair(task)
     with without_tf32(task.device):
-        for compare in (compare_recognition, compare_windows, compare_heat, compare_features, compare_exports):
+        for compare in (
+            compare_recognition, compare_windows, compare_stream, compare_combination, compare_average, compare_heat,
+            compare_thread, compare_features,
+        ):  # fmt: skip
             yield from compare(pair)
-    yield check_first_card(task.device)
-
-
-def build_pair(task: Task) -> Pair:
-    """Build a small network with random weights, twice, and render a clip of signing."""
-    config = load_config(None, KEYS)[0]
-    torch.manual_seed(0)
-    model = enliven(build_model(config.model_args, len(GLOSSES) + 1, pretrained=False), config.feeder_args.input_size)
-    with torch.no_grad():
-        cast(nn.Linear, model.eval().classifier).weight.mul_(SHARPNESS)
-    frames = np.stack(list(islice(render_frames(), FRAMES)))
-    cpu, device = (build_recogniser(model, config, place) for place in (torch.device("cpu"), task.device))
-    return Pair(cpu, device, frames, task.small, time.monotonic() + task.seconds / 2)
-
-
-def render_frames() -> Iterator[np.ndarray]:
-    """Render frames of signing one after the other, (S, S, 3) uint8 RGB."""
-    for clip in plan_corpus(12, (8, 0, 0), seed=0):
-        for frame in render_clip(clip, seed=0):
-            yield crop_and_resize(frame, FRAME_SIZE)
-
-
-def build_recogniser(
-    model: SLRModel, config: Config, device: torch.device, precision: str = "fp32"
-) -> Recogniser[TorchNetwork]:  # fmt: skip
-    """Build a recogniser with a copy of a network on a device."""
-    network = TorchNetwork(copy.deepcopy(model).to(device), precision)
-    return Recogniser(network, config, Vocabulary(GLOSSES), FRAME_SIZE, RATE)
+        yield check_first_card(task.device)
+        yield from compare_exports(pair)
 
 
 def compare_recognition(pair: Pair) -> Iterator[Finding]:
@@ -150,7 +97,7 @@ def compare_heat(pair: Pair) -> Iterator[Finding]:
     for layer in LAYERS:
         request = HeatRequest(layer, f"gloss:{GLOSSES[0]}")
         found, expected = (compute_heat_map(recogniser, clip, request).heat for recogniser in pair.both)
-        difference = float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+        difference = share_of_norm(found, expected)
         note = f"norm of the difference as a share of the heat's, (T, h, w) {found.shape}"
         yield check_below(f"heat map of {layer}", difference, SAME_HEAT, note=note)
     seconds = time_once(partial(compute_heat_map, pair.device, clip, request), pair.device.network.model.device)
@@ -207,19 +154,3 @@ def export_to_folder(pair: Pair, folder: Path) -> float:
     loaded = Recogniser.from_pretrained(out, str(device))
     seen = pair.cpu.crop(pair.frames)
     return share(loaded.network(seen), pair.cpu.network(seen))
-
-
-def check_first_card(device: torch.device) -> Finding:
-    """Check that this section, which worked on another card, left the first one alone."""
-    name = "nothing on the first card"
-    if device.type != "cuda" or not device.index:
-        return skip(name, "the device is no other card than the first")
-    held = torch.cuda.memory_reserved(0)
-    return check(name, held == 0, held, "bytes", "that PyTorch holds there")
-
-
-def share(found: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference as a share of the largest value; NaN where the shapes differ."""
-    if found.shape != expected.shape:
-        return float("nan")
-    return float(np.abs(found - expected).max() / np.abs(expected).max())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.gpu import processes, tools
+from benchmarks.gpu import pair, processes, several, streams, tools
 from benchmarks.gpu.section import Task
 
 CPU = torch.device("cpu")
@@ -57,8 +57,10 @@ def found():
 
 def test_tools_in_the_small_form(found):
     checks = (
-        "recogniser", "recogniser, glosses", "windows", "heat map of layer1", "heat map of stf2", "features",
-        "export, onnx", "export, safetensors",
+        "recogniser", "recogniser, glosses", "windows", "live reading", "live reading, kept maps", "several networks",
+        "several networks, glosses", "several networks, evaluation", "moving average", "heat map of layer1",
+        "heat map of stf2", "in a thread, logits", "in a thread, heat map", "features", "export, onnx",
+        "export, safetensors",
     )  # fmt: skip
     assert {name: found[name].outcome for name in checks} == dict.fromkeys(checks, "pass")
     assert not any(finding.outcome == "fail" for finding in found.values())
@@ -67,18 +69,41 @@ def test_tools_in_the_small_form(found):
 
 def test_the_network_reads_something(found):
     assert len(found["recogniser, glosses"].value.split()) >= 2
-    assert int(found["windows"].value.split()[0]) >= 2
+    assert len(found["several networks, glosses"].value.split()) >= 2
+    for name in ("windows", "live reading", "several networks, evaluation"):
+        assert int(found[name].value.split()[0]) >= 2, name
 
 
 def test_another_network_is_found_out():
-    pair = tools.build_pair(Task(CPU, small=True))
+    two = pair.build_pair(Task(CPU, small=True))
     with torch.no_grad():
-        pair.device.network.model.conv2d.conv1.weight.mul_(1.01)
-    comparisons = (tools.compare_recognition, tools.compare_heat, tools.compare_features)
-    outcomes = [finding.outcome for compare in comparisons for finding in compare(pair)]
-    assert outcomes.count("fail") >= 4  # logits, two heat maps, features
+        two.device.network.model.conv2d.conv1.weight.mul_(1.01)
+    comparisons = (
+        tools.compare_recognition, tools.compare_heat, tools.compare_features, several.compare_combination,
+        several.compare_average,
+    )  # fmt: skip
+    failed = [finding.name for compare in comparisons for finding in compare(two) if finding.outcome == "fail"]
+    assert {"recogniser", "heat map of layer1", "heat map of stf2", "features"} < set(failed)
+    assert {"several networks", "moving average"} < set(failed)
+
+
+def test_maps_of_other_frames_are_found_out(monkeypatch):
+    two = pair.build_pair(Task(CPU, small=True))
+    monkeypatch.setattr(streams.FrameMemory, "forget_before", lambda memory, number: memory._maps.pop(number, None))
+    assert streams.compare_kept_maps(two.device, two.frames) < 1e-4
+    read = streams.FrameMemory.read
+    monkeypatch.setattr(streams.FrameMemory, "read", lambda memory, numbers: read(memory, [0, *numbers[1:]]))
+    assert streams.compare_kept_maps(two.device, two.frames) > 1e-4
+
+
+@pytest.mark.parametrize(("is_open", "held", "outcome"), [(False, 0, "pass"), (True, 0, "fail"), (False, 512, "fail")])
+def test_the_first_card_is_left_alone_by_pytorch_and_by_cuda(monkeypatch, is_open, held, outcome):
+    monkeypatch.setattr(torch._C, "_cuda_hasPrimaryContext", lambda index: is_open and index == 0, raising=False)
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda index: held)
+    assert streams.check_first_card(torch.device("cuda", 1)).outcome == outcome
+    assert streams.check_first_card(torch.device("cuda", 0)).outcome == "skipped"
 
 
 def test_shares_by_hand():
-    assert tools.share(np.array([1.0, -4.0]), np.array([1.0, -5.0])) == pytest.approx(0.2)
-    assert math.isnan(tools.share(np.zeros(2), np.zeros(3)))
+    assert pair.share(np.array([1.0, -4.0]), np.array([1.0, -5.0])) == pytest.approx(0.2)
+    assert math.isnan(pair.share(np.zeros(2), np.zeros(3)))
