@@ -12,7 +12,7 @@ from utils.text import quote_value
 
 IGNORED_KEYS = {
     "feeder": "the loader is chosen by feeder_args.datatype",
-    "model": "there is one network",
+    "model": "the network is chosen by system and model_args",
     "model_args.num_classes": "it follows from the dictionary",
     "num_classes": "it follows from the dictionary",
     "model_args.use_bn": "the network always has its BatchNorm",

@@ -178,17 +178,19 @@ class Config:
             )
 
     def _check_losses(self) -> None:
-        """Raise ValueError if a term of the loss has a weight and the network lacks the part that it trains."""
-        losses, network = self.loss_weights, self.model_args
+        """Raise ValueError if terms of the loss have a weight and the network lacks the part that they train."""
+        losses, network, mistakes = self.loss_weights, self.model_args, []
         if losses.AuxCTC and not network.hfam:
-            raise ValueError(
+            mistakes.append(
                 f"loss_weights.AuxCTC is {losses.AuxCTC}, a loss of HFAM, which the network does not have "
                 "(hfam false): set 0"
             )
         has_lift = network.pooling == "lift" and network.conv_type > 0  # conv_type 0 pools nothing
-        for name, weight in (("Cu", losses.Cu), ("Cp", losses.Cp)):
-            if weight and not has_lift:
-                raise ValueError(
-                    f"loss_weights.{name} is {weight}, a loss of lift pooling, which the network does not have "
-                    f"(pooling {network.pooling}, conv_type {network.conv_type}): set 0"
-                )
+        mistakes += [
+            f"loss_weights.{name} is {weight}, a loss of lift pooling, which the network does not have "
+            f"(pooling {network.pooling}, conv_type {network.conv_type}): set 0"
+            for name, weight in (("Cu", losses.Cu), ("Cp", losses.Cp))
+            if weight and not has_lift
+        ]
+        if mistakes:
+            raise ValueError("; ".join(mistakes))

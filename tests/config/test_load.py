@@ -164,6 +164,10 @@ def test_a_loss_needs_the_part_of_the_network_that_it_trains():
     for network in ({"model_args.pooling": "max"}, {"model_args.conv_type": 0}):
         with pytest.raises(ConfigError, match=r"loss_weights.Cu is 0.001, a loss of lift pooling, which the network"):
             load_config(None, network | {"loss_weights.Cu": 0.001})
+    with pytest.raises(ConfigError) as error:  # all of them at once: TLP has both, and AuxCTC is a third
+        load_config(None, {"system": "tlp", "model_args.pooling": "max", "loss_weights.AuxCTC": 1})
+    for wrong in ("AuxCTC is 1.0", "Cu is 0.001", "Cp is 0.001"):
+        assert f"loss_weights.{wrong}" in str(error.value)
 
 
 @pytest.mark.parametrize(
