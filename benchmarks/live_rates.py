@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.int8 import build_networks
 from benchmarks.live_recording import Recording, play
-from evaluation.inference.live_speed import choose_settings, measure_speed, slot_rate
+from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.recogniser import Recogniser
 from utils.table import format_table
 
@@ -28,7 +28,7 @@ def format_rates(recogniser: Recogniser, clips: Sequence[np.ndarray], seconds: f
         seconds: how long each has to keep up.
     """
     rows, said = [], []
-    rate = slot_rate(recogniser)
+    rate = recogniser.slot_rate
     side = recogniser.frame_size
     noise = np.random.default_rng(0).integers(0, 256, (DISTINCT, side, side, 3), np.uint8)
     times = np.arange(round(seconds * rate) + 1) / rate

@@ -11,7 +11,6 @@ from dataset.image import FrameError, decode_image
 from dataset.image_header import read_image_header
 from evaluation.inference.live import Event, LiveRecogniser
 from evaluation.inference.live_settings import LiveSettings
-from evaluation.inference.live_speed import slot_rate
 from evaluation.inference.recogniser import Recogniser
 from page.camera_frames import CameraFrame, CameraFrames
 from page.jobs import Job
@@ -66,7 +65,7 @@ class Camera:
         begin = time.monotonic()
         live = LiveRecogniser(self._recogniser, self._settings)
         teller = Teller(live, job)
-        job.owner.send({"type": "camera", "state": "ready", "lines": [], "rate": slot_rate(self._recogniser)})
+        job.owner.send({"type": "camera", "state": "ready", "lines": [], "rate": self._recogniser.slot_rate})
         while not self._stopped.is_set():
             job.check()
             self._feed(live, self._frames.take(PATIENCE), job)

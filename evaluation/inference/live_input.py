@@ -170,8 +170,7 @@ class LiveInput:
         since, self._lost_until = begin - self._lost_until, max(end, self._lost_until)
         if ROUNDING < since < AGAIN_SECONDS and self.every < MOST_EVERY and self._dropping_helps:
             self.every += 1
-            rate = self.clock.frame_rate / self.clock.interval
-            self._notices.append(Notice(end, describe_dropping(rate, self.every)))
+            self._notices.append(Notice(end, describe_dropping(self._recogniser.slot_rate, self.every)))
 
     def _fill(self, slots: range) -> None:
         for number in slots:

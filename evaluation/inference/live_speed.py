@@ -111,7 +111,7 @@ def choose_settings(
     Returns:
         the settings, and sentences about them for the user.
     """
-    rate = slot_rate(recogniser)
+    rate = recogniser.slot_rate
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
     choices = list(_list_choices(stride, rate, window, hop, lookahead))
     fitting = [choice for choice in choices if speed.load(choice, rate) <= 1 - SPARE]
@@ -123,11 +123,6 @@ def choose_settings(
     else:
         chosen = min(choices, key=lambda choice: round(speed.load(choice, rate), 1))
     return chosen, describe_settings(speed, chosen, rate)
-
-
-def slot_rate(recogniser: Recogniser) -> float:
-    """The frames a second that the network sees."""
-    return recogniser.frame_rate / recogniser.config.feeder_args.frame_interval
 
 
 def _list_choices(

@@ -145,6 +145,11 @@ class Recogniser(Generic[AnyNetwork]):
         return replace(self, config=replace(self.config, merge_repeats=False))
 
     @property
+    def slot_rate(self) -> float:
+        """The frames a second that the network sees."""
+        return self.frame_rate / self.config.feeder_args.frame_interval
+
+    @property
     def slot_seconds(self) -> float:
         """The seconds from one frame that the network sees to the next."""
         return self.config.feeder_args.frame_interval / self.frame_rate

@@ -67,7 +67,7 @@ class SlotClock:
             return NONE, NONE
         self.last = now
         if now - before > GAP_SECONDS:
-            slot = max(self._next, round((now - self.first) * self.frame_rate / self.interval))
+            slot = max(self._next, round(self._to_slots(now)))
             self._next = slot + 1
             return NONE, range(slot, slot + 1)
         self._between = now - before

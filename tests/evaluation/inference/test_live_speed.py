@@ -8,7 +8,7 @@ import pytest
 from evaluation.inference import live_speed
 from evaluation.inference.frame_memory import FrameMemory
 from evaluation.inference.live_settings import LiveSettings
-from evaluation.inference.live_speed import Speed, choose_settings, measure_speed, slot_rate
+from evaluation.inference.live_speed import Speed, choose_settings, measure_speed
 from evaluation.inference.recogniser import Recogniser
 
 
@@ -100,4 +100,3 @@ def test_the_speed_of_a_real_network(recogniser):
     speed = measure_speed(recogniser)
     assert 0 <= speed.per_frame < 1
     assert 0 < speed.per_slot < 1
-    assert slot_rate(recogniser) == 25

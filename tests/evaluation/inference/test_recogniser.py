@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,13 @@ def test_frames_go_through_the_size_of_prepared_ones_as_in_training(random_check
     (original,) = [found.source for found in CORPORA["phoenix2014"].read(corpus).splits["test"] if found.id == clip.id]
     at_100 = read_frames(manifest.clip_folder(clip), size=100)[:, 18:82, 18:82].transpose(0, 3, 1, 2)  # as ClipDataset
     assert np.array_equal(scaled.crop(read_frames(original)), at_100)
+
+
+def test_the_frames_that_the_network_sees_of_each_second(recogniser):
+    assert (recogniser.slot_rate, recogniser.slot_seconds) == (25, 0.04)
+    feeder = replace(recogniser.config.feeder_args, frame_interval=2)
+    sparse = replace(recogniser, config=replace(recogniser.config, feeder_args=feeder))
+    assert (sparse.slot_rate, sparse.slot_seconds) == (12.5, 0.08)
 
 
 def test_times_count_frames_at_the_rate_of_the_corpus(random_checkpoint, recogniser, prepared, tmp_path):
