@@ -9,7 +9,7 @@ import tempfile
 
 import uvicorn
 
-from evaluation.inference.live_speed import choose_settings, measure_speed
+from evaluation.inference.live_speed import MEASURING, choose_settings, measure_speed
 from evaluation.inference.read_clips import load_chosen
 from page.app import make_app
 from page.guests import Connection
@@ -72,7 +72,7 @@ def load_model(args: argparse.Namespace) -> LoadedModel:
     """Load the network, or several, as `test_one_video.py` does."""
     stamp = take_stamp(args.model_path)
     recogniser = load_chosen(args, LANGUAGES)
-    with say_if_long("measuring the speed of this machine ..."):
+    with say_if_long(MEASURING):
         live, lines = choose_settings(recogniser, measure_speed(recogniser))
     print(*lines, sep="\n", flush=True)
     return LoadedModel(recogniser, tuple(args.model_path), stamp, live, tuple(lines))

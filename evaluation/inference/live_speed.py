@@ -33,6 +33,8 @@ HOPS = (0.32, 0.16, 0.48, 0.64, 0.8, 0.96, 1.12, 1.28, 1.92, 2.56, 3.2)
 EVERY = (1, 2, 3)
 """Of so many frames one is taken, the best first: with fewer than every third one movements are lost."""
 
+MEASURING = "measuring how fast this machine reads ..."
+"""The line for users who wait for `measure_speed`."""
 FIRST, MOST = 24, 96
 """Frames of the first and of the longest measurement."""
 CHANCE = 0.1

@@ -12,7 +12,7 @@ from evaluation.ctm import CtmWord
 from evaluation.inference.formats import save_transcript
 from evaluation.inference.frame_source import FrameSource
 from evaluation.inference.live import Event, LiveRecogniser
-from evaluation.inference.live_speed import choose_settings, measure_speed
+from evaluation.inference.live_speed import MEASURING, choose_settings, measure_speed
 from evaluation.inference.notes import UNCALIBRATED
 from evaluation.inference.outputs import NAME, describe_saved
 from evaluation.inference.reading import Reading
@@ -26,7 +26,6 @@ from utils.table import measure_width
 
 IDLE = 0.02
 """Seconds between two looks at a stream of which nothing is to be read yet."""
-MEASURING = "measuring how fast this machine reads ..."
 HEAD = f"{'start':>8} {'end':>8} {'confidence':>10}  gloss"
 
 
