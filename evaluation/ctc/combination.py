@@ -39,9 +39,9 @@ def combine_hypotheses(pooled: Sequence[Hypothesis], posteriors: np.ndarray, fus
         mean = math.fsum(of_members) / len(of_members)  # fsum: the order of the networks changes no digit
         scores[tokens] = 0.0 - mean - (add_words(tokens, fusion) if fusion else 0.0)
     order = sorted(sequences, key=lambda tokens: (scores[tokens], tokens))
-    if any(hypothesis.confidences is None for hypothesis in pooled):
-        return [Hypothesis(tokens, scores[tokens], first[tokens].frames) for tokens in order]
-    shares = compute_confidences(order, [scores[tokens] for tokens in order])
+    shares: Sequence[tuple[float, ...] | None] = [None] * len(order)
+    if all(hypothesis.confidences is not None for hypothesis in pooled):
+        shares = compute_confidences(order, [scores[tokens] for tokens in order])
     return [
         Hypothesis(tokens, scores[tokens], first[tokens].frames, share)
         for tokens, share in zip(order, shares, strict=True)
