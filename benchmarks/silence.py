@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.live_recording import Recording as PlayedVideo
 from benchmarks.live_recording import read_at_once
 from dataset.crop import crop_and_resize
 from dataset.synthetic.motion import FPS
@@ -25,12 +26,12 @@ from evaluation.inference.live import LiveRecogniser
 from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
-from evaluation.inference.windows import cut_windows, find_centre, plan_windows, stitch
+from evaluation.inference.transcribe import transcribe
+from evaluation.inference.windows import find_centre
 from evaluation.wer import align_glosses
 from utils.arguments import MOST_SEED, whole_number
 from utils.output import run_command
 from utils.table import format_table
-from utils.temporal import TemporalSpec
 
 
 def keep(frames: np.ndarray) -> np.ndarray:
@@ -53,14 +54,11 @@ def change_light(frames: np.ndarray) -> np.ndarray:
 PICTURES: dict[str, Callable[[np.ndarray], np.ndarray]] = {"clean": keep, "noise": add_noise, "light": change_light}
 
 
-def read_offline(recogniser: Recogniser, frames: np.ndarray, length: int) -> list[CtmWord]:
-    """Read frames (T, H, W, 3) in windows of a length that overlap by a third."""
-    spans = plan_windows(len(frames), length, TemporalSpec(recogniser.config.model_args.conv_type).stride)
-    parts = []
-    for (first, end), part in zip(spans, cut_windows(frames, spans), strict=True):
-        words = [word._replace(start=word.start + first / FPS) for word in recogniser.recognise(part).words]
-        parts.append((first / FPS, end / FPS, words))
-    return list(stitch(parts))
+def read_offline(recogniser: Recogniser, frames: np.ndarray) -> Sequence[CtmWord]:
+    """Read frames (T, H, W, 3) as a video file is read."""
+    name = "recording"
+    video = PlayedVideo(Path(name), np.arange(len(frames) + 1) / FPS, FPS, pictures=tuple(frames))
+    return transcribe(recogniser, video, Reading(), name).words
 
 
 def read_sentences(recogniser: Recogniser, frames: np.ndarray, recording: Recording) -> list[CtmWord]:
@@ -112,7 +110,7 @@ def main(args: argparse.Namespace) -> None:
             readings = {
                 "live, all glosses": read_at_once(LiveRecogniser(recogniser, settings, drop_still=False), frames, FPS),
                 "live": read_at_once(LiveRecogniser(recogniser, settings), frames, FPS),
-                "offline, windows": read_offline(recogniser, frames, Reading().max_frames),
+                "offline, windows": read_offline(recogniser, frames),
                 "sentences alone": read_sentences(recogniser, frames, recording),
             }
             for reading, words in readings.items():
