@@ -14,6 +14,7 @@ from torch import Tensor
 from config.load import read_stored_config, to_dict
 from config.schema import Config
 from engine.checkpoints import match_numbered
+from evaluation.agreement import compare_glosses
 from utils.architecture import as_yaml, detect_architecture
 from utils.checkpoint import CheckpointError, extract_weights, load_checkpoint
 from utils.errors import InputError
@@ -127,14 +128,8 @@ def digest_weights(weights: Mapping[str, Tensor]) -> str:
 
 def check_alike(one: Source, other: Source) -> None:
     """Raise InputError if two checkpoints are of different vocabularies, systems or shapes; says which."""
-    glosses, others = (list(source.content["glosses"]) for source in (one, other))
-    if glosses != others:
-        pairs = zip([*glosses, "none"], [*others, "none"], strict=False)
-        number, (mine, its) = next((n, pair) for n, pair in enumerate(pairs, start=1) if pair[0] != pair[1])
-        raise InputError(
-            f"{other.path} has another vocabulary than {one.path}, so they have no mean: "
-            f"{plural(len(others), 'gloss', 'glosses')}, not {len(glosses)}, and gloss {number} is {its}, not {mine}"
-        )
+    if differing := compare_glosses(one.content["glosses"], other.content["glosses"]):
+        raise InputError(f"{one.path} and {other.path} have no mean: {'; '.join(differing)}")
     networks = [_tell_network(source) for source in (one, other)]
     differing = [
         f"{key} {as_yaml(its)}, not {as_yaml(networks[0][key])}"
