@@ -115,15 +115,20 @@ def _make_program(
 ) -> Program:
     """A program whose folder is emptied first if another command has written it."""
     path = folder / COMMAND
-    if _read_command(path) != list(command):
+    if _leave_place_out(_read_command(path)) != _leave_place_out(command):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write_json(path, list(command))
     return Program(name, tuple(command), folder, is_done, tell)
 
 
-def _read_command(path: Path) -> list[str] | None:
+def _leave_place_out(command: Sequence[str]) -> list[str]:
+    """The words of a command without where Python and this clone lie: that changes nothing of what it finds."""
+    return [*(Path(word).name for word in command[1:2]), *command[2:]]
+
+
+def _read_command(path: Path) -> list[str]:
     try:
         return read_json(path)
     except (FileNotFoundError, ParseError):
-        return None
+        return []

@@ -11,6 +11,7 @@ from benchmarks import word_errors_readings
 from benchmarks.family_runs import Settings
 from benchmarks.word_errors_levers import LEVERS, PLAIN, Reading, list_readings
 from benchmarks.word_errors_readings import (
+    COMMAND,
     find_read,
     list_preparations,
     program_reading,
@@ -126,6 +127,19 @@ def test_what_another_command_has_read_counts_no_more(networks, stubs):
     read_all(readings, networks, "cuda:0", 1)
     assert (networks.out / "order.txt").read_text().splitlines() == ["plain seed_0"] * 2
     assert not (readings[0].folder / "of_before.txt").exists()
+
+
+def test_what_was_read_by_a_clone_that_lay_elsewhere_counts(networks):
+    (reading, *_) = list_readings([PLAIN], networks)[PLAIN]
+    _, _, *words = program_reading(reading, "cpu").command
+    (reading.folder / "found.txt").touch()
+    elsewhere = ["/elsewhere/.venv/bin/python", "/elsewhere/main.py"]
+    (reading.folder / COMMAND).write_text(json.dumps([*elsewhere, *words]))
+    assert program_reading(reading, "cpu").command[2:] == tuple(words)
+    assert (reading.folder / "found.txt").exists()
+    (reading.folder / COMMAND).write_text(json.dumps([elsewhere[0], "/elsewhere/other.py", *words]))
+    program_reading(reading, "cpu")
+    assert not (reading.folder / "found.txt").exists()
 
 
 def test_the_counts_of_a_report(tmp_path):
