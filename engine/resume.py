@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf
@@ -178,9 +179,16 @@ def list_changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], p
     for key, value in after.items():
         if isinstance(value, Mapping):
             found += list_changed_settings(before[key], value, f"{prefix}{key}.")
-        elif is_decisive(f"{prefix}{key}") and before[key] != value and (before[key], value) not in SAME_FRAMES:
+        elif is_decisive(f"{prefix}{key}") and not means_the_same(key, before[key], value):
             found.append(f"{prefix}{key}: {before[key]} -> {value}")
     return found
+
+
+def means_the_same(key: str, before: Any, after: Any) -> bool:
+    """Whether two values of a key decide the same: they are equal, read the same frames, or name equal files."""
+    if key == "lm" and before and after and Path(before).is_file() and Path(after).is_file():
+        return filecmp.cmp(before, after, shallow=False)
+    return before == after or (before, after) in SAME_FRAMES
 
 
 def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:

@@ -16,7 +16,7 @@ from config.load import BASELINE, load_config, to_dict
 from config.schema import Config
 from dataset.manifest import Manifest
 from engine.pad_to import settle_pad_to
-from engine.resume import check_changes, is_decisive
+from engine.resume import check_changes, is_decisive, list_changed_settings
 from engine.resumed_config import load_training_config
 from tests.helpers.commands import run_python
 from tests.helpers.config import tiny_config, tiny_words
@@ -166,6 +166,16 @@ def test_how_and_where_a_training_runs_is_never_taken_over(resumed):
     today = load_config(BASELINE, {})[0]
     for key in ("num_worker", "work_dir", "num_epoch", "device", "recompute"):
         assert getattr(config, key) == getattr(today, key), key
+
+
+def test_a_language_model_is_the_same_where_its_copy_lies(tmp_path):
+    one, copy, other = (write(tmp_path / name, name[0]) for name in ("a.arpa", "a-copy.arpa", "b.arpa"))
+    before = to_dict(load_config(None, {"lm": str(one)})[0])
+    assert list_changed_settings(before, before | {"lm": str(copy)}) == []
+    assert list_changed_settings(before, before | {"lm": str(other)}) == [f"lm: {one} -> {other}"]
+    assert list_changed_settings(before, before | {"lm": None}) == [f"lm: {one} -> None"]
+    one.unlink()  # nothing tells what was in it
+    assert list_changed_settings(before, before | {"lm": str(copy)}) == [f"lm: {one} -> {copy}"]
 
 
 def test_what_cannot_go_together_is_left_to_the_comparison(resumed):
