@@ -90,12 +90,8 @@ def describe_decoder(config: Config) -> list[str]:
     if not is_fused(config):
         return []
     vocabulary = load_vocabulary(config.prepared, config.dataset, config.dataset_root)
-    lines = describe_fusion(config, vocabulary)
-    if config.lm:
-        measured = measure_perplexity(load_language_model(config.lm), load_sentences(config, "train"))
-        doubt = doubt_corpus(measured, len(vocabulary), "the references of train")
-        lines += [doubt] if doubt else []
-    return lines
+    doubts = doubt_language_model(config.lm, config, vocabulary) if config.lm else []
+    return describe_fusion(config, vocabulary) + doubts
 
 
 def describe_fusion(config: Config, vocabulary: Vocabulary) -> list[str]:
@@ -111,10 +107,35 @@ def describe_fusion(config: Config, vocabulary: Vocabulary) -> list[str]:
         lines.append(f"language model: {config.lm} ({size}), lm_weight {config.lm_weight:g}")
         if not config.lm_weight:
             lines.append("warning: lm_weight is 0, so the language model changes nothing")
-        lines += find_unmapped(model, vocabulary.glosses, config.normalise).describe()
+        lines += describe_unmapped(config.lm, config, vocabulary)
     if config.insertion_bonus or config.blank_penalty:
         lines.append(f"insertion_bonus {config.insertion_bonus:g}, blank_penalty {config.blank_penalty:g}")
     return lines
+
+
+def describe_unmapped(path: str, config: Config, vocabulary: Vocabulary) -> list[str]:
+    """Lines about the glosses that a language model lacks, and about its words that are no glosses.
+
+    Args:
+        path: the ARPA file.
+        config: the rules by which hypotheses are spelt.
+        vocabulary: the class numbers' glosses.
+
+    Raises:
+        LanguageModelError, ParseError: as `load_table`.
+    """
+    return find_unmapped(load_language_model(path), vocabulary.glosses, config.normalise).describe()
+
+
+def doubt_language_model(path: str, config: Config, vocabulary: Vocabulary) -> list[str]:
+    """A warning if a language model is of other sentences than the corpus's; arguments as for `describe_unmapped`.
+
+    Raises:
+        InputError: as `describe_unmapped`, or the training split is not prepared.
+    """
+    measured = measure_perplexity(load_language_model(path), load_sentences(config, "train"))
+    doubt = doubt_corpus(measured, len(vocabulary), "the references of train")
+    return [doubt] if doubt else []
 
 
 def _read_stamp(path: str | None) -> tuple[int, int]:

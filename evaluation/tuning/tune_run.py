@@ -14,7 +14,7 @@ from evaluation.compile_decoder import compile_decoder
 from evaluation.decode import Decoder, make_decoder
 from evaluation.evaluate import load_evaluation_data
 from evaluation.sclite import check_sclite
-from evaluation.shallow_fusion import build_fusion, describe_decoder
+from evaluation.shallow_fusion import build_fusion, describe_unmapped, doubt_language_model
 from evaluation.tuning.decoding_file import FILE_NAME, write_decoding_file
 from evaluation.tuning.option_search import SearchOptions, search_options
 from evaluation.tuning.scored_split import ScoredSplit, decoding_threads
@@ -54,9 +54,10 @@ def tune_run(folder: Path, lm: Path | None, with_test: bool, overrides: Mapping[
     test_data = None
     if with_test and has_test(config):  # loaded now, so that what is missing is said before the search
         test_data = load_evaluation_data(config, "test", run.vocabulary, device)
-    # The first line would name a weight, which is to be searched.
-    for line in describe_decoder(replace(config, lm=str(lm), lm_weight=1.0))[1:] if lm else ():
-        LOGGER.info(line)
+    if lm:
+        of_corpus = str(lm), config, run.vocabulary
+        for line in [*describe_unmapped(*of_corpus), *doubt_language_model(*of_corpus)]:
+            LOGGER.info(line)
     make = prepare_decoders(config, lm, run.vocabulary)
     for options in (off, off._replace(blank_penalty=1.0)):  # a search without options has machine code of its own
         compile_decoder(make(options), LOGGER.info)
