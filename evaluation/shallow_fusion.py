@@ -109,7 +109,8 @@ def describe_fusion(config: Config, vocabulary: Vocabulary) -> list[str]:
             lines.append("warning: lm_weight is 0, so the language model changes nothing")
         lines += describe_unmapped(config.lm, config, vocabulary)
     if config.insertion_bonus or config.blank_penalty:
-        lines.append(f"insertion_bonus {config.insertion_bonus:g}, blank_penalty {config.blank_penalty:g}")
+        alone = "" if config.lm else ", without a language model"
+        lines.append(f"insertion_bonus {config.insertion_bonus:g}, blank_penalty {config.blank_penalty:g}{alone}")
     return lines
 
 

@@ -117,7 +117,9 @@ def test_a_file_of_settings_is_for_the_beam_search_whatever_the_training_decoded
     content = load_checkpoint(random_checkpoint)
     save_checkpoint(tmp_path / "best.pt", content | {"config": content["config"] | {"decode_mode": "greedy"}})
     (tmp_path / "decoding.yaml").write_text("lm: null\nblank_penalty: 1\nbeam_width: 20\n", encoding="utf-8")
-    assert "blank_penalty 1\n" in read_one(tmp_path / "best.pt", "--decoding", tmp_path / "decoding.yaml")
+    assert "blank_penalty 1, without a language model\n" in read_one(
+        tmp_path / "best.pt", "--decoding", tmp_path / "decoding.yaml"
+    )
 
 
 def test_a_language_model_that_is_not_there_is_one_sentence_with_the_remedy(with_model, arpa, read_one, prepared):
@@ -129,7 +131,9 @@ def test_a_language_model_that_is_not_there_is_one_sentence_with_the_remedy(with
     folder = with_model.replace("best.pt", "test")
     with pytest.raises(SystemExit, match=message):
         call_main(prepared, folder, "--phase", "test", "--load-weights", with_model, "--lm", "gone.arpa")
-    assert "language model" not in read_one(with_model, "--lm", "none")
+    without = read_one(with_model, "--lm", "none")
+    assert "language model:" not in without
+    assert "insertion_bonus 1, blank_penalty 0, without a language model\n" in without
     assert f"language model: {arpa}" in read_one(with_model, "--lm", arpa)
     # What does not decode needs none: the network is there for heat maps and exports.
     assert Recogniser.from_checkpoint(with_model, "cpu").network
