@@ -9,39 +9,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import torch
 
 from benchmarks.family_costs import describe_machine, list_sizes, measure_costs
 from benchmarks.family_options import add_common_options, check_choices, read_settings
 from benchmarks.family_page import choose_runs, format_page, read_scores
-from benchmarks.family_runs import VARIANTS, Settings, list_runs, make_corpus, open_folder, train_all
-from engine.run_lock import RunLock
-from utils.files import write_json, write_text
-from utils.interruption import Interrupted
+from benchmarks.family_runs import VARIANTS, Settings, list_runs, make_corpus, train_all
+from benchmarks.family_sections import do_sections, write_page
+from utils.files import write_json
 from utils.output import run_command
 from utils.plain_json import read_json
 
-SECTIONS = ("corpus", "train", "costs", "page")
 COSTS, NUMBERS, PAGE = "costs.json", "family.json", "family.md"
 
 
 def main(args: argparse.Namespace) -> int:
     """Do the sections asked for, in their order; returns the exit status."""
     settings = read_settings(args)
-    try:
-        with RunLock(args.out):
-            open_folder(args.out, settings)
-            for section in SECTIONS:
-                if section in args.sections:
-                    STEPS[section](args, settings)
-    except Interrupted as stop:
-        print(f"{stop}; the same command goes on where it stopped", file=sys.stderr)
-        return stop.status
-    return 0
+    return do_sections(args, settings, {name: partial(section, args, settings) for name, section in SECTIONS.items()})
 
 
 def make(args: argparse.Namespace, settings: Settings) -> None:
@@ -75,20 +64,16 @@ def write(args: argparse.Namespace, settings: Settings) -> None:
     scores = read_scores(choose_runs(list_runs(args.out, args.systems, args.seeds)))
     costs = read_json(args.out / COSTS) if (args.out / COSTS).is_file() else {}
     values = {"settings": asdict(settings), "scores": scores, "costs": costs}
-    write_json(args.out / NUMBERS, values)
-    page = format_page(scores, costs, asdict(settings))
-    write_text(args.out / PAGE, page)
-    print(page)
-    print(f"{args.out / PAGE}, {args.out / NUMBERS}")
+    write_page(format_page(scores, costs, asdict(settings)), args.out / PAGE, values, args.out / NUMBERS)
 
 
-STEPS = {"corpus": make, "train": train, "costs": measure, "page": write}
+SECTIONS = {"corpus": make, "train": train, "costs": measure, "page": write}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--systems", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME",
                         help=f"of {', '.join(VARIANTS)} (default: all)")  # fmt: skip
     parser.add_argument("--sizes", nargs="+", choices=list_sizes(0), default=list(list_sizes(0)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from benchmarks.family_runs import Settings
@@ -37,7 +37,7 @@ def add_common_options(parser: argparse.ArgumentParser, seeds: Sequence[int], ou
                         help="folder of everything (default %(default)s)")  # fmt: skip
 
 
-def check_choices(parser: argparse.ArgumentParser, args: argparse.Namespace, sections: Sequence[str]) -> None:
+def check_choices(parser: argparse.ArgumentParser, args: argparse.Namespace, sections: Collection[str]) -> None:
     """Exit with a message if sections are unknown, or a list of options names something twice."""
     if unknown := set(args.sections) - set(sections):
         parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(sections)}")

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from benchmarks.family_options import add_common_options, check_choices, read_settings
-from benchmarks.family_runs import open_folder
+from benchmarks.family_sections import do_sections, write_page
 from benchmarks.word_errors_costs import measure_costs
 from benchmarks.word_errors_levers import LEVERS, PLAIN, list_readings
 from benchmarks.word_errors_page import format_page, score_all
 from benchmarks.word_errors_readings import find_read, read_all, read_counts, read_options
 from benchmarks.word_errors_weights import Networks, train_networks
-from engine.run_lock import RunLock
 from utils.arguments import named_path
-from utils.files import write_json, write_text
-from utils.interruption import Interrupted
+from utils.files import write_json
 from utils.output import run_command
 from utils.plain_json import read_json
 
-SECTIONS = ("trainings", "readings", "costs", "page")
 COSTS, NUMBERS, PAGE = "costs.json", "word_errors.json", "word_errors.md"
 
 
@@ -37,16 +34,8 @@ def main(args: argparse.Namespace) -> int:
     """Do the sections asked for, in their order; returns the exit status."""
     networks = Networks(args.family, args.out, args.ema, tuple(args.seeds), read_settings(args))
     os.environ |= {"OMP_NUM_THREADS": str(args.threads)}  # what the programs begin with
-    try:
-        with RunLock(args.out):
-            open_folder(args.out, networks.settings)
-            for section in SECTIONS:
-                if section in args.sections:
-                    STEPS[section](args, networks)
-    except Interrupted as stop:
-        print(f"{stop}; the same command goes on where it stopped", file=sys.stderr)
-        return stop.status
-    return 0
+    sections = {name: partial(section, args, networks) for name, section in SECTIONS.items()}
+    return do_sections(args, networks.settings, sections)
 
 
 def train(args: argparse.Namespace, networks: Networks) -> None:
@@ -76,19 +65,17 @@ def write(args: argparse.Namespace, networks: Networks) -> None:
     options = {reading.name: read_options(reading) for reading in tuned}
     costs = read_json(args.out / COSTS) if (args.out / COSTS).is_file() else {}
     page = format_page(scores, options, costs, networks.describe(), list(asked.keys() - readings))
-    write_json(args.out / NUMBERS, {"scores": scores, "options": options, "costs": costs})
-    write_text(args.out / PAGE, page)
-    print(page)
-    print(f"{args.out / PAGE}, {args.out / NUMBERS}")
+    values = {"scores": scores, "options": options, "costs": costs}
+    write_page(page, args.out / PAGE, values, args.out / NUMBERS)
 
 
-STEPS = {"trainings": train, "readings": read, "costs": measure, "page": write}
+SECTIONS = {"trainings": train, "readings": read, "costs": measure, "page": write}
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("sections", nargs="*", default=list(SECTIONS), help=f"of {', '.join(SECTIONS)} (default: all)")
     parser.add_argument("--family", type=named_path, default=Path("work_dir/family"), metavar="DIR",
                         help="folder of benchmarks.family; it gets what it lacks (default %(default)s)")  # fmt: skip
     parser.add_argument("--ema", type=read_decay, default=0.999, metavar="D",
