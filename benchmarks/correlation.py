@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.memory import measure_peak_mib
-from benchmarks.network import CLASSES, build_bare_backbone, median_seconds
+from benchmarks.network import CLASSES, build_bare_backbone, median_seconds, parse_sizes
 from benchmarks.work import without_gradients
 from modules.correlation import CorrelationFusion
 from slr_network import SLRModel, fuse_for_inference
@@ -161,20 +161,7 @@ def main(args: argparse.Namespace) -> None:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
-    for name, default, what in (
-        ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 64, "frames of a clip to train on"),
-        ("repeats", 5, "calls that are measured"), ("size", 224, "side of a frame"), ("width", 64, "channels at first"),
-        ("hidden_size", 1024, "temporal layers' channels"), ("threads", torch.get_num_threads(), "threads of PyTorch"),
-    ):  # fmt: skip
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 200, 1000], help="frames of a clip")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    args = parser.parse_args(arguments)
-    unknown = set(args.sections) - set(SECTIONS)
-    if unknown:
-        parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(SECTIONS)}")
-    return args
+    return parse_sizes(parser, arguments, SECTIONS, 64, [50, 200, 1000])
 
 
 if __name__ == "__main__":

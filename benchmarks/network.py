@@ -188,21 +188,37 @@ def main(args: argparse.Namespace) -> None:
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("sections", nargs="*", default=SECTIONS, help=f"of {', '.join(SECTIONS)} (default: all)")
+    parser.add_argument("--backbone", choices=["resnet18", "resnet34"], default="resnet34", help="kind of backbone")
+    parser.set_defaults(lively=True)
+    return parse_sizes(parser, arguments, SECTIONS, 32, [50, 100, 200, 500, 1000])
+
+
+def parse_sizes(
+    parser: argparse.ArgumentParser, arguments: Sequence[str] | None, sections: Sequence[str], training_frames: int,
+    lengths: Sequence[int],
+) -> argparse.Namespace:  # fmt: skip
+    """Read a command line that chooses sections, a device, and the sizes of network and clips.
+
+    Args:
+        parser: what has the other options.
+        arguments: the words; None takes those of this process.
+        sections: what there is to measure; all of it is usual.
+        training_frames, lengths: the usual frames of a clip to train on, and of the clips to recognise.
+    """
+    parser.add_argument("sections", nargs="*", default=sections, help=f"of {', '.join(sections)} (default: all)")
     for name, default, what in (
-        ("frames", 60, "real frames of a clip to recognise"), ("training_frames", 32, "frames of a clip to train on"),
+        ("frames", 60, "real frames of a clip to recognise"),
+        ("training_frames", training_frames, "frames of a clip to train on"),
         ("repeats", 5, "calls that are measured"), ("size", 224, "side of a frame"), ("width", 64, "channels at first"),
         ("hidden_size", 1024, "temporal layers' channels"), ("threads", torch.get_num_threads(), "threads of PyTorch"),
     ):  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} (default %(default)s)")
-    parser.add_argument("--lengths", type=int, nargs="+", default=[50, 100, 200, 500, 1000], help="frames of a clip")
-    parser.add_argument("--backbone", choices=["resnet18", "resnet34"], default="resnet34", help="kind of backbone")
+    parser.add_argument("--lengths", type=int, nargs="+", default=lengths, help="frames of a clip")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    parser.set_defaults(lively=True)
     args = parser.parse_args(arguments)
-    unknown = set(args.sections) - set(SECTIONS)
+    unknown = set(args.sections) - set(sections)
     if unknown:
-        parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(SECTIONS)}")
+        parser.error(f"no sections {sorted(unknown)}; choose from {', '.join(sections)}")
     return args
 
 

@@ -1,20 +1,11 @@
 """`python -m benchmarks.correlation`, on small maps."""
 
 import pytest
-import torch
 
 from benchmarks import correlation
 from benchmarks.correlation import parse_args
 
 SMALL = ["--size=64", "--width=16", "--hidden_size=32", "--threads=1", "--repeats=1", "--training_frames=5"]
-
-
-@pytest.fixture(autouse=True)
-def same_threads():
-    """The benchmark sets PyTorch's threads for its whole process: the tests after it need theirs back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def test_every_section_is_printed(capsys, monkeypatch):

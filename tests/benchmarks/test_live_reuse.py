@@ -12,14 +12,6 @@ from benchmarks.live_reuse import Stream, build_network, check_equal, count_mult
 SMALL = ["quickstart", "--window=12", "--readings", "1", "3", "--repeats=1", "--threads=1"]
 
 
-@pytest.fixture(autouse=True)
-def same_threads():
-    """The benchmark sets PyTorch's threads for its whole process: the tests after it need theirs back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 def test_each_fusion_has_its_lines(capsys):
     live_reuse.main(parse_args(SMALL))
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -13,14 +13,6 @@ from tests.helpers.network import tiny_network
 SMALL = ["--size=64", "--width=16", "--backbone=resnet18", "--hidden_size=32", "--threads=1", "--repeats=1"]
 
 
-@pytest.fixture(autouse=True)
-def same_threads():
-    """The benchmark sets PyTorch's threads for its whole process: the tests after it need theirs back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("share_heads", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 def test_the_reference_is_the_network(share_heads, training):
