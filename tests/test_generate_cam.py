@@ -71,9 +71,16 @@ def test_a_clip_of_a_prepared_corpus(call, dev, tmp_path, layer):
     assert drawn[0].shape == (480, 480, 3)
     assert len({drawn[0].tobytes(), drawn[clip.num_frames // 2].tobytes()}) == 2
     assert (tmp_path / "out/contact_sheet.png").stat().st_size > 10_000
-    by_id = tmp_path / "by_id"
-    call("--dataset", "phoenix2014", "--select-id", clip.id, "--layer", layer, "--target", "reference", "--out", by_id)
-    assert all((a == b).all() for a, b in zip(frames_of(by_id / "frames"), drawn, strict=True))
+
+
+def test_a_clip_is_chosen_by_its_place_or_its_id(call, dev, tmp_path):
+    drawn = []
+    short = ("--layer", "layer4", "--sample", "--max-frames-num", "12")
+    for given in ("1", dev.clips[1].id):
+        assert dev.clips[1].id in call("--dataset", "phoenix2014", "--select-id", given, *short)
+        drawn.append(frames_of(tmp_path / "out/frames"))
+    assert len(drawn[0]) == 12
+    assert all((a == b).all() for a, b in zip(*drawn, strict=True))
 
 
 def test_a_video_and_a_folder_of_images(call, dev, corpus, tmp_path):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from benchmarks import network
+from benchmarks.gpu.compiled import chosen_backend
 from benchmarks.network import parse_args
 from benchmarks.random_network import enliven
 from benchmarks.reference3d import Reference3d
-from tests.helpers.needs import HAS_COMPILER
 from tests.helpers.network import tiny_network
 
 SMALL = ["--size=64", "--width=16", "--backbone=resnet18", "--hidden_size=32", "--threads=1", "--repeats=1"]
@@ -33,14 +33,11 @@ def test_the_reference_is_the_network(share_heads, training):
 
 def test_every_section_is_printed(capsys, monkeypatch):
     monkeypatch.setattr(network, "measure_memory", lambda *_: 12.0)
-    ways = ["3-D", "fused, in chunks", "network, recompute none", "network, recompute stages", "bare backbone"]
-    if HAS_COMPILER:
-        ways.append("fused, compiled")
-    else:  # the other rows need none
-        monkeypatch.delitem(network.RECOGNITION, "fused, compiled")
-    network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))
+    ways = ["3-D", "fused, in chunks", "fused, compiled", "bare backbone"]
+    with chosen_backend(small=True):
+        network.main(parse_args([*SMALL, "--frames", "8", "--training_frames", "12", "--lengths", "5", "9"]))
     out = capsys.readouterr().out
-    for way in (*ways, "1 x 9", "4 x 8"):
+    for way in (*ways, "network, recompute none", "network, recompute stages", "1 x 9", "4 x 8"):
         assert f"\n{way} " in out, way
 
 
