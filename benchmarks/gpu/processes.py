@@ -28,6 +28,9 @@ FOLDED = 1e-4  # in float32
 SMALL = 1e-6  # as a share of the largest value of all tensors
 PATIENCE = timedelta(seconds=30)
 
+NCCL = "cpu:gloo,cuda:nccl"
+"""How the processes of a training on GPUs are connected (`engine.distributed`)."""
+
 Result = dict[str, Tensor]
 """Gradients and running statistics by name."""
 
@@ -37,12 +40,15 @@ def run(task: Task) -> Iterator[Finding]:
     yield from check_folding(task.device)
     alone = take_step(task.device, lambda model: model, range(2))
     yield compare_in_processes("two processes with SyncBatchNorm", "gloo", 2, task.device, alone)
-    if task.device.type != "cuda":
-        yield skip("NCCL, one process")
-    elif not dist.is_nccl_available():
-        yield skip("NCCL, one process", "this PyTorch has no NCCL")
-    else:
-        yield compare_in_processes("NCCL, one process", "nccl", 1, task.device, alone)
+    for name, cards in (("NCCL, one process", 1), ("NCCL, two cards", 2)):
+        if task.device.type != "cuda":
+            yield skip(name)
+        elif not dist.is_nccl_available():
+            yield skip(name, "this PyTorch has no NCCL")
+        elif torch.cuda.device_count() < cards:
+            yield skip(name, "no second CUDA device")
+        else:
+            yield compare_in_processes(name, NCCL, cards, task.device, alone)
 
 
 def check_folding(device: torch.device) -> Iterator[Finding]:
@@ -61,7 +67,10 @@ def check_folding(device: torch.device) -> Iterator[Finding]:
 
 
 def compare_in_processes(name: str, backend: str, processes: int, device: torch.device, alone: Result) -> Finding:
-    """Compare a step of several processes on one device, each with its share of two clips, with that of one alone."""
+    """Compare a step of several processes, each with its share of two clips, with that of one alone.
+
+    They are on one device, or with NCCL, which wants one for each, on as many.
+    """
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(_work, (backend, processes, str(device), folder), nprocs=processes)
         together: Result = torch.load(result_path(folder), weights_only=True)
@@ -73,6 +82,8 @@ def compare_in_processes(name: str, backend: str, processes: int, device: torch.
 def _work(rank: int, backend: str, processes: int, device_name: str, folder: str) -> None:
     """Take a step in one of the processes; the first one writes the result."""
     device = torch.device(device_name)
+    if backend == NCCL:
+        device = choose_card(device, rank)
     if device.type == "cuda":
         torch.cuda.set_device(device)
     store = (Path(folder) / "store").as_uri()
@@ -84,6 +95,11 @@ def _work(rank: int, backend: str, processes: int, device_name: str, folder: str
             torch.save(found, result_path(folder))
     finally:
         dist.destroy_process_group()
+
+
+def choose_card(first: torch.device, rank: int) -> torch.device:
+    """The card of a process, of which the first one has `first`."""
+    return torch.device("cuda", ((first.index or 0) + rank) % torch.cuda.device_count())
 
 
 def share_gradients(model: nn.Module) -> nn.Module:

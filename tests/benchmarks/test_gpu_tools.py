@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.gpu import pair, processes, several, streams, tools
 from benchmarks.gpu.section import Task
+from engine import distributed
 
 CPU = torch.device("cpu")
 
@@ -36,10 +37,38 @@ def test_what_is_not_a_number_or_not_there_is_the_worst():
 
 def test_processes_in_the_small_form():
     found = {finding.name: finding for finding in processes.run(Task(CPU, small=True))}
-    assert [finding.outcome for finding in found.values()] == ["pass", "pass", "pass", "skipped"]
+    assert [finding.outcome for finding in found.values()] == ["pass", "pass", "pass", "skipped", "skipped"]
     assert found["norms left unfolded"].value == 0
     assert "of 41 over several processes" in found["norms left unfolded"].note
     assert found["two processes with SyncBatchNorm"].value < 1e-9
+
+
+@pytest.mark.parametrize("cards", [1, 2])
+def test_a_second_card_is_tried_where_there_is_one(monkeypatch, cards):
+    compared = []
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: cards)
+    monkeypatch.setattr(processes.dist, "is_nccl_available", lambda: True)
+    monkeypatch.setattr(processes, "check_folding", lambda device: iter(()))
+    monkeypatch.setattr(processes, "take_step", lambda *_: {})
+    monkeypatch.setattr(processes, "compare_in_processes", lambda *asked: compared.append(asked[:3]))
+    list(processes.run(Task(torch.device("cuda", 0), small=False)))
+    expected = [("NCCL, one process", processes.NCCL, 1), ("NCCL, two cards", processes.NCCL, 2)]
+    assert compared[1:] == expected[:cards]
+
+
+def test_each_process_has_a_card_of_its_own(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert [processes.choose_card(torch.device("cuda", 1), rank).index for rank in range(2)] == [1, 0]
+
+
+def test_processes_are_connected_as_those_of_a_training(monkeypatch):
+    connected = []
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    monkeypatch.setattr(distributed.dist, "init_process_group", lambda backend, **_: connected.append(backend))
+    monkeypatch.setattr(distributed.dist, "destroy_process_group", lambda: None)
+    with distributed.join_process_group(torch.device("cuda", 0)):
+        pass
+    assert connected == [processes.NCCL]
 
 
 def test_a_process_that_normalises_alone_is_found_out():
