@@ -6,11 +6,14 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
+from torch.optim.swa_utils import update_bn
 
 from config.sections import LossWeights, OptimizerArgs
 from dataset.batch import Batch
 from engine.moving_average import MovingAverage
+from engine.norm_statistics import LearntNorms
 from engine.training_step import TrainingStep, build_step
+from modules.batch_norm import find_batch_norms
 from slr_network import SLRModel
 from tests.helpers.family import draw_clips
 from tests.helpers.network import enliven, tiny_network
@@ -97,6 +100,18 @@ def test_a_moving_average_of_the_weights_adds_no_wait(cuda):
         trained = model.state_dict()[name].elem
         expected = 0.1 * before[name] + 0.9 * trained if trained.is_floating_point() else trained
         torch.testing.assert_close(values.elem, expected, msg=name)
+
+
+def test_statistics_that_are_estimated_anew_are_those_of_the_cpu(cuda):
+    batches = [draw_batch([2, 7]), draw_batch([5])]
+    here, there = network(), move(network())
+    for model in (here, there):
+        norms = LearntNorms(find_batch_norms([model]), lambda batch, model=model: model(batch.video, batch.lengths))
+        update_bn(batches, norms, model.device)
+    found = there.state_dict()
+    for name, values in here.state_dict().items():
+        torch.testing.assert_close(found[name].elem, values, rtol=1e-4, atol=1e-5, msg=name)
+    assert not torch.equal(here.conv2d.bn1.running_mean, network().conv2d.bn1.running_mean)
 
 
 @pytest.mark.parametrize("overflow", [False, True])
