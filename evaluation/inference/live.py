@@ -116,18 +116,21 @@ class LiveRecogniser:
             RecognitionError: the network's output is not finite.
         """
         still = now is not None and self._input.is_still(now)
-        hole = self._fetch()
-        skipped = self._skip_what_is_too_much()
-        return [*self._tell(), *skipped, *self._advance(ended=still or hole)]
+        lost, hole = self._fetch()
+        lost += self._skip_what_is_too_much()
+        if not lost:
+            self._input.keep_up()
+        return [*self._tell(), *lost, *self._advance(ended=still or hole)]
 
     def finish(self) -> list[Event]:
         """Read what is left, all of which becomes final: the stream has ended."""
         self._input.finish()
-        self._fetch()
-        events = self._tell()
+        lost, _ = self._fetch()
+        events = [*self._tell(), *lost]
         while self._reader.slots:
             events += self._advance(ended=True)
-            self._fetch()
+            lost, _ = self._fetch()
+            events += lost
         return events
 
     def transcript(self, name: str, path: Path) -> Transcript:
@@ -160,23 +163,26 @@ class LiveRecogniser:
         self._base: int | None = None  # the number in the stream of its first slot
         self._read = 0  # the end of the latest window, counted from the stretch's first slot
 
-    def _fetch(self) -> bool:
-        """Take in the slots that came; returns whether there is a hole behind them."""
-        slots, hole = self._input.fetch(None if self._base is None else self._base + self._reader.slots)
+    def _fetch(self) -> tuple[list[Event], bool]:
+        """Take in the slots that came; returns what is told of a loss, and whether there is a hole behind them."""
+        slots, lost, hole = self._input.fetch(None if self._base is None else self._base + self._reader.slots)
+        events = []
+        if lost is not None:
+            # What of the stretch before was not read is lost too: reading it would cost as much of what follows.
+            events = self._leave_out(lost if self._base is None else self._base + self._read, slots[0].number)
+            self._begin_stretch()
         for slot in slots:
             self._base = slot.number if self._base is None else self._base
             self._reader.add(slot.seen)
-        return hole
+        return events, hole
 
     def _advance(self, ended: bool) -> list[Event]:
         """Read one window at most; of a stretch that has ended, the last one makes all of it final."""
         slots = self._reader.slots
-        window = self._windows.find_due(self._read, slots)
-        if window is not None and not (ended and window.end == slots):
-            return self._read_window(window)
-        if not ended or not slots:
-            return []
-        events = self._read_window(self._windows.last_window(slots)) if slots > self._read else []
+        window = self._windows.find_due(self._read, slots, ended)
+        events = [] if window is None else self._read_window(window)
+        if not ended or self._read < slots or not slots:
+            return events
         events += self._give_out(self._glosses.take_rest(), slots)
         self._begin_stretch()
         return events
@@ -196,11 +202,16 @@ class LiveRecogniser:
         lost = self._reader.slots - self._read - self._windows.window
         if lost <= self._windows.window // 8:  # so little can be caught up with
             return []
-        events = self._give_out(self._glosses.take_rest(), self._read)
-        begin, end = self._seconds_at(self._read), self._read + lost
-        self._input.tell_lost(begin, self._seconds_at(end))
+        base, end = self._base or 0, self._read + lost
+        events = self._leave_out(base + self._read, base + end)
         self._reader.begin_at(end)
-        self._base, self._read = (self._base or 0) + end, 0
+        self._base, self._read = base + end, 0
+        return events
+
+    def _leave_out(self, begin: int, end: int) -> list[Event]:
+        """Say that slots, by their numbers in the stream, are not read; what was provisional before them is final."""
+        events = self._give_out(self._glosses.take_rest(), self._read)
+        self._input.tell_lost(self._input.clock.seconds_at(begin), self._input.clock.seconds_at(end))
         return [*events, *self._tell()]
 
     def _give_out(self, final: Sequence[CtmWord], end: int) -> list[Event]:

@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 
 from evaluation.inference.frame_memory import FrameMemory
-from evaluation.inference.live_input import ORDINALS
 from evaluation.inference.live_settings import LiveSettings
+from evaluation.inference.live_thinning import ORDINALS
 from evaluation.inference.reading import SHORTEST_WINDOW
 from evaluation.inference.recogniser import Recogniser
 from utils.temporal import TemporalSpec

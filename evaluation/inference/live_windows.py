@@ -70,8 +70,8 @@ class LiveWindows:
         """All windows of a clip of so many frames, one or more, in order."""
         return [*map(self.window_to, range(self.hop, frames, self.hop)), self.last_window(frames)]
 
-    def find_due(self, read: int, frames: int) -> LiveWindow | None:
-        """The window to read next, of a stretch that goes on.
+    def find_due(self, read: int, frames: int, ended: bool = False) -> LiveWindow | None:
+        """The window to read next.
 
         If several are due, since reading takes longer than a hop, those before the latest are left out. But one is
         read from which no frame is missing that its predecessor did not decide.
@@ -79,6 +79,7 @@ class LiveWindows:
         Args:
             read: the end of the window before; 0 if there is none.
             frames: how many frames there are.
+            ended: whether no more come, so that the last window is due too, even if it is shorter than a hop.
 
         Returns:
             the window; None if none is due.
@@ -86,6 +87,8 @@ class LiveWindows:
         # The window after the next one begins no later before what is undecided than usual, so one always fits.
         margin = min(self.lookahead, self.window - self.hop - self.lookahead)
         undecided = read - self.lookahead - margin
+        if ended and read < frames and self._find_begin(frames) <= max(0, undecided):
+            return self.last_window(frames)
         for end in range(frames // self.hop * self.hop, read, -self.hop):
             if self._find_begin(end) <= max(0, undecided) or end <= read + self.hop:
                 return self.window_to(end)

@@ -10,6 +10,8 @@ GAP_SECONDS = 2.0
 """Seconds without a frame that are left out of the stream; a shorter gap is filled with the nearest frames."""
 RESET_SECONDS = 1.0
 """Seconds by which a time must jump back to mean that the camera's clock was set anew; else the frame came late."""
+MOST_LATE = 5
+"""Frames that may come late one after the other; with one more the clock was set back by less than that."""
 
 NONE = range(0)
 
@@ -33,6 +35,7 @@ class SlotClock:
         self._between = 1 / frame_rate  # the seconds between the last two frames
         self._next = 0  # the first slot without a frame
         self._shift = 0.0  # what was added to the times since the camera's clock was set back
+        self._late = 0  # the frames that came late since the newest one
 
     def to_stream(self, time: float) -> float:
         """The seconds of the stream at a time of the camera's clock."""
@@ -60,12 +63,14 @@ class SlotClock:
             self.first = self.last = time
             self._next = 1
             return NONE, range(1)
-        if self.last - self.to_stream(time) >= RESET_SECONDS:
-            self._shift = self.last + 1 / self.frame_rate - time
-        now, before = self.to_stream(time), self.last
+        before, back = self.last, self.last - self.to_stream(time)
+        self._late += back > ROUNDING  # of the same time as the newest are frames of a coarse clock
+        if back >= RESET_SECONDS or self._late > MOST_LATE:
+            self._shift = before + 1 / self.frame_rate - time
+        now = self.to_stream(time)
         if now <= before:
             return NONE, NONE
-        self.last = now
+        self.last, self._late = now, 0
         if now - before > GAP_SECONDS:
             slot = max(self._next, round(self._to_slots(now)))
             self._next = slot + 1

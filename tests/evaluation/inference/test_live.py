@@ -92,6 +92,28 @@ def test_a_clock_that_is_set_back_goes_on_from_where_it_was():
     assert found(live.finals) == [("R", 1000.32, 1000.96), ("B", 1001.28, 1001.76), ("G", 1002.72, 1003.2)]
 
 
+def test_a_clock_that_is_set_back_by_less_than_a_second_goes_on_too():
+    """A file of 0.8 seconds that is played again and again, as it says its own times."""
+    live = LiveRecogniser(colour_recogniser(merge_repeats=False), SETTINGS)
+    for _ in range(10):
+        play(live, "R" * 12 + " " * 8)
+    live.finish()
+    # The first frames of each round come late by up to six, so that one is missing, or two.
+    assert [word.gloss for word in live.finals] == ["R"] * 10
+    assert live.transcript("camera", Path("camera")).frames == 20 + 9 * 15
+    assert abs(live.finals[-1].start - 9 * 15 / 25) < 0.5
+
+
+def test_the_coarse_times_of_a_clock_that_stands_still_are_no_jump():
+    live = LiveRecogniser(colour_recogniser(), SETTINGS)
+    for number, colour in enumerate(SENTENCE):
+        live.feed(picture(colour), number // 10 / 2.5)  # ten frames have the same time
+        live.poll()
+    live.finish()
+    assert live.transcript("camera", Path("camera")).frames == 9
+    assert live.transcript("camera", Path("camera")).duration == pytest.approx(3.6)
+
+
 def test_a_gap_in_the_stream_ends_what_came_before_and_is_not_read():
     live = LiveRecogniser(colour_recogniser(), SETTINGS)
     play(live, SENTENCE[:50])
@@ -174,13 +196,13 @@ def test_a_machine_that_is_far_too_slow_says_what_it_lost():
     for number in range(30, 130):
         live.feed(picture("G"), number / 25)
     events += live.poll()
-    # Slots 30 to 81 were pushed out by later ones: the reading up to 30 is the last of what was before.
+    # Twice 48 slots wait; since these were too few, the newest 48 are kept. The latest reading was up to slot 24.
     events += live.poll()
     live.finish()
     assert len(live) == 0
     assert found(live.finals) == [("R", 0.32, 0.96), ("G", 3.28, 5.2)]
     assert notices(events) == [
-        "from 1.2 to 3.3 s nothing was read: this machine is slow",
+        "from 1.0 to 3.3 s nothing was read: this machine does not keep up",
     ]
 
 
@@ -197,7 +219,7 @@ def lose(live: LiveRecogniser, *moments: float) -> list[str]:
 def test_fewer_frames_are_taken_where_parts_are_lost_again_soon_and_that_saves_time():
     def start(helps: bool = True) -> LiveRecogniser:
         live = LiveRecogniser(colour_recogniser(), replace(SETTINGS, hop=24))
-        live._input._dropping_helps = helps
+        live._input._thinning._helps = helps
         return live
 
     assert lose(start(), 2, 40) == []  # the machine did something else
@@ -206,7 +228,7 @@ def test_fewer_frames_are_taken_where_parts_are_lost_again_soon_and_that_saves_t
         "this machine reads 8.33 frames a second: every third frame is taken",
     ]
     assert lose(start(helps=False), 2, 10) == []
-    assert not LiveRecogniser(colour_recogniser(), SETTINGS)._input._dropping_helps  # it is called anew each time
+    assert not LiveRecogniser(colour_recogniser(), SETTINGS)._input._thinning._helps  # it is called anew each time
 
 
 def test_a_reading_that_takes_too_long_again_and_again_loses_the_oldest_frames():
@@ -229,7 +251,7 @@ def test_what_is_held_is_bounded_in_a_long_stream_polled_or_not():
     live = LiveRecogniser(colour_recogniser(), SETTINGS)
     for number in range(2500):
         live.feed(picture(SENTENCE[number % len(SENTENCE)]), number / 25)
-        assert len(live) <= 3 * SETTINGS.window
+        assert len(live) <= 4 * SETTINGS.window + SETTINGS.window // 8  # two wait, two may be held
         if number % 600 > 200:  # at times nobody polls
             live.poll()
     assert len(live._reader._memory) <= 2 * SETTINGS.window
@@ -276,6 +298,7 @@ def test_one_thread_feeds_and_another_polls():
         (np.zeros((0, 96, 3), np.uint8), 0.0, "uint8 (0, 96, 3)"),
         (picture("R"), float("nan"), "a frame's time is nan; it must be seconds"),
         (picture("R"), float("inf"), "a frame's time is inf"),
+        (picture("R"), 1.7e12, "a frame's time is 1.7e+12; it must be seconds"),  # milliseconds
     ],
 )
 def test_frames_that_are_none_are_refused(frame, time, message):
