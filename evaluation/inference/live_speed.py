@@ -7,8 +7,8 @@ either takes is measured at the start, on frames of noise; then the windows are 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -32,6 +32,10 @@ HOPS = (0.32, 0.16, 0.48, 0.64, 0.8, 0.96, 1.12, 1.28, 1.92, 2.56, 3.2)
 """Seconds between two readings, the best first: three readings a second show what is provisional soon enough."""
 EVERY = (1, 2, 3)
 """Of so many frames one is taken, the best first: with fewer than every third one movements are lost."""
+OPTIONS = {"window": "--max-frames-num", "hop": "--hop", "lookahead": "--lookahead"}
+"""What the user may choose, and by which option."""
+FASTER = "a GPU is faster, or a smaller network, or on a CPU 8-bit integers (engine.export --format onnx --int8)"
+"""What to do where no settings help."""
 
 MEASURING = "measuring how fast this machine reads ..."
 """The line for users who wait for `measure_speed`."""
@@ -115,21 +119,46 @@ def choose_settings(
     """
     rate = recogniser.slot_rate
     stride = TemporalSpec(recogniser.config.model_args.conv_type).stride
-    choices = list(_list_choices(stride, rate, window, hop, lookahead))
+    given = {name: value for name, value in zip(OPTIONS, (window, hop, lookahead), strict=True) if value is not None}
+    chosen = _choose(speed, rate, stride, given)
+    for left_out in (["hop"], ["window"], ["lookahead"], list(given)):
+        if not given.keys() >= set(left_out):
+            continue
+        other = _choose(speed, rate, stride, {name: value for name, value in given.items() if name not in left_out})
+        if not _is_better(speed, rate, other, chosen):
+            continue
+        if left_out == ["hop"] and chosen.hop < other.hop <= other.window - 2 * other.lookahead:
+            # Windows are left out without any loss, so that the others need not be shorter, or have fewer frames.
+            chosen = replace(other, hop=chosen.hop)
+            if speed.load(chosen, rate) > 1:
+                return chosen, describe_small_hop(speed, chosen, rate, other.hop)
+            return chosen, describe_settings(speed, chosen, rate)
+        return chosen, describe_settings(speed, chosen, rate, left_out)
+    return chosen, describe_settings(speed, chosen, rate)
+
+
+def _choose(speed: Speed, rate: float, stride: int, given: Mapping[str, int]) -> LiveSettings:
+    """The best settings of those with the numbers that are given, by their names in `LiveSettings`."""
+    choices = _list_choices(stride, rate, *(given.get(name) for name in OPTIONS))
     fitting = [choice for choice in choices if speed.load(choice, rate) <= 1 - SPARE]
     soon = [choice for choice in fitting if speed.delay(choice, rate) <= DELAY]
     if soon:
-        chosen = soon[0]
-    elif fitting:  # rounded, since of settings that are as good the first is the best
-        chosen = min(fitting, key=lambda choice: round(speed.delay(choice, rate), 1))
-    else:
-        chosen = min(choices, key=lambda choice: round(speed.load(choice, rate), 1))
-    return chosen, describe_settings(speed, chosen, rate)
+        return soon[0]
+    if fitting:  # rounded, since of settings that are as good the first is the best
+        return min(fitting, key=lambda choice: round(speed.delay(choice, rate), 1))
+    return min(choices, key=lambda choice: round(speed.load(choice, rate), 1))
+
+
+def _is_better(speed: Speed, rate: float, other: LiveSettings, chosen: LiveSettings) -> bool:
+    """Whether the machine keeps up with the other settings, and not with those chosen, or with more frames."""
+    if speed.load(other, rate) > 1 - SPARE:
+        return False
+    return speed.load(chosen, rate) > 1 or other.every < chosen.every
 
 
 def _list_choices(
     stride: int, rate: float, window: int | None, hop: int | None, lookahead: int | None
-) -> Iterable[LiveSettings]:  # fmt: skip
+) -> list[LiveSettings]:  # fmt: skip
     """All settings that serve, the best first: all frames before some, then long windows, then much lookahead."""
 
     def to_slots(seconds: Iterable[float], least: int) -> list[int]:
@@ -144,22 +173,53 @@ def _list_choices(
     return [choice for choice in found if choice.hop + choice.lookahead <= choice.window] or found
 
 
-def describe_settings(speed: Speed, settings: LiveSettings, rate: float) -> list[str]:
-    """Say how fast this machine is, which frames are taken, and how soon a gloss is final."""
+def describe_settings(speed: Speed, settings: LiveSettings, rate: float, to_blame: Sequence[str] = ()) -> list[str]:
+    """Say how fast this machine is, which frames are taken, and how soon a gloss is final.
+
+    Args:
+        speed: as it was measured.
+        settings: the windows.
+        rate: the frames a second that the network sees.
+        to_blame: those of the settings that the user has chosen, and without which it would be better.
+    """
     reads = 1 / (speed.per_frame + settings.window / settings.hop * speed.per_slot)
-    said = f"this machine reads {reads:.0f} frames a second"
+    numbers = " and ".join(f"{OPTIONS[name]} {getattr(settings, name)}" for name in to_blame)
+    options = " and ".join(OPTIONS[name] for name in to_blame)
+    said = f"with {numbers} " if to_blame else ""
+    said += f"this machine reads {reads:.0f} frames a second"
     if speed.load(settings, rate) > 1:
-        first = (
-            f"warning: {said} of {rate:g}, so parts of what is signed will be lost; a GPU is faster, or a smaller "
-            "network, or on a CPU 8-bit integers (engine.export --format onnx --int8)"
-        )
+        remedy = f"without {options} it keeps up" if to_blame else FASTER
+        first = f"warning: {said} of {rate:g}, so parts of what is signed will be lost; {remedy}"
     elif settings.every == 1:
         first = f"{said}: all {rate:g} are taken"
     else:
         first = f"{said}: every {ORDINALS[settings.every]} frame of {rate:g} is taken"
-    delay, bound = speed.delay(settings, rate), "at most" if speed.load(settings, rate) <= 1 else "or later"
-    second = (
+        first += f"; without {options} more are" if to_blame else ""
+    return [first, _describe_windows(speed, settings, rate, settings.hop)]
+
+
+def describe_small_hop(speed: Speed, settings: LiveSettings, rate: float, enough: int) -> list[str]:
+    """Say the same where the user's hop asks for more readings than this machine has time for.
+
+    Args:
+        speed, settings, rate: as for `describe_settings`.
+        enough: a hop with which it would keep up.
+    """
+    # So many frames come while a window with as many new ones is read: the readings follow on each other then.
+    come = rate * settings.window * speed.per_slot / (1 - rate * speed.per_frame / settings.every)
+    hop = min(max(-(-come // settings.hop), 1) * settings.hop, enough)
+    first = (
+        f"warning: a window every {settings.hop} frames (--hop) is more than this machine can read: it leaves some "
+        f"out, and reads one about every {hop:.0f}; with --hop {enough}, or without, it has time to spare"
+    )
+    return [first, _describe_windows(speed, settings, rate, round(hop))]
+
+
+def _describe_windows(speed: Speed, settings: LiveSettings, rate: float, hop: int) -> str:
+    """Say which windows are read, and how soon a gloss is final if one is read every `hop` frames."""
+    as_read = replace(settings, hop=hop)
+    delay, bound = speed.delay(as_read, rate), "at most" if speed.load(as_read, rate) <= 1 else "or later"
+    return (
         f"windows of {settings.window} frames (--max-frames-num), one every {settings.hop} (--hop), lookahead "
         f"{settings.lookahead} (--lookahead): glosses are final {delay:.1f} s after their end {bound}"
     )
-    return [first, second]

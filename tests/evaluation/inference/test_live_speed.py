@@ -4,11 +4,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.inference import live_speed
 from evaluation.inference.frame_memory import FrameMemory
 from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.live_speed import Speed, choose_settings, measure_speed
+from evaluation.inference.live_windows import LiveWindows
 from evaluation.inference.recogniser import Recogniser
 
 
@@ -60,6 +63,72 @@ def test_what_the_user_chooses_is_left(recogniser):
     assert choose_settings(recogniser, speed, hop=20)[0] == LiveSettings(100, 20, 16)  # (36 / 25 + 0.06) s
     assert choose_settings(recogniser, speed, lookahead=40)[0] == LiveSettings(100, 4, 40)  # over 1.5 s
     assert choose_settings(recogniser, speed, 50, 10, 45)[0] == LiveSettings(48, 12, 45)  # refused by its reader
+
+
+def test_a_hop_that_is_too_small_is_named_and_windows_are_as_without_it(recogniser):
+    # 48 frames take 0.192 s, and 4 of them come in 0.16 s. Without it: 100 frames in 0.4 s, every 0.64 s.
+    settings, lines = choose_settings(recogniser, Speed(0.0, 0.004), hop=4)
+    assert settings == LiveSettings(100, 4, 8)
+    # While 100 frames are read 10 come, so that every third window is due by then.
+    assert lines[0] == (
+        "warning: a window every 4 frames (--hop) is more than this machine can read: it leaves some out, and reads "
+        "one about every 12; with --hop 16, or without, it has time to spare"
+    )
+    assert lines[1].endswith(" 4 (--hop), lookahead 8 (--lookahead): glosses are final 1.2 s after their end at most")
+
+
+def test_a_hop_with_which_the_machine_would_keep_up_by_fewer_frames_does_not_cost_any(recogniser):
+    # New frames take half of the time, 48 frames every 0.16 s another 0.36, which is too much with all frames alone.
+    settings, lines = choose_settings(recogniser, Speed(0.020, 0.0012), hop=4)
+    assert settings == LiveSettings(100, 4, 16)
+    # 0.12 s of 0.48 s with a hop of 12. With the other half of the time for them, windows of 100 frames take 6 frames.
+    assert "it leaves some out, and reads one about every 8; with --hop 12, or without" in lines[0]
+    settings, lines = choose_settings(recogniser, Speed(0.020, 0.00064), window=100, hop=4)  # 0.9 of the time
+    assert settings == LiveSettings(100, 4, 16)
+    assert lines[0] == "this machine reads 28 frames a second: all 25 are taken"
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({"window": 400}, ["window"]),
+        ({"lookahead": 92}, ["lookahead"]),
+        ({"window": 400, "hop": 80}, ["window"]),
+        ({"window": 400, "hop": 8}, ["window", "hop"]),
+        ({"window": 400, "hop": 4, "lookahead": 92}, ["window", "hop", "lookahead"]),
+    ],
+)
+def test_what_the_user_chose_is_named_where_the_machine_keeps_up_without(recogniser, given, names):
+    # 1 s for a window of 100 frames, 4 s for one of 400; the longest hop that is tried is 3.2 s
+    settings, lines = choose_settings(recogniser, Speed(0.0, 0.01), **given)
+    assert all(getattr(settings, name) == value for name, value in given.items())
+    options = {"window": "--max-frames-num", "hop": "--hop", "lookahead": "--lookahead"}
+    said = " and ".join(f"{options[name]} {given[name]}" for name in names)
+    assert lines[0].startswith(f"warning: with {said} this machine reads ")
+    without = " and ".join(options[name] for name in names)
+    assert lines[0].endswith(f"so parts of what is signed will be lost; without {without} it keeps up")
+
+
+def test_a_machine_that_is_too_slow_for_anything_blames_no_option(recogniser):
+    _, lines = choose_settings(recogniser, Speed(0.0, 0.04), hop=4)
+    assert "a GPU is faster" in lines[0]
+    assert "--hop" not in lines[0]
+
+
+@given(
+    st.floats(0, 0.1), st.floats(1e-5, 0.1), st.none() | st.integers(48, 400), st.none() | st.integers(1, 400),
+    st.none() | st.integers(0, 400),
+)  # fmt: skip
+def test_whatever_is_given_counts_and_settings_serve_if_they_can(
+    recogniser, per_frame, per_slot, window, hop, lookahead
+):
+    settings, lines = choose_settings(recogniser, Speed(per_frame, per_slot), window, hop, lookahead)
+    assert window is None or settings.window == window // 4 * 4
+    assert hop is None or settings.hop == -(-hop // 4) * 4
+    assert lookahead is None or settings.lookahead == lookahead
+    assert len(lines) == 2
+    if (window or 100) // 4 * 4 >= -(-(hop or 4) // 4) * 4 + (8 if lookahead is None else lookahead):
+        LiveWindows(settings.window, settings.hop, settings.lookahead, 4)
 
 
 def test_the_speed_is_measured_on_frames_that_are_new_and_on_the_same_again(recogniser, monkeypatch):
