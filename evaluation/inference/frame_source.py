@@ -88,9 +88,11 @@ class FrameSource(ABC):
 
 
 class Camera(FrameSource):
-    """A camera of this machine, by its number as OpenCV counts them; it is opened at once.
+    """A camera of this machine, by its number as OpenCV counts them.
 
-    A frame's time is the moment at which it came. A camera that gives no frames is asked again, and opened anew.
+    It is opened at once, to see whether it is there, and closed until it is started: an open camera keeps frames, and
+    the first ones would be as old as the loading of a network takes. A frame's time is the moment at which it came. A
+    camera that gives no frames is asked again, and opened anew.
 
     Raises:
         CameraError: it cannot be opened.
@@ -99,8 +101,10 @@ class Camera(FrameSource):
     def __init__(self, number: int) -> None:
         super().__init__(f"camera{number}", Path(f"camera{number}"))
         self.number = number
-        self._capture = self._open()
-        if not self._capture.isOpened():
+        capture = self._open()
+        is_there = capture.isOpened()
+        capture.release()
+        if not is_there:
             raise CameraError(
                 f"camera {number} cannot be opened: it is not there, another program uses it, or you may not use it; "
                 "give another number, or --live FILE to play a file as if live"
@@ -111,10 +115,11 @@ class Camera(FrameSource):
             return cv2.VideoCapture(self.number)
 
     def _hand_on(self, feed: Feed) -> None:
-        last = opened = time.monotonic()
+        last = time.monotonic()
+        capture, opened = self._open(), time.monotonic()
         try:
             while not self._stop.is_set():
-                came, frame = self._capture.read()
+                came, frame = capture.read()
                 moment = time.monotonic()
                 if came:
                     last = moment
@@ -123,11 +128,11 @@ class Camera(FrameSource):
                 if moment - last > GIVE_UP:
                     raise CameraError(f"camera {self.number} gave no frame for {GIVE_UP:g} s, so reading ends here")
                 if moment - max(last, opened) > REOPEN:
-                    self._capture.release()
-                    self._capture, opened = self._open(), moment
+                    capture.release()
+                    capture, opened = self._open(), time.monotonic()  # opening may take longer than `REOPEN`
                 self._stop.wait(PAUSE)
         finally:
-            self._capture.release()  # here, since a camera must not be released while it is asked for a frame
+            capture.release()  # here, since a camera must not be released while it is asked for a frame
 
 
 class PlayedFile(FrameSource):

@@ -40,9 +40,12 @@ class FakeCapture:
 
 
 def put_cameras(monkeypatch: pytest.MonkeyPatch, *captures: FakeCapture) -> list[int]:
-    """Let each camera that is opened be the next of these; returns the list of the numbers that were opened."""
+    """Let each camera that is opened be the next of these; returns the list of the numbers that were opened.
+
+    Before the first of them comes one that is there if the first is: the program looks whether there is a camera.
+    """
     opened: list[int] = []
-    left = iter(captures)
+    left = iter([*(FakeCapture([], opens=first.opens) for first in captures[:1]), *captures])
 
     def open_camera(number: int) -> FakeCapture:
         opened.append(number)

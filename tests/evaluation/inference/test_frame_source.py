@@ -1,6 +1,7 @@
 """Cameras, of which none is a real one, and files that are played."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ def test_a_camera_gives_red_green_blue_with_rising_times(monkeypatch, taken):
     assert (opened, camera.name, camera.path.exists()) == ([2], "camera2", False)
     camera.start(taken)
     wait_until(lambda: len(taken.frames) == 3)
+    assert opened == [2, 2]
     assert not camera.ended  # it may give frames again
     assert 0 < taken.times[0] < taken.times[1] < taken.times[2] < camera.now()
     assert [frame[0, 0].tolist() for frame in taken.frames] == [[0, 0, level] for level in (1, 2, 3)]
@@ -49,6 +51,44 @@ def test_a_camera_gives_red_green_blue_with_rising_times(monkeypatch, taken):
     assert camera.ended
     assert camera.problem is None
     assert capture.released == 1
+
+
+def test_no_frame_is_older_than_the_start(monkeypatch, taken):
+    """A camera keeps the frames that came since it was opened; a network was loaded meanwhile."""
+    looked, used = FakeCapture([picture(level) for level in (7, 8, 9)]), FakeCapture([picture(1)])
+    left = iter([looked, used])
+    monkeypatch.setattr(frame_source.cv2, "VideoCapture", lambda _: next(left))
+    camera = Camera(0)
+    assert looked.released == 1  # another program may use it meanwhile
+    camera.start(taken)
+    wait_until(lambda: taken.frames)
+    camera.close()
+    assert [int(frame[0, 0, 2]) for frame in taken.frames] == [1]
+    assert (looked.released, used.released) == (1, 1)
+
+
+def test_a_camera_that_opens_slowly_is_given_time_for_its_first_frame(monkeypatch, taken):
+    """By a clock on which opening takes 5 seconds, and asking for a frame a tenth of one."""
+
+    class Timed(FakeCapture):
+        def read(self):
+            clock.now += 0.1
+            return super().read()
+
+    def open_camera(_):
+        clock.now += 5.0
+        return next(left)
+
+    clock = SimpleNamespace(now=0.0)
+    captures = [Timed([]), Timed([None, None, picture(1)]), Timed([None, None, picture(2)]), *[Timed([])] * 99]
+    left = iter(captures)
+    monkeypatch.setattr(frame_source, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(frame_source, "PAUSE", 0.0)
+    monkeypatch.setattr(frame_source.cv2, "VideoCapture", open_camera)
+    camera = Camera(0)
+    camera.start(taken)
+    wait_until(lambda: camera.ended)  # the others give nothing
+    assert [int(frame[0, 0, 2]) for frame in taken.frames] == [1, 2]
 
 
 def test_a_reader_that_is_slow_does_not_keep_the_camera_waiting(monkeypatch, taken):
