@@ -147,6 +147,42 @@ def test_a_camera_is_read_until_it_is_stopped_and_nothing_is_lost(run, frames, t
     assert eaf.get_linked_files() == []  # no recording
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_ctrl_c_again_and_again_ends_at_once_but_not_before_all_is_saved(
+    run, frames, tmp_path, monkeypatch, capsys, again
+):
+    """The second one comes while the last window is read, or while files are saved; more come for each file."""
+
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def give():
+        yield from map(to_bgr, frames[:60])
+        interrupt()
+
+    def finish(self):
+        if again:
+            interrupt()
+        return end(self)
+
+    def save_slowly(*given):
+        interrupt(), interrupt()
+        return save(*given)
+
+    end, save = LiveRecogniser.finish, read_live.save_transcript
+    monkeypatch.setattr(LiveRecogniser, "finish", finish)
+    monkeypatch.setattr(read_live, "save_transcript", save_slowly)
+    put_cameras(monkeypatch, FakeCapture(give(), rate=50))
+    with pytest.raises(SystemExit) as stop:
+        run("--camera", "0", "--save", tmp_path / "talk.txt", tmp_path / "talk.srt")
+    assert stop.value.code == ("interrupted" if again else 128 + signal.SIGINT)
+    said = capsys.readouterr()
+    glosses = [row[3] for row in read_rows(said.out)]
+    assert glosses
+    assert (tmp_path / "talk.txt").read_text().split() == glosses
+    assert (tmp_path / "talk.srt").exists()
+
+
 def test_a_camera_that_stays_away_ends_and_what_was_read_is_saved(run, frames, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(frame_source, "GIVE_UP", 0.2)
     monkeypatch.setattr(frame_source, "PAUSE", 0.01)
@@ -173,10 +209,14 @@ def test_a_mistake_while_reading_loses_nothing_that_was_final(run, frames, tmp_p
     poll = LiveRecogniser.poll
     monkeypatch.setattr(LiveRecogniser, "poll", fail)
     put_cameras(monkeypatch, FakeCapture(map(to_bgr, frames), rate=50))
+    monkeypatch.setattr("evaluation.inference.outputs.check_can_be_written", lambda _: None)
+    (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match="error: the network's output is not finite"):
-        run("--camera", "0", "--save", tmp_path / "talk.txt")
-    glosses = [row[3] for row in read_rows(capsys.readouterr().out)]
+        run("--camera", "0", "--save", tmp_path / "file" / "talk.srt", tmp_path / "talk.txt")
+    said = capsys.readouterr()
+    glosses = [row[3] for row in read_rows(said.out)]
     assert glosses
+    assert f"error: {tmp_path / 'file' / 'talk.srt'}: " in said.err  # what could not be saved is told too
     assert (tmp_path / "talk.txt").read_text().split() == glosses
 
 

@@ -41,7 +41,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.requested = 0
-        self._at_once = self._saved = False
+        self._at_once = self._saved = self._held_back = False
         self._handlers_before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -68,6 +68,15 @@ class Interruption:
         finally:
             self._at_once = self._saved = False
 
+    @contextmanager
+    def hold_back(self) -> Iterator[None]:
+        """Let every signal wait, a second SIGINT too: for the saving of what was done, which takes a moment."""
+        self._held_back = True
+        try:
+            yield
+        finally:
+            self._held_back = False
+
     def check(self) -> None:
         """Raise Interrupted if a signal has come."""
         if self.requested:
@@ -75,7 +84,7 @@ class Interruption:
 
     def _receive(self, number: int, _: FrameType | None) -> None:
         # Only Ctrl-C counts as impatience: a cluster may send SIGTERM several times while the last step is saved.
-        if self.requested and number == signal.SIGINT:
+        if self.requested and number == signal.SIGINT and not self._held_back:
             raise KeyboardInterrupt
         self.requested = number
         if self._at_once:

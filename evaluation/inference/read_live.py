@@ -114,17 +114,26 @@ def read_live(live: LiveRecogniser, source: FrameSource, save: Sequence[str]) ->
         Interrupted: the user stopped it; what was read is saved.
         InputError, OSError: the source ended by an error, or a file could not be written; all else was saved.
     """
-    screen, failures = LiveScreen(), []
-    with Interruption() as interruption:
-        try:
-            print(HEAD, flush=True)
-            follow(live, source, screen.show, lambda: bool(interruption.requested))
-        finally:  # whatever stops it: what was read until then is saved
+    screen = LiveScreen()
+
+    def save_read() -> list[str]:
+        """Save what was read, however often the user asks meanwhile to stop; returns what could not be written."""
+        with interruption.hold_back():
             source.close()
             screen.clear()
             transcript = live.transcript(source.name, source.path)
             warnings = (f"{WARNING}{notice}" for notice in screen.notices)
-            failures = save_all(replace(transcript, notes=(*transcript.notes, *warnings)), save)
+            return save_all(replace(transcript, notes=(*transcript.notes, *warnings)), save)
+
+    with Interruption() as interruption:
+        try:
+            print(HEAD, flush=True)
+            follow(live, source, screen.show, lambda: bool(interruption.requested))
+        except BaseException:  # whatever stops it, what was read until then is saved
+            for failure in save_read():
+                say(f"error: {failure}")
+            raise
+        failures = save_read()
     if source.problem is not None:
         failures.insert(0, str(source.problem))
         if not isinstance(source.problem, (InputError, OSError)):
