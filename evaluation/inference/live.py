@@ -83,6 +83,7 @@ class LiveRecogniser:
         self._glosses = FinalGlosses(config.merge_repeats, min_confidence)
         self._input = LiveInput(recogniser, self._windows.window, settings.every, crop)
         self._drop_still = drop_still
+        self._burst = 0  # the most slots that one frame has brought since all was read
         self._begin_stretch()
 
     @property
@@ -165,12 +166,15 @@ class LiveRecogniser:
 
     def _fetch(self) -> tuple[list[Event], bool]:
         """Take in the slots that came; returns what is told of a loss, and whether there is a hole behind them."""
-        slots, lost, hole = self._input.fetch(None if self._base is None else self._base + self._reader.slots)
+        expected = None if self._base is None else self._base + self._reader.slots
+        slots, lost, hole, burst = self._input.fetch(expected)
         events = []
         if lost is not None:
             # What of the stretch before was not read is lost too: reading it would cost as much of what follows.
             events = self._leave_out(lost if self._base is None else self._base + self._read, slots[0].number)
             self._begin_stretch()
+        caught_up = self._reader.slots - self._read < self._windows.hop
+        self._burst = burst if caught_up else max(self._burst, burst)
         for slot in slots:
             self._base = slot.number if self._base is None else self._base
             self._reader.add(slot.seen)
@@ -198,9 +202,12 @@ class LiveRecogniser:
         return self._give_out(final, window.end)
 
     def _skip_what_is_too_much(self) -> list[Event]:
-        """Leave slots out if clearly more than a window of them have not been read: the delay must not grow."""
+        """Leave slots out if clearly more than a window of them have not been read: the delay must not grow.
+
+        So few can be caught up with, and so can those that came at once, after a pause: the machine is not slow.
+        """
         lost = self._reader.slots - self._read - self._windows.window
-        if lost <= self._windows.window // 8:  # so little can be caught up with
+        if lost <= max(self._windows.window // 8, self._burst):
             return []
         base, end = self._base or 0, self._read + lost
         events = self._leave_out(base + self._read, base + end)

@@ -41,11 +41,13 @@ class Fetched(NamedTuple):
         slots: in order.
         lost: the first of the slots before them that others pushed out; None if there are none.
         hole: whether others wait behind them that do not follow on.
+        burst: the most slots that one frame has brought since the last call: after a pause they are many.
     """
 
     slots: list[Slot]
     lost: int | None
     hole: bool
+    burst: int
 
 
 class LiveInput:
@@ -79,6 +81,7 @@ class LiveInput:
         self._cropped: np.ndarray | None = None  # of it
         self._slot: Slot | None = None  # the newest one
         self._lost: int | None = None  # the first slot that others pushed out before it was fetched
+        self._burst = 0
         self._still_told = False
         self._asked_first: float | None = None
 
@@ -91,6 +94,7 @@ class LiveInput:
         with self._lock:
             before = self.clock.last
             of_last, of_this = self.clock.place(time)
+            self._burst = max(self._burst, len(of_last) + len(of_this))
             now = self.clock.last
             self._fill(of_last)
             if now is None or now == before:  # it came no later than the one before
@@ -115,7 +119,8 @@ class LiveInput:
             expected: the number of the next slot; None if any may be next.
         """
         with self._lock:
-            lost, self._lost = self._lost, None
+            lost, burst = self._lost, self._burst
+            self._lost, self._burst = None, 0
             if lost is not None:
                 expected = None
                 while len(self._waiting) > self._most:
@@ -124,7 +129,7 @@ class LiveInput:
             while self._waiting and expected in (None, self._waiting[0].number):
                 found.append(self._waiting.popleft())
                 expected = found[-1].number + 1
-            return Fetched(found, lost, bool(self._waiting))
+            return Fetched(found, lost, bool(self._waiting), burst)
 
     def __len__(self) -> int:
         """The number of slots that wait."""

@@ -1,6 +1,7 @@
 """A machine that is too slow: each reading takes so long that frames come meanwhile. What is lost is told, once."""
 
 import re
+from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
@@ -23,10 +24,10 @@ class SlowMachine:
         windows: the first slot and the last one + 1 of each reading.
     """
 
-    def __init__(self, meanwhile: int, frames: int) -> None:
+    def __init__(self, meanwhile: int, frames: int, settings: LiveSettings = SETTINGS) -> None:
         self.meanwhile = meanwhile
         self.left = iter(range(frames))
-        self.live = LiveRecogniser(colour_recogniser(self.compute, merge_repeats=False), SETTINGS)
+        self.live = LiveRecogniser(colour_recogniser(self.compute, merge_repeats=False), settings)
         self.events: list[Event] = []
         self.windows: list[tuple[int, int]] = []
         self._read_window, self.live._read_window = self.live._read_window, self.note_and_read
@@ -77,11 +78,11 @@ def test_every_frame_is_read_or_told_to_be_lost_and_each_loss_is_told_once(meanw
 
 @pytest.mark.parametrize("meanwhile", [60, 97, 130])
 def test_no_reading_is_spent_on_what_was_left_of_before_a_loss(meanwhile):
-    """Since it would cost as much of what follows: each reading sees a whole window of frames that no other one saw."""
-    machine = SlowMachine(meanwhile, 3000)
+    """Since it would cost as much of what follows. Of 48 frames that are kept, two hops are read: 40 that are new."""
+    machine = SlowMachine(meanwhile, 3000, replace(SETTINGS, hop=20))
     windows = machine.windows[1 : 3000 // (meanwhile + 1)]  # the rest are at the end, where nothing more comes
     assert len(windows) > 20
-    assert all(end - begin == SETTINGS.window for begin, end in windows)
+    assert all(end - begin == 40 for begin, end in windows)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(windows))
 
 
@@ -94,6 +95,19 @@ def test_a_short_part_that_is_lost_has_a_beginning_and_an_end():
     live._input.tell_lost(3.56, 3.6)
     (notice,) = live._tell()
     assert notice.message.startswith("from 3.56 to 3.60 s nothing was read")
+
+
+def test_a_pause_is_no_loss_however_short_the_windows_are():
+    """The frame after a pause of 1.9 s brings 48 slots at once, and up to 27 were not read before."""
+    for read in range(30):
+        live = LiveRecogniser(colour_recogniser(), LiveSettings(window=48, hop=28, lookahead=8))
+        times = [number / 25 for number in range(50 + read)]
+        times += [times[-1] + 1.92 + number / 25 for number in range(60)]
+        events = []
+        for time in times:
+            live.feed(np.full((64, 96, 3), COLOURS["R"], np.uint8), time)
+            events += live.poll()
+        assert [event.message for event in events if event.kind == "notice"] == []
 
 
 def test_what_waits_at_the_end_is_read_however_much_it_is():
