@@ -30,7 +30,8 @@ def write_overlay(video: Video, words: tuple[CtmWord, ...], path: str | Path) ->
     Its frames come at the times of the video. There is no sound.
 
     Args:
-        video: the video whose frames are shown; one narrower than 480 pixels is enlarged.
+        video: the video whose frames are shown; one narrower than 480 pixels is enlarged. Frames of another size than
+            the first, as a telephone that is turned gives them, are fitted into it.
         words: the glosses, in seconds of the video.
         path: the file to write, ending in `.mp4` or `.webm`.
 
@@ -58,11 +59,24 @@ def _add_band(
     frames: Iterator[np.ndarray], times: np.ndarray, words: tuple[CtmWord, ...], font: Font
 ) -> Iterator[np.ndarray]:
     """Put the band below frames (H, W, 3) that come on at `times` (T + 1,)."""
-    band = None
+    band, size = None, (0, 0)
     for frame, moment in zip(frames, times[:-1], strict=True):
-        picture = _enlarge(frame)
+        size = size if band else frame.shape[:2]
+        picture = _enlarge(_fit(frame, *size))
         band = band or Band(words, float(times[-1]), picture.shape[1], font)
         yield np.vstack([picture, band.draw(float(moment))])
+
+
+def _fit(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Make a frame (H, W, 3) fill as much of (height, width, 3) as it can, in the middle, and the rest black."""
+    if frame.shape[:2] == (height, width):
+        return frame
+    factor = min(height / frame.shape[0], width / frame.shape[1])
+    down, across = (max(1, round(side * factor)) for side in frame.shape[:2])
+    top, left = (height - down) // 2, (width - across) // 2
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[top : top + down, left : left + across] = cv2.resize(frame, (across, down), interpolation=cv2.INTER_AREA)
+    return picture
 
 
 def _enlarge(frame: np.ndarray) -> np.ndarray:
@@ -154,6 +168,7 @@ class Band:
         scale = self.width / self.duration
         pen.rectangle((0, top, self.width, bottom), fill=LINE)
         for word in self.words:
-            pen.rectangle((word.start * scale + 1, top, (word.start + word.duration) * scale - 1, bottom), fill=PAST)
+            left, right = word.start * scale + 1, (word.start + word.duration) * scale - 1
+            pen.rectangle((left, top, max(left, right), bottom), fill=PAST)  # of an hour, a gloss has no whole pixel
         needle = moment * scale
         pen.rectangle((needle - 1, top - 0.15 * self.unit, needle + 1, self.height), fill=ACCENT)

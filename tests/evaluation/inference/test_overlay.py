@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -7,7 +8,7 @@ import pytest
 from dataset.frames import FrameError
 from dataset.video import Video, open_video
 from evaluation.ctm import CtmWord
-from evaluation.inference.overlay import write_overlay
+from evaluation.inference.overlay import Band, write_overlay
 from evaluation.inference.transcript import TranscriptError
 from tests.helpers.videos import make_video
 from utils.fonts import Font, get_own_font
@@ -49,6 +50,33 @@ def test_glosses_are_burnt_in_while_they_are_signed(tmp_path, chinese_font):
     assert shown == [*range(10, 20), *range(30, 40)]
     needle = [band[-4:, :, 0].argmax(1).mean() for band in bands]
     assert needle == pytest.approx([640 * number / 50 for number in range(50)], abs=4)
+
+
+def test_an_hour_has_glosses_that_are_narrower_than_a_pixel():
+    band = Band((CtmWord("A", 900.0, 0.2, None),), 3600.0, 640, Font(get_own_font(), ""))
+    line = band.draw(1800.0)[-8]
+    bright = [x for x in range(640) if 170 < line[x, 0] < 180]
+    assert bright == [161]  # 900 / 3600 of 640, and the line between glosses
+
+
+@dataclass(frozen=True)
+class Turned(Video):
+    """Two white pictures of a telephone that is turned."""
+
+    def frames(self, indices):
+        return iter([np.full((240, 320, 3), 255, np.uint8), np.full((320, 240, 3), 255, np.uint8)])
+
+
+def test_pictures_of_another_size_are_fitted_into_the_first_one(tmp_path):
+    video = Turned(tmp_path / "none", np.array([0, 0.04, 0.08]), 25)
+    write_overlay(video, (), tmp_path / "out.mp4")
+    _, (first, second), _ = read_back(tmp_path / "out.mp4", 480)
+    assert first.shape == second.shape == (480, 640, 3)
+    assert first.min() > 235
+    # 240x320 is 180x240 in 320x240, so 360 of 640 pixels are white
+    white = np.flatnonzero(second[240, :, 0] > 128)
+    assert (white[0], white[-1]) == (pytest.approx(140, abs=2), pytest.approx(499, abs=2))
+    assert second[240, :120].max() < 25
 
 
 def test_the_clock_is_that_of_the_video_at_other_rates(tmp_path):
