@@ -34,7 +34,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         prog="python -m page",
         description=__doc__.splitlines()[0],
         allow_abbrev=False,
-        epilog="Uploaded videos lie in a temporary folder until their page is closed. Ctrl-C ends the server.",
+        epilog="Uploaded videos and recordings of a camera lie in a temporary folder until their page is closed. "
+        "Ctrl-C ends the server.",
     )
     add_network_options(parser, LANGUAGES, several=True)
     add_decoding_options(parser)
@@ -59,7 +60,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=whole_number(1, MOST_UPLOAD),
         default=512,
         metavar="MIB",
-        help="the size of an uploaded video in MiB, at most (%(default)s)",
+        help="the size of an uploaded video, and of what is kept of a camera, in MiB, at most (%(default)s)",
     )
     args = parser.parse_args(arguments)
     check_token(parser, args)

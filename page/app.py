@@ -31,7 +31,9 @@ def make_app(site: Site, host: str = "127.0.0.1", token: str | None = None) -> S
         WebSocketRoute("/api/session", site.talk),
         Route(f"{SESSION}/video", site.take_video, methods=["POST"]),
         Route(f"{SESSION}/files/{{kind}}", site.give_file),
+        Route(f"{SESSION}/picture/{{seconds:float}}.jpg", site.give_picture),
         Route(f"{SESSION}/heat/{{index}}.jpg", site.give_heat),
+        Route(f"{SESSION}/nbest/{{index}}", site.give_guesses),
     ]
     protection = Middleware(Protection, names=list_own_names(host), token=token)
     return Starlette(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from dataset.image import FrameError, decode_image
@@ -15,6 +16,7 @@ from evaluation.inference.recogniser import Recogniser
 from page.camera_frames import CameraFrame, CameraFrames
 from page.jobs import Job
 from page.messages import describe_words
+from page.recording import Recorder
 from page.sessions import Answer
 
 PATIENCE = 0.1
@@ -34,12 +36,17 @@ class Camera:
         recogniser: the network with its decoder.
         settings: its windows.
         frames: where the page's pictures come in.
+        recorder: what keeps those that are read.
     """
 
-    def __init__(self, recogniser: Recogniser, settings: LiveSettings, frames: CameraFrames) -> None:
+    def __init__(
+        self, recogniser: Recogniser, settings: LiveSettings, frames: CameraFrames, recorder: Recorder
+    ) -> None:  # fmt: skip
         self._recogniser = recogniser
         self._settings = settings
         self._frames = frames
+        self._recorder = recorder
+        self._first: float | None = None  # the time of the first picture that could be read: the stream begins there
         self._stopped, self._begun = threading.Event(), threading.Event()
 
     @property
@@ -62,6 +69,12 @@ class Camera:
             InputError: the network's output is not finite.
         """
         self._begun.set()
+        with closing(self._recorder):
+            live = self._read_all(job)
+            job.owner.send({"type": "camera", "state": "ended", "lines": []})
+            return Answer(live.transcript(NAME, Path(NAME)), self._recorder.finish())
+
+    def _read_all(self, job: Job) -> LiveRecogniser:
         begin = time.monotonic()
         live = LiveRecogniser(self._recogniser, self._settings)
         teller = Teller(live, job)
@@ -69,14 +82,13 @@ class Camera:
         while not self._stopped.is_set():
             job.check()
             self._feed(live, self._frames.take(PATIENCE), job)
-            teller.tell(live.poll(self._frames.now))
+            teller.tell(live.poll(self._frames.now - (self._first or 0.0)))
             if job.waiting and (reason := self._find_end(time.monotonic() - begin)):
                 job.owner.send({"type": "notice", "message": f"the camera was stopped, since others wait: {reason}"})
                 break
         self._feed(live, self._frames.take(0), job)
         teller.tell(live.finish(), at_the_end=True)
-        job.owner.send({"type": "camera", "state": "ended", "lines": []})
-        return Answer(live.transcript(NAME, Path(NAME)), None)
+        return live
 
     def _find_end(self, turn: float) -> str:
         """Say why others, who wait, shall come next after so many seconds of this turn; "" while they need not."""
@@ -96,7 +108,10 @@ class Camera:
             except (FrameError, ValueError):
                 job.owner.notice("some pictures of the camera came damaged, and were left out")
                 continue
-            live.feed(picture, frame.time)
+            if self._first is None:
+                self._first = frame.time
+            live.feed(picture, frame.time - self._first)
+            self._recorder.keep(frame.data, frame.time - self._first)
 
 
 class Teller:

@@ -1,4 +1,4 @@
-"""The files that are made of what was read: transcripts, the video with its glosses, and heat maps."""
+"""The files that are made of what was read: transcripts, and the video with its glosses."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from dataset.crop import crop_and_resize
-from evaluation.ctm import CtmWord
-from evaluation.heat.draw import lay_heat_over
-from evaluation.heat.heat_map import compute_heat_map
-from evaluation.heat.load_clip import find_seen_region
-from evaluation.heat.request import GLOSS, HeatRequest
-from evaluation.heat.shown_clip import ShownClip, resize_for_viewing
 from evaluation.inference.formats import save_transcript
 from evaluation.inference.overlay import write_overlay
-from evaluation.inference.reading import Reading
-from evaluation.inference.recogniser import Recogniser
-from page.read_video import hide_paths, watch_video
+from page.read_video import hide_paths
 from page.sessions import Answer
+from page.watched_video import WatchedVideo
 from utils.errors import InputError
 
 VIDEO = "mp4"
@@ -34,10 +23,6 @@ KINDS = {
     VIDEO: "video/mp4",
 }
 """What can be downloaded, with its type."""
-HEAT_FRAMES = 64
-"""Frames around a gloss that the network sees for its heat; gradients of layer1 take 50 MB each at 224x224 pixels."""
-HEAT_PICTURES = 5
-HEAT_HEIGHT = 320  # pixels
 
 
 def save_text(answer: Answer, kind: str, folder: Path) -> Path:
@@ -63,88 +48,24 @@ def save_text(answer: Answer, kind: str, folder: Path) -> Path:
     return path
 
 
-def save_video(answer: Answer, recogniser: Recogniser, path: Path, check: Callable[[], None]) -> None:
+def save_video(answer: Answer, path: Path, check: Callable[[], None]) -> None:
     """Write the video with its glosses.
 
     Args:
-        answer: what was read, in a video.
-        recogniser: who read it.
+        answer: what was read.
         path: the file to write.
         check: called before each frame; what it raises ends the writing.
 
     Raises:
         InputError: it cannot be written.
     """
-    source = get_video(answer)
-    with hide_paths({path: path.name, source: str(answer.transcript.video)}):
-        write_overlay(watch_video(source, recogniser, check), answer.transcript.words, path)
+    video = get_video(answer, check)
+    with hide_paths({path: path.name, video.path: str(answer.transcript.video)}):
+        write_overlay(video, answer.transcript.words, path)
 
 
-def draw_heat(answer: Answer, recogniser: Recogniser, index: int, check: Callable[[], None]) -> bytes:
-    """Draw where in the picture the network found a gloss: a JPEG of some frames of the gloss, side by side.
-
-    Args:
-        answer: what was read, in a video.
-        recogniser: who read it.
-        index: the number of the gloss.
-        check: called before each frame; what it raises ends the drawing.
-
-    Raises:
-        InputError: the network has no gradients, or there is no video.
-    """
-    word = answer.transcript.words[index]
-    source = get_video(answer)
-    with hide_paths({source: str(answer.transcript.video)}):
-        clip, shown = _load_around(word, source, recogniser, check)
-    check()
-    heat_map = compute_heat_map(recogniser, clip, HeatRequest(target=f"{GLOSS}{word.gloss}"))
-    interval = recogniser.config.feeder_args.frame_interval
-    numbers = np.unique(np.linspace(shown[0], shown[1] - 1, HEAT_PICTURES).round().astype(int) // interval)
-    pictures = [lay_heat_over(clip.pictures[number], heat_map.heat[number], clip.region) for number in numbers]
-    row = np.hstack([_shrink(picture) for picture in pictures])
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(row, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return data.tobytes()
-
-
-def get_video(answer: Answer) -> Path:
-    """The uploaded file; raises InputError where a camera was read."""
+def get_video(answer: Answer, check: Callable[[], None]) -> WatchedVideo:
+    """The pictures that were read, for a job whose `check` is called; raises InputError where there are none."""
     if answer.video is None:
-        raise InputError("the pictures of the camera are not kept: there is no video to show the glosses in")
-    return answer.video
-
-
-def _load_around(
-    word: CtmWord, path: Path, recogniser: Recogniser, check: Callable[[], None]
-) -> tuple[ShownClip, tuple[int, int]]:
-    """Load `HEAT_FRAMES` frames around a gloss, and say which of them (first, last + 1) the gloss takes."""
-    video = watch_video(path, recogniser, check)
-    sampling = Reading(rate=recogniser.frame_rate).sample_frames(video.times)
-    starts = sampling.times[:-1]
-    first, end = np.searchsorted(starts, [word.start - 1e-3, word.start + word.duration - 1e-3])
-    first, end = min(int(first), len(starts) - 1), max(int(end), int(first) + 1)
-    middle, half = (first + end) // 2, HEAT_FRAMES // 2
-    begin = max(0, min(middle - half, len(starts) - HEAT_FRAMES))
-    interval = recogniser.config.feeder_args.frame_interval
-    frames, pictures = [], []
-    indices = sampling.indices[begin : begin + HEAT_FRAMES]
-    for number, frame in enumerate(video.frames(indices)):
-        frames.append(crop_and_resize(frame, recogniser.frame_size))
-        if number % interval == 0:  # there is no heat for the others
-            pictures.append(resize_for_viewing(frame))
-    clip = ShownClip(
-        name="",
-        frames=np.stack(frames),
-        pictures=np.stack(pictures),
-        region=find_seen_region(recogniser, pictures[0].shape, "none"),
-        rate=recogniser.frame_rate,
-        signed=None,
-        notes=(),
-    )
-    return clip, (max(first - begin, 0), min(end - begin, len(frames)))
-
-
-def _shrink(picture: np.ndarray) -> np.ndarray:
-    height, width = picture.shape[:2]
-    factor = min(1.0, HEAT_HEIGHT / height)
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        raise InputError("no picture of the camera was kept")
+    return answer.video.watched_by(check)

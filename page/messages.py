@@ -34,8 +34,13 @@ def leave_out_options(text: str) -> str:
     return OPTIONS.sub("", text)
 
 
-def describe_transcript(transcript: Transcript) -> dict[str, Any]:
-    """The message with all that was read."""
+def describe_transcript(transcript: Transcript, has_pictures: bool) -> dict[str, Any]:
+    """The message with all that was read.
+
+    Args:
+        transcript: what was read.
+        has_pictures: whether there are pictures of it, for heat maps and the video with glosses.
+    """
     return {
         "type": "transcript",
         "transcript": {
@@ -43,13 +48,14 @@ def describe_transcript(transcript: Transcript) -> dict[str, Any]:
             "duration": round(transcript.duration, 3),
             "rate": transcript.rate,
             "words": describe_words(transcript.words),
-            "nbest": _describe_guesses(transcript.nbest),
+            "pictures": has_pictures,
+            "nbest": describe_guesses(transcript.nbest),
             "notes": [leave_out_options(note) for note in transcript.notes],
         },
     }
 
 
-def _describe_guesses(guesses: Iterable[Guess]) -> list[dict[str, Any]]:
+def describe_guesses(guesses: Iterable[Guess]) -> list[dict[str, Any]]:
     """The best guesses by the stretch of the video that they are of, best first."""
     stretches: dict[tuple[float, float], list[dict[str, Any]]] = {}
     for guess in guesses:

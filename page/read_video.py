@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from dataset.frame_rate import is_same_rate
-from dataset.video import Video, open_video
 from evaluation.inference.read_clips import describe_reading_error
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
 from page.jobs import Cancelled, Job
 from page.sessions import Answer
+from page.watched_video import watch_video
 from utils.errors import InputError
-
-
-@dataclass(frozen=True)
-class WatchedVideo(Video):
-    """A video whose reading ends when `check` raises.
-
-    Attributes:
-        check: called before each frame.
-    """
-
-    check: Callable[[], None] = lambda: None
-
-    def frames(self, indices: Sequence[int] | np.ndarray) -> Iterator[np.ndarray]:
-        """Read frames as `Video` does."""
-        for frame in super().frames(indices):
-            self.check()
-            yield frame
-
-
-def watch_video(path: Path, recogniser: Recogniser, check: Callable[[], None]) -> WatchedVideo:
-    """Open an uploaded video.
-
-    What is there of a damaged one is read, since the page has no option for it; its notes say what is wrong.
-    """
-    video = open_video(path, recogniser.frame_rate, allow_truncated=True, check=check)
-    return WatchedVideo(**vars(video), check=check)
 
 
 def read_video(recogniser: Recogniser, path: Path, name: str, job: Job) -> Answer:
@@ -66,7 +38,7 @@ def read_video(recogniser: Recogniser, path: Path, name: str, job: Job) -> Answe
 
     reading = Reading()
     try:
-        video = watch_video(path, recogniser, job.check)
+        video = watch_video(path, recogniser.frame_rate, job.check)
         if not is_same_rate(video.rate, recogniser.frame_rate):
             reading = Reading(rate=recogniser.frame_rate)
         transcript = transcribe(recogniser, video, reading, Path(name).stem or name, watch)
@@ -75,7 +47,7 @@ def read_video(recogniser: Recogniser, path: Path, name: str, job: Job) -> Answe
     except Exception as error:
         raise InputError(hide_path(describe_reading_error(error, reading), path, name)) from error
     notes = tuple(hide_path(note, path, name) for note in transcript.notes)
-    return Answer(replace(transcript, video=Path(name), notes=notes), path)
+    return Answer(replace(transcript, video=Path(name), notes=notes), video)
 
 
 @contextmanager

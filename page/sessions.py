@@ -16,6 +16,7 @@ from evaluation.inference.transcript import Transcript
 from page.camera_frames import CameraFrames
 from page.jobs import Cancelled, Job, JobQueue
 from page.messages import describe_transcript, leave_out_options
+from page.watched_video import WatchedVideo
 from utils.errors import InputError, describe_out_of_memory
 
 MOST_SESSIONS = 32
@@ -34,11 +35,11 @@ class Answer:
 
     Attributes:
         transcript: the glosses; its `video` is the name that the page gave, and no path.
-        video: the uploaded file; None where a camera was read, whose pictures are not kept.
+        video: the pictures, in an uploaded file or as a camera's were kept; None where a camera gave none.
     """
 
     transcript: Transcript
-    video: Path | None
+    video: WatchedVideo | None
 
 
 class Session:
@@ -53,7 +54,7 @@ class Session:
         unwanted: whether the video on its way was cancelled.
         job: the upload or camera that is waiting or at work, or was last.
         file_job: the file that is made for a download, or was last.
-        frames: the pictures of its camera, while that is on.
+        frames: the pictures of its camera that wait to be read, while that is on.
         answer: what was read last.
         is_written: whether the video with the glosses of `answer` was made, which is `overlay`.
     """
@@ -89,39 +90,39 @@ class Session:
         """The jobs of this page."""
         return [job for job in (self.job, self.file_job) if job is not None]
 
-    def start(self, queue: JobQueue, job: Job, upload: Path | None = None) -> None:
+    def start(self, queue: JobQueue, job: Job, file: Path) -> None:
         """Put the reading of a video or a camera into the queue; the page is told how it ends.
 
         Args:
             queue: the queue.
             job: the reading, whose result is an `Answer`.
-            upload: the video, which is removed if the reading fails.
+            file: the video, or what a camera is kept in, which is removed if the reading fails.
 
         Raises:
             QueueFullError: there are too many.
         """
         queue.submit(job)
         self.job = job
-        job.result.add_done_callback(lambda _: self._call(self._finish, job, upload))
+        job.result.add_done_callback(lambda _: self._call(self._finish, job, file))
 
-    def _finish(self, job: Job, upload: Path | None) -> None:
+    def _finish(self, job: Job, file: Path) -> None:
         if job is self.job:
             self.frames = None  # what a camera sends after its end is left aside
         error = job.result.exception()
-        unused = upload
+        unused = [file]
         if error is None:
-            unused = self.answer.video if self.answer else None
-            self.overlay.unlink(missing_ok=True)
+            unused = [self.overlay, *([self.answer.video.path] if self.answer and self.answer.video else [])]
             self.is_written = False
             answer: Answer = job.result.result()
             self.answer = answer
-            self.send(describe_transcript(answer.transcript))
+            self.send(describe_transcript(answer.transcript, answer.video is not None))
         elif isinstance(error, Cancelled):
             self.send({"type": "cancelled"})
         else:
             self.send({"type": "failed", "message": describe_error(error)})
-        if unused is not None:
-            unused.unlink(missing_ok=True)
+        for path in unused:
+            with contextlib.suppress(OSError):  # on Windows, of what is being sent: it goes with the folder
+                path.unlink()
 
     def send(self, message: dict[str, Any]) -> None:
         """Send a message to the page, from any thread; nothing happens if it has gone."""

@@ -12,10 +12,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.websockets import WebSocket
 
-from page.downloads import KINDS, VIDEO, draw_heat, save_text, save_video
+from page.chosen_gloss import draw_heat, guess_around
+from page.downloads import KINDS, VIDEO, save_text, save_video
 from page.jobs import Cancelled, Job, JobQueue, QueueFullError, QuietJob
+from page.messages import describe_guesses
 from page.model import LoadedModel
 from page.read_video import read_video
+from page.recording import Recording
 from page.sessions import Answer, Session, Sessions, TooManyPagesError, describe_error
 from page.talk import BUSY, Conversation
 from page.uploads import UploadError, check_size, read_name, receive_upload
@@ -42,7 +45,7 @@ class Site:
     Args:
         model: the network.
         root: an empty folder for the files of the pages.
-        most: the bytes that an upload may have.
+        most: the bytes that an upload may have, and that are kept of a camera.
     """
 
     def __init__(self, model: LoadedModel, root: Path, most: int) -> None:
@@ -81,7 +84,7 @@ class Site:
             await websocket.close(1013)
             return
         try:
-            await Conversation(websocket, session, self.model, self.queue).run()
+            await Conversation(websocket, session, self.model, self.queue, self.most).run()
         finally:
             self.sessions.end(session)
 
@@ -141,7 +144,7 @@ class Site:
         """The video with the glosses of an answer, made once: a browser that plays it asks for it in parts."""
 
         def save(job: Job) -> None:
-            save_video(answer, self.model.recogniser, session.overlay, job.check)
+            save_video(answer, session.overlay, job.check)
 
         async with session.making:
             if not session.is_written or session.answer is not answer:
@@ -156,18 +159,44 @@ class Site:
 
     async def give_heat(self, request: Request) -> Response:
         """The heat map of a gloss."""
+
+        def draw(answer: Answer, index: int, job: Job) -> Response:
+            data = draw_heat(answer, self.model.recogniser, index, job.check)
+            return Response(data, media_type="image/jpeg")
+
+        return await self._make_for_gloss(request, draw)
+
+    async def give_guesses(self, request: Request) -> Response:
+        """The best guesses around a gloss."""
+
+        def guess(answer: Answer, index: int, job: Job) -> Response:
+            slots = self.model.live.window
+            guesses = guess_around(answer, self.model.recogniser, index, slots, job.check)
+            return JSONResponse(describe_guesses(guesses))
+
+        return await self._make_for_gloss(request, guess)
+
+    async def _make_for_gloss(self, request: Request, work: Callable[[Answer, int, Job], Response]) -> Response:
         session, number = self.sessions.find(request.path_params["id"]), request.path_params["index"]
         index = int(number) if number.isascii() and number.isdecimal() and len(number) < 7 else -1
         answer = session.answer if session else None
         if session is None or answer is None or not 0 <= index < len(answer.transcript.words):
             return refuse(404, HERE_NO_MORE if session is None else "there is no such gloss")
-
-        def draw(job: Job) -> bytes:
-            return draw_heat(answer, self.model.recogniser, index, job.check)
-
         async with session.making:
-            made = await self._make(request, session, draw)
-        return made if isinstance(made, Response) else Response(made, media_type="image/jpeg")
+            return await self._make(request, session, lambda job: work(answer, index, job))
+
+    async def give_picture(self, request: Request) -> Response:
+        """The picture that the camera saw at a second of its recording."""
+        session, seconds = self.sessions.find(request.path_params["id"]), request.path_params["seconds"]
+        video = session.answer.video if session and session.answer else None
+        if session is None or not isinstance(video, Recording):
+            return refuse(404, HERE_NO_MORE if session is None else "there is no recording of a camera")
+        try:
+            async with session.files:
+                data = await asyncio.to_thread(video.read_picture, video.find_picture(seconds))
+        except OSError as error:
+            return refuse(409, describe_error(error))
+        return Response(data, media_type="image/jpeg")
 
     async def _make(self, request: Request, session: Session, work: Callable[[Job], Any]) -> Any:
         """Do in the queue what takes long, as long as the browser waits for it.

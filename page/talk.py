@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from page.camera import Camera
 from page.camera_frames import CameraFrames
 from page.jobs import Job, JobQueue, QueueFullError
 from page.model import LoadedModel
+from page.recording import Recorder
 from page.sessions import Session
 
 BUSY = "this page has a video or a camera at work already: cancel that first"
@@ -37,13 +39,17 @@ class Conversation:
         session: the page.
         model: the network.
         queue: where its jobs wait.
+        most: the bytes of the pictures of a camera that are kept.
     """
 
-    def __init__(self, websocket: WebSocket, session: Session, model: LoadedModel, queue: JobQueue) -> None:
+    def __init__(
+        self, websocket: WebSocket, session: Session, model: LoadedModel, queue: JobQueue, most: int
+    ) -> None:  # fmt: skip
         self._websocket = websocket
         self._session = session
         self._model = model
         self._queue = queue
+        self._most = most
         self._complaint = ""
         self._camera: Camera | None = None
 
@@ -105,10 +111,11 @@ class Conversation:
             session.send({"type": "failed", "message": BUSY})
             return
         session.notice(model.describe_change())
-        frames = CameraFrames()
-        camera = Camera(model.recogniser, model.live, frames)
+        frames, path = CameraFrames(), session.folder / secrets.token_hex(8)
+        recorder = Recorder(path, self._most, lambda message: session.send({"type": "notice", "message": message}))
+        camera = Camera(model.recogniser, model.live, frames, recorder)
         try:
-            session.start(self._queue, Job(session, camera.read))
+            session.start(self._queue, Job(session, camera.read), path)
         except QueueFullError as error:
             session.send({"type": "failed", "message": str(error)})
             return

@@ -2,6 +2,8 @@
 
 import { formatConfidence, formatTime } from "./words.js";
 
+const GONE = "The pictures went with the connection: read the video, or use the camera, once more to see this.";
+
 const find = (id) => document.getElementById(id);
 
 export class Chosen {
@@ -10,7 +12,8 @@ export class Chosen {
   #word = null;
   #transcript = null;
   #address = "";
-  #request = new AbortController();
+  #heatRequest = new AbortController();
+  #guessRequest = new AbortController();
 
   constructor(session) {
     this.#session = session;
@@ -18,16 +21,22 @@ export class Chosen {
     find("guesses").ontoggle = () => this.#showGuesses();
   }
 
+  /** The number of the gloss; -1 if none is chosen. */
+  get index() {
+    return this.#index;
+  }
+
   clear() {
     this.#index = -1;
     this.#word = this.#transcript = null;
     this.#forgetImage();
+    this.#guessRequest.abort();
     find("chosen-body").hidden = true;
     find("nothing-chosen").hidden = false;
   }
 
-  /** @param transcript of the server; null while a camera is read. @param live whether it was a camera's. */
-  show(word, index, transcript, live) {
+  /** @param transcript of the server; null while a camera is read. */
+  show(word, index, transcript) {
     this.#index = index;
     this.#word = word;
     this.#transcript = transcript;
@@ -36,7 +45,7 @@ export class Chosen {
     find("chosen-gloss").textContent = word.gloss;
     find("chosen-time").textContent = `${formatTime(word.start)} – ${formatTime(word.end)}`;
     find("chosen-confidence").textContent = formatConfidence(word.confidence);
-    find("heat").hidden = find("guesses").hidden = live; // a camera's frames and guesses are not kept
+    find("heat").hidden = find("guesses").hidden = !transcript?.pictures;
     this.#showHeat();
     this.#showGuesses();
   }
@@ -44,9 +53,9 @@ export class Chosen {
   async #showHeat() {
     this.#forgetImage();
     if (!this.#word || !find("heat").open || find("heat").hidden) return;
-    const { signal } = (this.#request = new AbortController());
+    const { signal } = (this.#heatRequest = new AbortController());
     if (this.#transcript?.session !== this.#session.id) {
-      find("heat-text").textContent = "The video went with the connection: read it again to see heat maps.";
+      find("heat-text").textContent = GONE;
       return;
     }
     find("heat-text").textContent = "Looking where the network looked …";
@@ -65,16 +74,35 @@ export class Chosen {
   }
 
   #forgetImage() {
-    this.#request.abort(); // the server need not draw it any more
+    this.#heatRequest.abort(); // the server need not draw it any more
     URL.revokeObjectURL(this.#address);
     find("heat-image").hidden = true;
     find("heat-image").removeAttribute("src");
   }
 
-  #showGuesses() {
-    if (!this.#word || !find("guesses").open) return;
+  async #showGuesses() {
+    this.#guessRequest.abort();
+    find("guesses-list").replaceChildren();
+    if (!this.#word || !find("guesses").open || find("guesses").hidden) return;
     const centre = (this.#word.start + this.#word.end) / 2;
-    const stretch = this.#transcript?.nbest?.find(({ start, end }) => start <= centre && centre <= end);
+    const stretch = this.#transcript.nbest.find(({ start, end }) => start <= centre && centre <= end);
+    if (stretch || this.#transcript.nbest.length) return this.#listGuesses(stretch);
+    // Of a camera none were kept: the frames around the gloss are read again.
+    const { signal } = (this.#guessRequest = new AbortController());
+    if (this.#transcript.session !== this.#session.id) {
+      find("guesses-text").textContent = GONE;
+      return;
+    }
+    find("guesses-text").textContent = "Reading the pictures around it again …";
+    try {
+      const [found] = await (await this.#session.ask(this.#session.address(`nbest/${this.#index}`), signal)).json();
+      if (!signal.aborted) this.#listGuesses(found);
+    } catch (error) {
+      if (!signal.aborted) find("guesses-text").textContent = `No guesses: ${error.message}`;
+    }
+  }
+
+  #listGuesses(stretch) {
     const guesses = stretch?.guesses ?? [];
     find("guesses-list").replaceChildren(...guesses.map((guess) => makeGuess(guess, guesses, this.#word.gloss)));
     find("guesses-text").textContent = guesses.length

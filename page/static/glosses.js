@@ -49,6 +49,7 @@ export class Glosses {
     this.#empty(false);
     this.#add(transcript.words, transcript.duration, false);
     if (!this.fromCamera) this.#picture.setWords(this.words);
+    if (this.#chosen.index in this.words) this.#choose(this.#chosen.index); // while a camera was read: there is more now
   }
 
   /** Take away those that may change: no others will come. */
@@ -70,7 +71,7 @@ export class Glosses {
   #choose(index) {
     this.#timeline.choose(index);
     this.#table.choose(index);
-    this.#chosen.show(this.words[index], index, this.transcript, this.fromCamera);
+    this.#chosen.show(this.words[index], index, this.transcript);
     this.#picture.jump(this.words[index].start);
   }
 }

@@ -4,11 +4,12 @@ import { Camera } from "./camera.js";
 import { findFault, watchForFiles } from "./choosing.js";
 import { Glosses } from "./glosses.js";
 import { Picture } from "./picture.js";
+import { Recording } from "./recording.js";
 import { Save } from "./save.js";
 import { Session } from "./session.js";
 import { addNotice, clearNotices, setStatus } from "./status.js";
 import { upload } from "./upload.js";
-import { describeModel, formatDuration, makeSentence } from "./words.js";
+import { describeLoss, describeModel, describeResult, makeSentence } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const USUAL_RATE = 25;
@@ -17,6 +18,7 @@ const session = new Session();
 const picture = new Picture((seconds, playing) => glosses.setTime(seconds, playing));
 const glosses = new Glosses(session, picture);
 const camera = new Camera(session, picture.video);
+const recording = new Recording(session, picture, addNotice);
 const save = new Save(session, addNotice);
 
 let model = null;
@@ -46,10 +48,9 @@ session.addEventListener("ready", async () => {
 
 session.addEventListener("lost", ({ detail }) => {
   endJob();
-  if (glosses.transcript) save.clear("The files went with the connection. Read the video again to save them.");
-  const text = refusal || (detail.opened
-    ? "The connection to the server was lost. See that python -m page still runs; this page tries again by itself."
-    : "The server does not answer this page. See that python -m page runs, and open the address that it printed.");
+  if (glosses.transcript) save.clear(`The files went with the connection.${file ? " Read the video again to save them." : ""}`);
+  if (glosses.fromCamera) recording.clear();
+  const text = refusal || describeLoss(detail.opened);
   refusal = "";
   setStatus("lost", text, { buttons: ["again"] });
 });
@@ -140,16 +141,14 @@ function showSent(share) {
 function showTranscript(result) {
   const { fromCamera } = glosses;
   endJob();
+  if (fromCamera && result.pictures) recording.show();
   glosses.showTranscript({ ...result, session: session.id });
   showEmptiness();
   result.notes?.forEach((note) => addNotice(makeSentence(note)));
-  const kinds = (model?.formats ?? []).filter((kind) => kind !== "mp4" || !fromCamera);
+  const kinds = (model?.formats ?? []).filter((kind) => kind !== "mp4" || result.pictures);
   save.offer(kinds, result.name);
-  find("play-written").hidden = !kinds.includes("mp4"); // seen where the browser cannot play the video
-  const count = result.words.length;
-  const found = `${count === 1 ? "1 gloss" : `${count} glosses`} in ${formatDuration(result.duration)}`;
-  const next = count ? "" : " Nobody may be signing in it, or the network does not know what is signed.";
-  setStatus("done", `Done: ${found} of ${fromCamera ? "the camera" : file.name}.${next}`);
+  find("play-written").hidden = fromCamera || !kinds.includes("mp4"); // seen where the browser cannot play the video
+  setStatus("done", describeResult(result, fromCamera ? "the camera" : file.name));
 }
 
 // ---- the camera ----
@@ -164,7 +163,6 @@ async function useCamera() {
   } catch (error) {
     if (job !== "camera") return;
     endJob();
-    picture.clear();
     setStatus("failed", error.message);
     return;
   }
@@ -192,6 +190,7 @@ function startAnew(kind) {
   clearNotices();
   glosses.clear(kind === "camera");
   save.clear();
+  recording.clear();
   showEmptiness();
 }
 
@@ -201,7 +200,7 @@ function endJob() {
   if (job === "camera") {
     camera.close();
     glosses.dropProvisional();
-    picture.clear();
+    recording.clear();
   }
   job = null;
   showEmptiness();

@@ -5,10 +5,14 @@ const find = (id) => document.getElementById(id);
 export class Picture {
   #address = "";
   #words = [];
+  #onTime;
+  #addressOf = null; // where the picture of a second is, while there is no video
+  #seconds = 0; // of that picture
 
   /** @param onTime called with the seconds of the video as it plays or is moved. */
   constructor(onTime) {
     this.video = find("video");
+    this.#onTime = onTime;
     const tell = () => {
       if (this.video.srcObject) return;
       this.#showCaption(this.video.currentTime);
@@ -45,6 +49,25 @@ export class Picture {
     this.video.src = address;
   }
 
+  /** Show pictures of the server's one by one, in place of a video: `addressOf` gives the address of a second's. */
+  showPictures(addressOf) {
+    this.clear();
+    find("unplayable-name").textContent = "the recording";
+    find("invitation").hidden = true;
+    find("screen").hidden = false;
+    this.video.controls = false;
+    this.#addressOf = addressOf;
+    this.jump(0);
+  }
+
+  /** Play a video of the server's from where its pictures were looked at. */
+  playAddress(address) {
+    const seconds = this.#seconds;
+    this.#show(address);
+    this.jump(seconds);
+    this.video.play().catch(() => {}); // the browser may want another click
+  }
+
   showCamera() {
     this.clear();
     find("invitation").hidden = true;
@@ -56,6 +79,8 @@ export class Picture {
   /** Back to the invitation. */
   clear() {
     this.#words = [];
+    this.#addressOf = null;
+    this.video.removeAttribute("poster");
     find("caption").textContent = "";
     find("screen").hidden = find("unplayable").hidden = find("play-written").hidden = true;
     find("invitation").hidden = false;
@@ -81,6 +106,10 @@ export class Picture {
 
   jump(seconds) {
     if (this.video.getAttribute("src")) this.video.currentTime = seconds;
+    if (!this.#addressOf) return;
+    this.#seconds = seconds;
+    this.video.poster = this.#addressOf(seconds);
+    this.#onTime(seconds, false);
   }
 
   #giveUp() {

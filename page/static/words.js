@@ -33,6 +33,20 @@ export function formatDuration(seconds) {
   return seconds < 60 ? `${seconds.toFixed(1)} seconds` : `${(seconds / 60).toFixed(1)} minutes`;
 }
 
+/** What was found, once all is read. */
+export function describeResult({ words, duration }, name) {
+  const found = `${words.length} ${words.length === 1 ? "gloss" : "glosses"} in ${formatDuration(duration)}`;
+  const next = words.length ? "" : " Nobody may be signing in it, or the network does not know what is signed.";
+  return `Done: ${found} of ${name}.${next}`;
+}
+
+/** What to do where there is no connection to the server. @param opened whether there was one. */
+export function describeLoss(opened) {
+  return opened
+    ? "The connection to the server was lost. See that python -m page still runs; this page tries again by itself."
+    : "The server does not answer this page. See that python -m page runs, and open the address that it printed.";
+}
+
 /**
  * What the server says, as a sentence of the page: it ends with a full stop, and begins with a capital letter unless it
  * begins with the name of a file.

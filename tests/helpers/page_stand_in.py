@@ -172,6 +172,7 @@ def make_transcript(words: list[dict[str, Any]], **changes: Any) -> dict[str, An
         "duration": duration,
         "rate": 25.0,
         "words": words,
+        "pictures": True,
         "nbest": [{"start": 0.0, "end": duration, "guesses": guesses}],
         "notes": [],
     } | changes

@@ -22,15 +22,18 @@ MOST = 1 << 20
 
 
 @contextmanager
-def run_page(folder: Path, recogniser: Recogniser, model: Path = Path("model.pt")) -> Iterator[str]:
+def run_page(
+    folder: Path, recogniser: Recogniser, model: Path = Path("model.pt"), most: int = MOST
+) -> Iterator[str]:  # fmt: skip
     """Serve the page from a thread, and give its address.
 
     Args:
         folder: an empty folder.
         recogniser: the network.
         model: its file.
+        most: bytes of an upload, and of what is kept of a camera, at most.
     """
-    site = Site(LoadedModel(recogniser, (model,), take_stamp([model]), LiveSettings(48, 8, 16)), folder, MOST)
+    site = Site(LoadedModel(recogniser, (model,), take_stamp([model]), LiveSettings(48, 8, 16)), folder, most)
     config = uvicorn.Config(
         make_app(site), loop="asyncio", lifespan="off", log_config=None, timeout_graceful_shutdown=1
     )

@@ -45,6 +45,21 @@ def server(tmp_path):
 
 
 @pytest.fixture
+def patient(monkeypatch):
+    """A machine that has other things to do for seconds is no camera that gives no frames."""
+    monkeypatch.setattr("evaluation.inference.live_input.GAP_SECONDS", 60.0)
+
+
+@pytest.fixture
+def camera(server, patient):
+    """A page whose camera is on."""
+    from tests.helpers.signing import start
+
+    with server.page() as page:
+        yield start(page)
+
+
+@pytest.fixture
 def film(tmp_path) -> bytes:
     from tests.helpers.site import SENTENCE, colour_film
 

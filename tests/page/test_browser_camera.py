@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 
 import pytest
 from PIL import Image
 
 from tests.helpers.needs import needs_browser
-from tests.helpers.page_stand_in import StandIn, make_transcript, make_words
+from tests.helpers.page_stand_in import VIDEO, StandIn, make_transcript, make_words
 
 pytestmark = needs_browser
 
@@ -89,7 +90,7 @@ def test_glosses_come_while_someone_signs(server):
     assert not server.page.locator("#glosses .provisional").count()
     server.page.click("#glosses button")
     assert server.page.inner_text("#chosen-gloss") == "MORGEN"
-    assert not server.page.is_visible("#heat")  # its pictures are not kept
+    assert not server.page.is_visible("#heat")  # it comes when the camera is off
     assert not server.page.is_visible("#guesses")
 
 
@@ -125,11 +126,119 @@ def test_stop_ends_the_camera_and_the_glosses_can_be_saved(server):
     words = make_words("MORGEN", "NORD")
     server.say("live", finals=words, provisional=[], time=2.0)
     server.say("camera", state="ended", lines=[])
-    server.say("transcript", transcript=make_transcript(words, name="camera"))
+    server.say("transcript", transcript=make_transcript(words, name="camera", nbest=[]))
     server.wait("done", "2 glosses in 1.3 seconds of the camera")
     assert len(server.sent) == sent
     assert server.texts("#glosses b") == server.texts("#rows button") == ["MORGEN", "NORD"]
-    assert server.texts("#files b") == [".eaf", ".srt", ".vtt", ".json", ".ctm"]
+    assert server.texts("#files b") == [".eaf", ".srt", ".vtt", ".json", ".ctm", ".mp4"]
+
+
+PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="4"/>'
+GUESSES = [{"start": 0.0, "end": 2.0, "guesses": [{"glosses": ["NORD"], "score": 1.0}]}]
+
+
+def end_camera(server, *glosses, **changes):
+    """Let the camera be stopped, and the server say what was read."""
+    server.page.click("#stop")
+    server.say("transcript", transcript=make_transcript(make_words(*glosses), name="camera", nbest=[], **changes))
+    server.wait("done")
+
+
+@pytest.fixture
+def asked(server):
+    """What the page asks its server for."""
+    addresses = []
+    server.page.on("request", lambda request: addresses.append(request.url.partition("/s1/")[2]))
+    return addresses
+
+
+def test_after_the_end_a_click_shows_the_picture_of_a_gloss_and_nothing_is_made_unless_asked_for(server, asked):
+    server.answers |= {f"picture/{seconds}.jpg": (200, "image/svg+xml", PICTURE) for seconds in ("0.000", "0.600")}
+    server.answers["heat/1.jpg"] = (200, "image/svg+xml", PICTURE)
+    server.answers["nbest/1"] = (200, "application/json", json.dumps(GUESSES).encode())
+    server.start_camera()
+    end_camera(server, "MORGEN", "NORD")
+    server.page.wait_for_selector("#play-recording")
+    server.until(lambda: asked)
+    server.page.click("#glosses button:nth-child(2)")
+    server.until(lambda: len(asked) > 1)
+    assert asked == ["picture/0.000.jpg", "picture/0.600.jpg"]
+    at = server.page.evaluate("new DOMMatrix(document.getElementById('playhead').style.transform).e")
+    assert at == pytest.approx(server.page.locator("#glosses button:nth-child(2)").evaluate("e => e.offsetLeft"), abs=1)
+    server.page.click("#heat summary")
+    server.page.wait_for_selector("#heat-image")
+    server.page.click("#guesses summary")
+    server.page.wait_for_selector("#guesses-list li")
+    assert server.texts("#guesses-list mark") == ["NORD"]
+    assert asked[2:] == ["heat/1.jpg", "nbest/1"]
+
+
+def test_a_gloss_that_was_chosen_while_the_camera_was_on_stays_chosen(server):
+    server.start_camera()
+    server.say("live", finals=make_words("MORGEN", "NORD"), provisional=[], time=1.5)
+    server.page.click("#rows tr:nth-child(2) button")
+    assert not server.page.is_visible("#heat")
+    end_camera(server, "MORGEN", "NORD")
+    server.page.wait_for_selector("#heat")
+    assert server.page.inner_text("#chosen-gloss") == "NORD"
+    assert server.page.locator("#glosses [aria-pressed=true]").inner_text().startswith("NORD")
+
+
+def test_the_recording_is_played_from_the_chosen_gloss(server):
+    server.answers["files/mp4"] = (200, "video/webm", VIDEO.read_bytes())
+    server.start_camera()
+    end_camera(server, "MORGEN", "NORD")
+    server.page.click("#glosses button:nth-child(2)")
+    server.page.click("#play-recording")
+    server.until(lambda: server.page.evaluate("document.getElementById('video').currentTime") > 0.6)
+    assert not server.page.is_visible("#recording")
+    assert server.page.get_attribute("#video", "poster") is None
+
+
+def test_a_recording_that_cannot_be_played_says_why(server):
+    server.answers["files/mp4"] = (409, "application/json", b'{"error": "the disk is full"}')
+    server.start_camera()
+    end_camera(server, "MORGEN")
+    server.page.click("#play-recording")
+    server.page.locator("#notices .error", has_text="cannot be played: The disk is full.").wait_for()
+    assert server.page.is_enabled("#play-recording")
+
+
+def test_a_video_that_is_being_written_is_given_up_for_the_next_recording(server):
+    given_up = []
+    server.page.on("requestfailed", lambda request: given_up.append(request.url))
+    server.page.route("**/files/mp4", lambda route: None)  # which takes long
+    server.start_camera()
+    end_camera(server, "MORGEN")
+    server.page.click("#play-recording")
+    server.page.locator("#recording-text", has_text="is being written").wait_for()
+    server.page.click("#use-camera")
+    server.until(lambda: any(url.endswith("files/mp4") for url in given_up))
+    assert not server.page.is_visible("#recording")
+    assert not server.page.locator("#notices .error").count()
+
+
+def test_where_no_picture_was_kept_none_is_offered(server):
+    server.start_camera()
+    end_camera(server, "MORGEN", pictures=False)
+    server.page.click("#glosses button")
+    assert ".mp4" not in server.texts("#files b")
+    assert server.page.is_visible("#invitation")
+    assert not any(server.page.is_visible(part) for part in ("#heat", "#guesses", "#recording"))
+
+
+def test_a_recording_goes_with_the_connection(server):
+    server.start_camera()
+    end_camera(server, "MORGEN")
+    server.page.click("#glosses button")
+    server.lose()
+    server.wait("lost")
+    assert server.page.is_visible("#invitation")
+    assert not server.page.is_visible("#recording")
+    server.page.click("#heat summary")
+    server.page.locator("#heat-text", has_text="went with the connection").wait_for()
+    server.page.click("#guesses summary")
+    server.page.locator("#guesses-text", has_text="went with the connection").wait_for()
 
 
 @pytest.mark.parametrize(

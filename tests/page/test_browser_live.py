@@ -11,6 +11,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pympi.Elan import Eaf
 
+from dataset.video import open_video
+from evaluation.heat.shown_clip import HeatMap
 from tests.helpers.needs import BROWSER, needs_browser
 from tests.helpers.remembering import read_clip, read_sentences, remember
 from tests.helpers.running_page import run_page
@@ -55,7 +57,7 @@ def browser(corpus, sentence, tmp_path_factory):
 def tab(tab, corpus, tmp_path):
     """The page, open and ready."""
     (tmp_path / "files").mkdir()
-    with run_page(tmp_path / "files", remember(corpus, SPLIT)) as address:
+    with run_page(tmp_path / "files", remember(corpus, SPLIT), most=1 << 26) as address:
         tab.goto(address)
         wait(tab, "ready")
         yield tab
@@ -86,7 +88,45 @@ def test_glosses_of_the_sentence_appear_and_can_be_saved(tab, sentence):
         tab.click("#files a[download$='.eaf']")
     tier = sorted(Eaf(str(download.value.path())).get_annotation_data_for_tier("gloss"))
     assert [annotation[2] for annotation in tier] == read
-    assert not tab.locator("#files a[download$='.mp4']").count()
+
+
+def test_after_the_end_a_gloss_has_its_picture_heat_and_guesses_and_the_recording_can_be_played(
+    tab, sentence, tmp_path, monkeypatch
+):  # fmt: skip
+    read = []
+
+    def look(recogniser, clip, request):  # this network has no gradients
+        read.append(recogniser.recognise(clip.frames).glosses)
+        return HeatMap(np.ones((len(clip.pictures), 2, 2), np.float32), (), (), "")
+
+    monkeypatch.setattr("page.chosen_gloss.compute_heat_map", look)
+    tab.click("#use-camera")
+    wait(tab, "live")
+    tab.locator("#sentence", has_text=" ".join(sentence[1])).wait_for(timeout=120_000)
+    tab.click("#stop")
+    wait(tab, "done")
+    glosses = tab.locator("#glosses b").all_inner_texts()
+    index = glosses.index(sentence[1][1], 1)  # not the first, which may have been half over
+    tab.locator("#glosses button").nth(index).click()
+    tab.click("#heat summary")
+    tab.wait_for_selector("#heat-image")
+    assert glosses[index] in read[0]
+    tab.click("#guesses summary")
+    tab.wait_for_selector("#guesses-list li")
+    assert glosses[index] in tab.locator("#guesses-list mark").first.inner_text()
+    with tab.expect_download() as download:
+        tab.click("#files a[download$='.json']")
+    said = json.loads(download.value.path().read_text())
+    with tab.expect_download(timeout=120_000) as download:
+        tab.click("#files a[download$='.mp4']")
+    made = open_video(download.value.path(), 25)
+    assert made.times[-1] == pytest.approx(said["duration"], abs=0.1)
+    tab.click("#play-recording")
+    start = said["words"][index]["start"]
+    tab.wait_for_selector("#recording", state="hidden")
+    while tab.evaluate("document.getElementById('video').currentTime") <= start:
+        tab.wait_for_timeout(50)
+    assert tab.evaluate("document.getElementById('video').duration") == pytest.approx(said["duration"], abs=0.1)
 
 
 def test_a_page_that_is_closed_gives_the_camera_to_the_next(tab, browser):

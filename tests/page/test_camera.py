@@ -1,6 +1,5 @@
 """The camera of a page: glosses while pictures come, and what goes wrong with pictures."""
 
-import struct
 import threading
 import time
 
@@ -10,54 +9,11 @@ import pytest
 from pympi.Elan import Eaf
 
 from page.camera_frames import AHEAD, HEAD, MOST_FRAMES, CameraFrames
-from tests.helpers.colour_network import COLOURS, colour_network, colour_recogniser
-from tests.helpers.site import READ, Page, serve, words
+from tests.helpers.colour_network import colour_network, colour_recogniser
+from tests.helpers.signing import JPEGS, RATE, make_jpeg, send, sign, stop
+from tests.helpers.site import READ, serve, words
 
-RATE = 25
-SIGNED = " " * 20 + "R" * 16 + " " * 12 + "B" * 16 + " " * 36  # four seconds
-
-
-def make_jpeg(colour: str, width: int = 96, height: int = 64) -> bytes:
-    picture = np.full((height, width, 3), COLOURS[colour][::-1], np.uint8)
-    return cv2.imencode(".jpg", picture)[1].tobytes()
-
-
-JPEGS = {colour: make_jpeg(colour) for colour in COLOURS}
-
-
-def send(page: Page, seconds: float, data: bytes) -> None:
-    page.talk.send_bytes(struct.pack("<d", seconds) + data)
-
-
-def sign(page: Page, signed: str = SIGNED, begin: float = 0.0, rate: float = RATE) -> None:
-    """Send pictures at the tempo of a camera: their times must be those of a clock."""
-    start = time.monotonic()
-    for number, colour in enumerate(signed):
-        send(page, begin + number / rate, JPEGS[colour])
-        time.sleep(max(0.0, start + number / rate - time.monotonic()))
-
-
-def stop(page: Page) -> tuple[list[dict], dict]:
-    """Stop the camera; returns all messages until the transcript, which is given too."""
-    page.say(type="camera", action="stop")
-    messages = page.wait_for("transcript", "failed", "cancelled")
-    return messages, messages[-1]
-
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch):
-    """A machine that has other things to do for seconds is no camera that gives no frames."""
-    monkeypatch.setattr("evaluation.inference.live_input.GAP_SECONDS", 60.0)
-
-
-@pytest.fixture
-def camera(server):
-    """A page whose camera is on."""
-    with server.page() as page:
-        page.say(type="camera", action="start")
-        ready = page.wait_for("camera")[-1]
-        assert (ready["state"], ready["rate"]) == ("ready", RATE)
-        yield page
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 def test_glosses_come_while_someone_signs_and_can_be_saved(camera, tmp_path):
@@ -75,9 +31,6 @@ def test_glosses_come_while_someone_signs_and_can_be_saved(camera, tmp_path):
     assert {"type": "camera", "state": "ended", "lines": []} in messages
     (tmp_path / "found.eaf").write_bytes(camera.get("files/eaf").content)
     assert [gloss for *_, gloss in Eaf(str(tmp_path / "found.eaf")).get_annotation_data_for_tier("gloss")] == ["R", "B"]
-    for path in ("files/mp4", "heat/0.jpg"):
-        assert "the pictures of the camera are not kept" in camera.get(path).json()["error"]
-    assert not list((tmp_path / "files").rglob("*.jpg"))
 
 
 def test_the_camera_can_be_used_again_and_a_video_after_it(camera, film):

@@ -83,7 +83,7 @@ def test_the_video_with_its_glosses_is_written_once_for_each_answer(server, film
 
 
 def test_the_video_of_an_answer_that_was_replaced_while_it_was_written_is_not_kept(server, film, tmp_path, monkeypatch):
-    def write_late(answer, recogniser, path, check):
+    def write_late(answer, path, check):
         (session,) = server.site.sessions._open.values()
         path.write_bytes(b"of the answer before")
         session.answer = dataclasses.replace(answer)
