@@ -11,6 +11,7 @@ export class GlossTable {
 
   constructor(onChoose) {
     this.#onChoose = onChoose;
+    find("rows").onkeydown = (event) => this.#press(event);
   }
 
   clear() {
@@ -35,6 +36,23 @@ export class GlossTable {
   choose(index) {
     this.#rows.forEach((row, number) => row.classList.toggle("chosen", number === index));
     this.#rows[index]?.scrollIntoView({ block: "nearest" });
+    this.#reach(index);
+  }
+
+  /** Make this row the one that the Tab key reaches: through all of them, the rest of the page would be far. */
+  #reach(index) {
+    this.#rows.forEach((row, number) => (row.querySelector("button").tabIndex = number === index ? 0 : -1));
+  }
+
+  #press(event) {
+    const at = this.#rows.findIndex((row) => row.contains(document.activeElement));
+    const last = this.#rows.length - 1;
+    const goals = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: last };
+    if (at < 0 || event.ctrlKey || event.altKey || event.metaKey || !(event.key in goals)) return;
+    event.preventDefault(); // the table would scroll
+    const goal = Math.min(last, Math.max(0, goals[event.key]));
+    this.#reach(goal);
+    this.#rows[goal].querySelector("button").focus();
   }
 
   #makeRow(word, number) {
@@ -44,6 +62,7 @@ export class GlossTable {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = word.gloss;
+    button.tabIndex = number ? -1 : 0;
     button.onclick = () => this.#onChoose(number);
     head.append(button);
     const mark = document.createElement("i");

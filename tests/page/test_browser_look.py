@@ -134,6 +134,21 @@ def test_it_can_be_used_by_keyboard_alone(tab):
     assert [name for name in seen if name in order] == order
 
 
+def test_the_table_is_one_stop_of_the_tab_key(tab):
+    StandIn(tab).open().read(make_words(*GLOSSES))
+    rows = tab.locator("#rows button")
+    rows.first.focus()
+    for key, number in (("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1), ("Home", 0), ("ArrowUp", 0), ("End", -1)):
+        tab.keyboard.press(key)
+        assert rows.nth(number).evaluate("element => element === document.activeElement"), (key, number)
+    tab.keyboard.press("Enter")
+    assert tab.locator("#chosen-gloss").inner_text() == GLOSSES[-1]
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('#files') !== null")
+    tab.keyboard.press("Shift+Tab")
+    assert rows.last.evaluate("element => element === document.activeElement")
+
+
 def test_nothing_is_asked_for_from_elsewhere(tab):
     server = StandIn(tab).open()
     asked = []
