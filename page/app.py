@@ -44,7 +44,7 @@ def make_app(site: Site, host: str = "127.0.0.1", token: str | None = None) -> S
 async def _refuse_http(_: Request, error: Exception) -> Response:
     """What the router refuses: an address that is not there, or a method that it does not have."""
     if isinstance(error, HTTPException):
-        return refuse(error.status_code, error.detail)
+        return refuse(error.status_code, error.detail, error.headers)
     return refuse(500, MISTAKE)
 
 

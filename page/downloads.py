@@ -8,7 +8,7 @@ from pathlib import Path
 
 from evaluation.inference.formats import save_transcript
 from evaluation.inference.overlay import write_overlay
-from page.read_video import hide_paths
+from page.read_video import hide_path, hide_paths
 from page.sessions import Answer
 from page.watched_video import WatchedVideo
 from utils.errors import InputError
@@ -48,7 +48,7 @@ def save_text(answer: Answer, kind: str, folder: Path) -> Path:
     return path
 
 
-def save_video(answer: Answer, path: Path, check: Callable[[], None]) -> None:
+def save_video(answer: Answer, path: Path, check: Callable[[], None]) -> str:
     """Write the video with its glosses.
 
     Args:
@@ -56,12 +56,16 @@ def save_video(answer: Answer, path: Path, check: Callable[[], None]) -> None:
         path: the file to write.
         check: called before each frame; what it raises ends the writing.
 
+    Returns:
+        a warning where no font of this machine has all characters of the glosses, else "".
+
     Raises:
         InputError: it cannot be written.
     """
     video = get_video(answer, check)
     with hide_paths({path: path.name, video.path: str(answer.transcript.video)}):
-        write_overlay(video, answer.transcript.words, path)
+        warning = write_overlay(video, answer.transcript.words, path)
+    return hide_path(warning, path, path.name)
 
 
 def get_video(answer: Answer, check: Callable[[], None]) -> WatchedVideo:

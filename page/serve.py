@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import errno
+import logging
 import socket
 import tempfile
 
@@ -92,8 +94,15 @@ def describe_address(args: argparse.Namespace, port: int) -> list[str]:
     return lines
 
 
+def is_worth_saying(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's log is for the terminal: that the end cuts off answers not taken in time is not."""
+    cut = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut and not record.getMessage().startswith("Cancel ")
+
+
 def make_server(site: Site, host: str, token: str | None) -> uvicorn.Server:
     """Make the server, which then runs on an open port until the process is interrupted."""
+    logging.getLogger("uvicorn.error").addFilter(is_worth_saying)
     config = uvicorn.Config(
         make_app(site, host, token),
         loop="asyncio",

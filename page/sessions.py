@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import secrets
 import shutil
 from collections import deque
@@ -79,6 +80,10 @@ class Session:
     def is_busy(self) -> bool:
         """Whether a video or a camera of this page is on its way, waiting or at work."""
         return self.uploading or (self.job is not None and not self.job.result.done())
+
+    def make_folder(self) -> None:
+        """Make its folder, and again where it was removed, as old temporary folders are on many systems."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @property
     def overlay(self) -> Path:
@@ -177,9 +182,8 @@ class Sessions:
         if len(self._open) >= MOST_SESSIONS:
             raise TooManyPagesError(f"{len(self._open)} pages are open already: close one of them")
         # Its folder has a name of its own: the id is a secret, and folders are seen by other users of the machine.
-        folder = self._root / secrets.token_hex(8)
-        folder.mkdir(mode=0o700)
-        session = Session(folder)
+        session = Session(self._root / secrets.token_hex(8))
+        session.make_folder()
         self._open[session.id] = session
         return session
 
@@ -207,7 +211,8 @@ class Sessions:
 def describe_error(error: BaseException) -> str:
     """Say for the page what went wrong, without the paths of this machine."""
     if isinstance(error, OSError):
-        return f"the server cannot go on ({error.strerror or type(error).__name__}); is its disk full?"
+        full = "; its disk is full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else ""
+        return f"the server cannot go on ({error.strerror or type(error).__name__}){full}"
     if isinstance(error, InputError):
         return leave_out_options(str(error))
     return describe_out_of_memory(error) or MISTAKE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -99,6 +99,7 @@ class Site:
         try:
             if self.queue.is_full:
                 raise UploadError(429, "too many videos are waiting already: try again later")
+            session.make_folder()
             check_size(request, session.folder, self.most)
             path = await receive_upload(request, session, self.most)
             name = read_name(request.headers.get("x-file-name", ""))
@@ -106,6 +107,8 @@ class Site:
             session.notice(self.model.describe_change())
         except UploadError as error:
             return refuse(error.status, str(error))
+        except OSError as error:
+            return refuse(507, describe_error(error))
         finally:
             session.uploading = False
         return JSONResponse({}, 202)
@@ -135,6 +138,9 @@ class Site:
             return FileResponse(made, media_type=KINDS[kind], headers=headers)
         try:
             async with session.files:
+                if session.ended.is_set():
+                    return refuse(404, HERE_NO_MORE)
+                session.make_folder()
                 path = await asyncio.to_thread(save_text, answer, kind, session.folder)
                 return Response(path.read_bytes(), media_type=KINDS[kind], headers=headers)
         except (InputError, OSError) as error:
@@ -143,18 +149,19 @@ class Site:
     async def _find_video(self, request: Request, session: Session, answer: Answer) -> Path | Response:
         """The video with the glosses of an answer, made once: a browser that plays it asks for it in parts."""
 
-        def save(job: Job) -> None:
-            save_video(answer, session.overlay, job.check)
+        def save(job: Job) -> str:
+            return save_video(answer, session.overlay, job.check)
 
         async with session.making:
             if not session.is_written or session.answer is not answer:
-                refusal = await self._make(request, session, save)
-                if refusal is not None:
-                    return refusal
+                made = await self._make(request, session, save)
+                if isinstance(made, Response):
+                    return made
                 if session.answer is not answer:
                     session.overlay.unlink(missing_ok=True)
                     return refuse(409, "another video has been read since")
                 session.is_written = True
+                session.notice(made)
         return session.overlay
 
     async def give_heat(self, request: Request) -> Response:
@@ -230,6 +237,6 @@ class Site:
         return refuse(409, UNWANTED)
 
 
-def refuse(status: int, message: str) -> JSONResponse:
+def refuse(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """An answer that says what is wrong."""
-    return JSONResponse({"error": message}, status, {"Connection": "close"} if status == 408 else None)
+    return JSONResponse({"error": message}, status, {"Connection": "close"} if status == 408 else headers)

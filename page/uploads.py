@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
@@ -24,6 +25,8 @@ SLOWEST = 16 * 1024
 SPARE = 64 * 2**20
 """Bytes of the disk that are left free."""
 LONGEST_NAME = 100
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Marks that turn the direction of writing: with them the end of a name can be shown as another one."""
 
 
 class UploadError(Exception):
@@ -40,7 +43,7 @@ class UploadError(Exception):
 
 def read_name(header: str) -> str:
     """The name that a page gives for its file, for the eye alone: it is never part of a path."""
-    name = unquote(header, errors="replace").replace("\\", "/").rpartition("/")[2]
+    name = DIRECTIONS.sub("", unquote(header, errors="replace")).replace("\\", "/").rpartition("/")[2]
     return shorten_text(to_nfc(show_name(name)).strip(), LONGEST_NAME) or "video"
 
 
@@ -74,7 +77,7 @@ async def receive_upload(request: Request, session: Session, most: int) -> Path:
     try:
         # Not with open("xb") in a thread: a file of this name is not there.
         with path.open("wb") as file:
-            size = await _copy(_receive(request.stream()), file, session, most)
+            size = await _while_open(session, _copy(_receive(request.stream()), file, session, most))
         if not size:
             raise UploadError(400, "the file is empty: choose a video")
     except BaseException as error:
@@ -85,6 +88,19 @@ async def receive_upload(request: Request, session: Session, most: int) -> Path:
             raise disk_full() from error
         raise
     return path
+
+
+async def _while_open(session: Session, copying: Coroutine[Any, Any, int]) -> int:
+    """Wait for an upload, but no longer than its page is open, also where nothing comes of it."""
+    copy, end = asyncio.create_task(copying), asyncio.create_task(session.ended.wait())
+    try:
+        await asyncio.wait([copy, end], return_when=asyncio.FIRST_COMPLETED)
+        if not copy.done():
+            raise page_closed()
+        return copy.result()
+    finally:
+        copy.cancel()
+        end.cancel()
 
 
 async def _receive(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -120,9 +136,14 @@ async def _copy(parts: AsyncIterator[bytes], file: BinaryIO, session: Session, m
 def check_wanted(session: Session) -> None:
     """Raise UploadError if the page has gone, or has cancelled its upload."""
     if session.ended.is_set():
-        raise UploadError(404, "the page has been closed")
+        raise page_closed()
     if session.unwanted:
         raise UploadError(409, "the upload was cancelled")
+
+
+def page_closed() -> UploadError:
+    """The refusal of a file whose page has gone."""
+    return UploadError(404, "the page has been closed")
 
 
 def too_large(most: int) -> UploadError:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_disk_that_gets_full_is_said(server, film, monkeypatch):
         page.read(film)
         with monkeypatch.context() as patch:
             patch.setattr("page.site.save_text", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left")))
-            assert "is its disk full?" in page.get("files/eaf").json()["error"]
+            assert "; its disk is full" in page.get("files/eaf").json()["error"]
         assert page.get("files/eaf").status_code == 200
 
 
@@ -115,6 +116,21 @@ def test_an_upload_that_is_cancelled_on_its_way_is_no_job(film, tmp_path):
         answer = connection.getresponse()
         assert (answer.status, json.load(answer)) == (409, {"error": "the upload was cancelled"})
         assert not list((tmp_path / "files").glob("*/*"))
+
+
+def test_an_upload_whose_page_goes_away_is_given_up_at_once(film, tmp_path):
+    (tmp_path / "files").mkdir()
+    with serve_port(tmp_path / "files") as port:
+        with connect(f"ws://127.0.0.1:{port}/api/session") as talk:
+            id = json.loads(talk.recv(60))["id"]
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)  # less than that of silence
+            connection.putrequest("POST", f"/api/session/{id}/video")
+            connection.putheader("Content-Length", str(len(film)))
+            connection.endheaders(film[:1000])
+            wait_until(lambda: list((tmp_path / "files").glob("*/*")))
+        answer = connection.getresponse()
+        assert (answer.status, json.load(answer)) == (404, {"error": "the page has been closed"})
+        wait_until(lambda: not list((tmp_path / "files").iterdir()))
 
 
 def test_a_mistake_of_the_program_is_said_and_the_server_lives_on(tmp_path, film, capsys):
@@ -164,6 +180,42 @@ def test_the_name_of_an_upload_is_no_path(server, film, tmp_path):
             assert not Eaf(file_path=str(save(tmp_path, page.get("files/eaf").content))).media_descriptors
     assert set(Path.cwd().iterdir()) == before
     assert not list(tmp_path.rglob("*evil*"))
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("holiday%E2%80%AEgpj.mp4", "holidaygpj.mp4"),  # which would be shown as "holiday4pm.jpg"
+        ("%E2%80%8F%E2%81%A6a.mp4", "a.mp4"),
+        ("a%0Ab.mp4", r"a\x0Ab.mp4"),
+        ("%E2%80%AE", "video"),
+        ("x" * 5000, "x" * 100 + "..."),
+        ("%FF%FE", "\ufffd\ufffd"),
+    ],
+)
+def test_names_are_shown_as_they_are(sent, shown):
+    assert uploads.read_name(sent) == shown
+
+
+def test_a_temporary_folder_that_was_removed_is_made_again(server, film, tmp_path):
+    with server.page() as page:
+        page.read(film)
+        shutil.rmtree(tmp_path / "files")
+        assert page.get("files/srt").status_code == 200
+        assert "clip.mp4" in page.get("files/mp4").json()["error"]
+        assert words(page.read(film)) == READ
+        shutil.rmtree(tmp_path / "files")
+        with server.page() as other:
+            assert words(other.read(film)) == READ
+    wait_until(lambda: not list((tmp_path / "files").iterdir()))
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "PUT", "DELETE", "PATCH", "NONSENSE"])
+def test_methods_that_are_not_there_are_refused(server, method):
+    for path, allowed in (("/", {"GET", "HEAD"}), ("/api/model", {"GET", "HEAD"}), ("/api/session/x/video", {"POST"})):
+        answer = server.client.request(method, path)
+        assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, allowed)
+        assert method not in answer.text
 
 
 def save(folder: Path, content: bytes) -> Path:

@@ -14,6 +14,7 @@ from websockets.sync.client import connect
 
 from page import __main__ as command
 from page.serve import describe_address, load_model, open_port
+from tests.helpers.commands import wait_until
 from tests.helpers.hidden_packages import hide_packages
 from tests.helpers.paths import REPOSITORY
 from tests.helpers.videos import make_video, noise
@@ -87,7 +88,14 @@ def test_it_ends_in_the_middle_of_a_job_and_leaves_nothing(start, tmp_path, how)
         connection.request("POST", f"/api/session/{id}/video", film)
         assert connection.getresponse().status == 202
         assert "queue" in talk.recv(60)
-        assert end(process, how).splitlines()[-1] == "stopped"
+        with connect(f"ws://127.0.0.1:{port}/api/session") as other:
+            (id,) = re.findall(r'"id": "([^"]+)"', other.recv(60))
+            upload = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            upload.putrequest("POST", f"/api/session/{id}/video")
+            upload.putheader("Content-Length", "1000")
+            upload.endheaders(b"the rest never comes")
+            wait_until(lambda: len([path for path in folders(tmp_path)[0].rglob("*") if path.is_file()]) == 2)
+            assert end(process, how).removeprefix("Ctrl-C ends it\n") == "stopped\n"
     assert not folders(tmp_path)
 
 

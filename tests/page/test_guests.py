@@ -83,7 +83,7 @@ def test_a_handshake_that_comes_to_nothing_is_closed(port, monkeypatch, method):
         assert is_closed(raw)
 
 
-def test_the_oldest_stranger_makes_room_and_nobody_who_was_let_in(port, monkeypatch):
+def test_the_oldest_stranger_makes_room_and_nobody_who_was_let_in(port, tmp_path, monkeypatch):
     monkeypatch.setattr(guests, "MOST_GUESTS", 3)
     with ExitStack() as stack:
         page = stack.enter_context(connect(f"ws://127.0.0.1:{port}/api/session?token={TOKEN}"))
@@ -92,6 +92,7 @@ def test_the_oldest_stranger_makes_room_and_nobody_who_was_let_in(port, monkeypa
         upload.putrequest("POST", f"/api/session/{id}/video?token={TOKEN}")
         upload.putheader("Content-Length", "4")
         upload.endheaders(b"ab")
+        wait_until(lambda: list((tmp_path / "files").glob("*/*")))  # so it was let in
         silent = [stack.enter_context(socket.create_connection(("127.0.0.1", port))) for _ in range(10)]
         assert all(is_closed(raw) for raw in silent[:7])
         assert ask(port) == 200

@@ -87,6 +87,7 @@ def test_the_video_of_an_answer_that_was_replaced_while_it_was_written_is_not_ke
         (session,) = server.site.sessions._open.values()
         path.write_bytes(b"of the answer before")
         session.answer = dataclasses.replace(answer)
+        return ""
 
     with server.page() as page:
         page.read(film)
@@ -109,6 +110,18 @@ def test_the_video_with_its_glosses_has_all_frames_and_a_band(server, film, tmp_
     made = open_video(tmp_path / "glosses.mp4", 25)
     assert made.num_frames == len(SENTENCE)
     assert next(made.frames([0])).shape[0] > 320  # 64 pixels enlarged five times, and the band
+
+
+def test_letters_that_no_font_has_are_said(server, film, monkeypatch):
+    def write(video, words, path):
+        path.write_bytes(b"a video")
+        return f"In {path} boxes stand for them"
+
+    monkeypatch.setattr("page.downloads.write_overlay", write)
+    with server.page() as page:
+        page.read(film)
+        assert page.get("files/mp4").status_code == 200
+        assert page.wait_for("notice")[-1]["message"] == "In glosses.mp4 boxes stand for them"
 
 
 def test_the_heat_map_of_a_gloss_is_a_picture(random_checkpoint, tmp_path):
