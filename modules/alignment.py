@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from modules.convolution import SpatialConv, TimeConv, frames_to_clips
+from modules.convolution import SpatialConv, TimeConv, frames_to_clips, time_mask
 from utils.temporal import TemporalSpec
 
 FEATURES = 1000  # outputs of the linear layer before the temporal convolutions, in the published network
@@ -75,7 +75,8 @@ class FeatureAlignment(nn.Module):
             self.stse3 = AlignmentAttention(channels)
         self.con2 = self._projection(2 * width, channels, 4)
         self.con3 = self._projection(4 * width, channels, 2)
-        self.tcn_layers = self._temporal_convolution(hidden_size, conv_type, dropout)
+        self.spec = TemporalSpec(conv_type)
+        self.tcn_layers = self._temporal_convolution(hidden_size, self.spec, dropout)
         self.fc = nn.Linear(channels, FEATURES)
         self.share_heads = share_heads
 
@@ -88,9 +89,9 @@ class FeatureAlignment(nn.Module):
         )
 
     @staticmethod
-    def _temporal_convolution(hidden_size: int, conv_type: int, dropout: float) -> nn.Sequential:
+    def _temporal_convolution(hidden_size: int, spec: TemporalSpec, dropout: float) -> nn.Sequential:
         layers: list[nn.Module] = []
-        for kind, size in TemporalSpec(conv_type).layers:
+        for kind, size in spec.layers:
             if kind == "P":
                 layers.append(nn.MaxPool1d(size))
                 continue
@@ -128,8 +129,14 @@ class FeatureAlignment(nn.Module):
 
     def _classify(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
         """Features of a level's frames (B, C, T) -> logits (T', B, V)."""
-        features = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
-        if mask is not None:
-            features = features * mask[:, None]
-        steps = self.tcn_layers(features)  # (B, hidden_size, T')
-        return classifier(steps.permute(2, 0, 1))
+        x = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
+        lengths = None if mask is None else mask.sum(1)
+        after = iter(()) if lengths is None else self.spec.chain_lengths(lengths)
+        for layer in self.tcn_layers:
+            # Zeros past a clip's end on entry to every convolution, as in `TemporalConv`.
+            if isinstance(layer, nn.Conv1d) and lengths is not None:
+                x = x * time_mask(lengths, x.shape[2], x.device, x.dtype)[:, None]
+            x = layer(x)
+            if isinstance(layer, (nn.Conv1d, nn.MaxPool1d)):
+                lengths = next(after, None)
+        return classifier(x.permute(2, 0, 1))  # x (B, hidden_size, T')

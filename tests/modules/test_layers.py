@@ -114,6 +114,34 @@ def test_shared_alignment_heads_are_one():
     )
 
 
+def test_the_convolutions_of_alignment_see_zeros_past_a_clips_end_as_those_before_the_bilstm_do():
+    """Else BatchNorm's statistics in training would see what a bias and the norm before it make of the zeros."""
+    torch.manual_seed(0)
+    width, hidden, lengths = 16, 8, torch.tensor([20, 12])
+    alignment = FeatureAlignment(width, hidden, 2, share_heads=True, dropout=0.0).double()
+    convolutions = [layer for layer in alignment.tcn_layers if isinstance(layer, nn.Conv1d)]
+    entries, exits = [], []
+    for convolution in convolutions:
+        convolution.register_forward_pre_hook(lambda _, inputs: entries.append(inputs[0].detach()))
+    alignment.tcn_layers[-1].register_forward_hook(lambda _, __, output: exits.append(output.detach()))
+    levels = [torch.rand(2 * 20, width << stage, 32 >> stage, 32 >> stage).double() for stage in (1, 2, 3)]
+    mask = time_mask(lengths, 20, torch.device("cpu"), torch.float64)
+    alignment(levels, nn.Identity(), batch=2, mask=mask)
+
+    assert len(entries) == 2 * 3
+    for first, second in zip(entries[::2], entries[1::2], strict=True):
+        assert not first[1, :, 12:].any()
+        assert not second[1, :, 4:].any()  # (12 - 4) // 2
+        assert first[0].any(0).all()
+        assert second[0].any(0).all()
+
+    other = TemporalConv(first.shape[1], hidden, 2, None, pooling="max").double()
+    weights = [value for layer in alignment.tcn_layers for value in layer.state_dict().values()]
+    other.load_state_dict(dict(zip(other.state_dict(), weights, strict=True)))
+    for entry, steps in zip(entries[::2], exits, strict=True):
+        assert torch.allclose(other(entry, lengths)[0], steps, rtol=1e-12)
+
+
 def test_lift_pooling_starts_as_even_plus_odd():
     """With the zero weights that training starts from P and U are constants and W(z) = z: s + d = e + U + o - P."""
     pool = LiftPooling(3)
