@@ -2,7 +2,7 @@
 
 Signers of the built-in corpus sign sentences with rests between them, as `dataset.synthetic.recording` renders them.
 Each recording is read live, with and without the rule that leaves out glosses where nothing moves, offline in windows,
-and sentence by sentence, without the rests. Glosses whose middle lies in a rest are false.
+and sentence by sentence, without the rests. Glosses that lie in a rest as a whole are false.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from evaluation.inference.live_settings import LiveSettings
 from evaluation.inference.reading import Reading
 from evaluation.inference.recogniser import Recogniser
 from evaluation.inference.transcribe import transcribe
-from evaluation.inference.windows import find_centre
+from evaluation.inference.windows import find_centre, find_end
 from evaluation.wer import align_glosses
 from utils.arguments import MOST_SEED, whole_number
 from utils.output import run_command
@@ -71,15 +71,26 @@ def read_sentences(recogniser: Recogniser, frames: np.ndarray, recording: Record
 
 
 def count(recording: Recording, words: Iterable[CtmWord]) -> Counter[str]:
-    """Count what was read: false glosses by the kind of the rest, and C, S, D and I of the sentences."""
-    places = [(find_centre(word) * FPS, word.gloss) for word in words]
+    """Count what was read: false glosses by the kind of the rest, and C, S, D and I of the sentences.
+
+    A gloss that reaches into a sentence is that sentence's, since the network often ends the last gloss too late; of
+    two it is that one's in which more of it lies. Only what lies in a rest as a whole is false.
+    """
+    of_rests: list[float] = []
+    of_sentences: dict[int, list[str]] = {number: [] for number in range(len(recording.sentences))}
+    for word in words:
+        begin, end = word.start * FPS, find_end(word) * FPS
+        shared = [min(end, last) - max(begin, first) for first, last in recording.sentences]
+        if max(shared, default=0.0) > 0:
+            of_sentences[int(np.argmax(shared))].append(word.gloss)
+        else:
+            of_rests.append(find_centre(word) * FPS)
     found: Counter[str] = Counter()
-    for kind, first, end in recording.rests:
-        found[kind] += sum(first <= place < end for place, _ in places)
+    for kind, first, last in recording.rests:
+        found[kind] += sum(first <= place < last for place in of_rests)
     signed = list(zip(recording.glosses, recording.motion.strokes, strict=True))
-    for first, end in recording.sentences:
-        reference = [gloss for gloss, (start, _) in signed if first <= start < end]
-        read = [gloss for place, gloss in places if first <= place < end]
+    for read, (first, last) in zip(of_sentences.values(), recording.sentences, strict=True):
+        reference = [gloss for gloss, (start, _) in signed if first <= start < last]
         found.update(operation for operation, _, _ in align_glosses(reference, read))
     return found
 
