@@ -20,7 +20,7 @@ quickstart: preprocess/quickstart/.done
 MODEL := work_dir/quickstart/best.pt
 
 $(MODEL):
-	@echo "there is no $@: run make quickstart first"; exit 1
+	@test -e $@ || { echo "there is no $@: run make quickstart first"; exit 1; }
 
 rests: $(MODEL) preprocess/rests/.done
 	$(RUN) main.py --config config/quickstart.yaml --load-weights $(MODEL) --overwrite \
@@ -35,11 +35,11 @@ demo: install $(MODEL)
 	    --save $(DEMO)/glosses.eaf $(DEMO)/glosses.srt
 	$(RUN) generate_cam.py --model_path $(MODEL) --video_path $(CLIP) --out $(DEMO)/heat
 
-# The network that has seen rests, where there is one.
-READER := $(firstword $(wildcard work_dir/rests/best.pt) $(MODEL))
+# The network that has seen rests, where its training has ended, which writes the report.
+page: MODEL := $(if $(wildcard work_dir/rests/report.html),work_dir/rests/best.pt,$(MODEL))
 
 page: install-page $(MODEL)
-	$(RUN) -m page --model_path $(READER)
+	$(RUN) -m page --model_path $(MODEL)
 
 # A process a core, four at most: each takes about 1.5 GB. They take files in order, and from each other at the end,
 # so that most module fixtures are made once.

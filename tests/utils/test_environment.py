@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
 import venv
@@ -100,7 +101,7 @@ def test_the_commands_behind_make_are_written_out():
     """What the recipes run, word for word, but for where they put it."""
     makefile = (REPOSITORY / "Makefile").read_text()
     values = dict(re.findall(r"^(\w+) :?\??= (.*)$", makefile, flags=re.M))
-    values |= {"RUN": "python", "READER": values["MODEL"]}
+    values |= {"RUN": "python"}
     rendering = re.search(r"^dataset/rests/.done: RENDERING := (.*)$", makefile, flags=re.M)[1]
     text = makefile.replace("\\\n", " ").replace("$*", "quickstart")
     while (expanded := re.sub(r"\$\((\w+)\)", lambda name: values.get(name[1], ""), text)) != text:
@@ -115,3 +116,27 @@ def test_the_commands_behind_make_are_written_out():
     commands += [f"{render} {rendering}".replace("quickstart", "rests"), prepare.replace("quickstart", "rests")]
     demo = [command for command in commands if command not in document]
     assert [command.split()[1] for command in demo] == ["test_one_video.py", "generate_cam.py"]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+def test_the_page_takes_the_network_that_has_seen_rests_once_it_is_trained_unless_another_is_named(tmp_path):
+    def make(*words: str) -> str:
+        words = ("make", "--no-print-directory", "-n", *words)
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    def add(name: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+
+    shutil.copy(REPOSITORY / "Makefile", tmp_path)
+    for name in ("requirements.txt", "requirements-page.txt", ".venv/installed", ".venv/installed-page"):
+        add(name)
+    command = ".venv/bin/python -m page --model_path"
+    add("work_dir/quickstart/best.pt")
+    add("work_dir/rests/best.pt")  # of the first epochs
+    assert make("page").endswith(f"{command} work_dir/quickstart/best.pt\n")
+    add("work_dir/rests/report.html")
+    assert make("page").endswith(f"{command} work_dir/rests/best.pt\n")
+    add("own.pt")
+    assert make("page", "MODEL=own.pt").endswith(f"{command} own.pt\n")
+    assert " --load-weights work_dir/quickstart/best.pt " in make("rests")
