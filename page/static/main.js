@@ -243,7 +243,7 @@ find("again").onclick = () => {
   } else if (file) readFile(file);
 };
 find("play-written").onclick = () => {
-  picture.showAddress(session.address("files/mp4"));
+  picture.showAddress(session.addressToShow("files/mp4"));
   picture.setWords([]); // they are in its picture
 };
 

@@ -19,7 +19,7 @@ export class Recording {
   }
 
   show() {
-    this.#picture.showPictures((seconds) => this.#session.address(`picture/${seconds.toFixed(3)}.jpg`));
+    this.#picture.showPictures((seconds) => this.#session.addressToShow(`picture/${seconds.toFixed(3)}.jpg`));
     this.#setMaking(false);
     find("recording").hidden = false;
   }
@@ -33,7 +33,7 @@ export class Recording {
 
   async #play() {
     const { signal } = (this.#request = new AbortController());
-    const address = this.#session.address("files/mp4");
+    const address = this.#session.addressToShow("files/mp4");
     this.#setMaking(true);
     try {
       // Its first byte alone, so that the whole is written: a player would not tell what goes wrong with that.

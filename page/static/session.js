@@ -13,6 +13,7 @@ export class Session extends EventTarget {
   #socket = null;
   #failures = 0;
   #timers = [];
+  #readings = 0; // that this page has had
 
   constructor() {
     super();
@@ -38,6 +39,7 @@ export class Session extends EventTarget {
       this.#timers = [setInterval(() => this.send({ type: "ping" }), PING_SECONDS * 1000)];
       this.dispatchEvent(new Event("ready"));
     } else {
+      if (message.type === "transcript") this.#readings++;
       this.dispatchEvent(new CustomEvent("message", { detail: message }));
     }
   }
@@ -67,6 +69,11 @@ export class Session extends EventTarget {
   /** The address of something of this session. */
   address(path) {
     return this.#withToken(`/api/session/${encodeURIComponent(this.id)}/${path}`);
+  }
+
+  /** As `address`, for a video or a picture: browsers show again what they had from the same address before. */
+  addressToShow(path) {
+    return `${this.address(path)}${this.token === null ? "?" : "&"}reading=${this.#readings}`;
   }
 
   #withToken(address) {

@@ -162,7 +162,7 @@ def test_after_the_end_a_click_shows_the_picture_of_a_gloss_and_nothing_is_made_
     server.until(lambda: asked)
     server.page.click("#glosses button:nth-child(2)")
     server.until(lambda: len(asked) > 1)
-    assert asked == ["picture/0.000.jpg", "picture/0.600.jpg"]
+    assert asked == ["picture/0.000.jpg?reading=1", "picture/0.600.jpg?reading=1"]
     at = server.page.evaluate("new DOMMatrix(document.getElementById('playhead').style.transform).e")
     assert at == pytest.approx(server.page.locator("#glosses button:nth-child(2)").evaluate("e => e.offsetLeft"), abs=1)
     server.page.click("#heat summary")
@@ -171,6 +171,10 @@ def test_after_the_end_a_click_shows_the_picture_of_a_gloss_and_nothing_is_made_
     server.page.wait_for_selector("#guesses-list li")
     assert server.texts("#guesses-list mark") == ["NORD"]
     assert asked[2:] == ["heat/1.jpg", "nbest/1"]
+    server.sent.clear()
+    server.start_camera()
+    end_camera(server, "MORGEN")
+    server.until(lambda: asked[4:] == ["picture/0.000.jpg?reading=2"])  # else the former one could be shown again
 
 
 def test_a_gloss_that_was_chosen_while_the_camera_was_on_stays_chosen(server):
@@ -207,13 +211,13 @@ def test_a_recording_that_cannot_be_played_says_why(server):
 def test_a_video_that_is_being_written_is_given_up_for_the_next_recording(server):
     given_up = []
     server.page.on("requestfailed", lambda request: given_up.append(request.url))
-    server.page.route("**/files/mp4", lambda route: None)  # which takes long
+    server.page.route("**/files/mp4?*", lambda route: None)  # which takes long
     server.start_camera()
     end_camera(server, "MORGEN")
     server.page.click("#play-recording")
     server.page.locator("#recording-text", has_text="is being written").wait_for()
     server.page.click("#use-camera")
-    server.until(lambda: any(url.endswith("files/mp4") for url in given_up))
+    server.until(lambda: any("files/mp4" in url for url in given_up))
     assert not server.page.is_visible("#recording")
     assert not server.page.locator("#notices .error").count()
 

@@ -129,6 +129,22 @@ def test_after_the_end_a_gloss_has_its_picture_heat_and_guesses_and_the_recordin
     assert tab.evaluate("document.getElementById('video').duration") == pytest.approx(said["duration"], abs=0.1)
 
 
+def test_the_last_recording_is_played_and_not_the_one_before(tab):
+    for seconds in (1, 3):
+        tab.click("#use-camera")
+        wait(tab, "live")
+        tab.wait_for_timeout(1000 * seconds)
+        tab.click("#stop")
+        wait(tab, "done")
+        with tab.expect_download() as download:
+            tab.click("#files a[download$='.json']")
+        duration = json.loads(download.value.path().read_text())["duration"]
+        tab.click("#play-recording")
+        while not tab.evaluate("document.getElementById('video').duration > 0"):
+            tab.wait_for_timeout(50)
+        assert tab.evaluate("document.getElementById('video').duration") == pytest.approx(duration, abs=0.1)
+
+
 def test_a_page_that_is_closed_gives_the_camera_to_the_next(tab, browser):
     tab.click("#use-camera")
     wait(tab, "live")
