@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from dataset.image import decode_image
+from page.sessions import DISK_FULL
 from page.uploads import SPARE
 from page.watched_video import WatchedVideo
 
@@ -100,8 +101,9 @@ class Recorder:
                     self._file = self._path.open("xb", buffering=0)  # so that a full disk is known at once
                 if self._file.write(data) == len(data):
                     return ""
-        except OSError:
-            pass
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                return f"the server cannot write ({error.strerror})"
         return "the disk of the server is full"
 
     def close(self) -> None:

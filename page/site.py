@@ -142,7 +142,9 @@ class Site:
                     return refuse(404, HERE_NO_MORE)
                 session.make_folder()
                 path = await asyncio.to_thread(save_text, answer, kind, session.folder)
-                return Response(path.read_bytes(), media_type=KINDS[kind], headers=headers)
+                data = path.read_bytes()
+                path.unlink()
+                return Response(data, media_type=KINDS[kind], headers=headers)
         except (InputError, OSError) as error:
             return refuse(409, describe_error(error))
 
@@ -211,7 +213,7 @@ class Site:
         Returns:
             what `work` returns, or the refusal that says what went wrong.
         """
-        if await request.is_disconnected():  # while it waited for another file of this page
+        if session.ended.is_set() or await request.is_disconnected():  # while it waited for another file of this page
             return refuse(409, UNWANTED)
         job = QuietJob(session, work)
         try:

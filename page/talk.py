@@ -111,6 +111,8 @@ class Conversation:
             session.send({"type": "failed", "message": BUSY})
             return
         session.notice(model.describe_change())
+        with contextlib.suppress(OSError):  # then the recorder says that nothing can be kept
+            session.make_folder()
         frames, path = CameraFrames(), session.folder / secrets.token_hex(8)
         recorder = Recorder(path, self._most, lambda message: session.send({"type": "notice", "message": message}))
         camera = Camera(model.recogniser, model.live, frames, recorder)

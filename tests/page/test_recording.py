@@ -2,6 +2,7 @@
 
 import errno
 import io
+import shutil
 from pathlib import Path
 from shutil import disk_usage
 
@@ -101,6 +102,12 @@ def test_a_disk_that_is_full_is_said_once_and_nothing_is_kept(tmp_path, monkeypa
     recording, said = record(tmp_path / "kept", (0.0, JPEGS["R"]), (0.04, b"small"))
     assert recording is None
     assert [message[: len(FULL)] for message in said] == [FULL]
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_full_disk(tmp_path):
+    recording, said = record(tmp_path / "gone" / "kept", (0.0, JPEGS["R"]))
+    assert recording is None
+    assert said[0].startswith("the server cannot write (No such file or directory): from 0.0 s on the pictures")
 
 
 def leave_free(monkeypatch, size: int) -> None:
@@ -209,6 +216,14 @@ def test_a_camera_of_which_the_disk_holds_nothing_is_read(camera, tmp_path, monk
         assert camera.get(path).json()["error"] == "no picture of the camera was kept"
     assert camera.get("picture/0.jpg").status_code == 404
     assert list_files(tmp_path / "files") == []
+
+
+def test_a_camera_is_kept_where_the_temporary_folder_was_removed(server, tmp_path):
+    with server.page() as page:
+        shutil.rmtree(tmp_path / "files")
+        sign(start(page), "R" * 20)
+        assert stop(page)[1]["transcript"]["pictures"] is True
+        assert page.get("picture/0.jpg").content == JPEGS["R"]
 
 
 def test_a_recording_goes_with_the_next_one_and_with_its_page(server, film, tmp_path):

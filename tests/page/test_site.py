@@ -6,7 +6,7 @@ from pympi.Elan import Eaf
 
 from evaluation.ctm import read_ctm
 from evaluation.inference.recogniser import Recogniser
-from page.downloads import save_video
+from page.downloads import KINDS, save_video
 from tests.helpers.commands import wait_until
 from tests.helpers.site import READ, SENTENCE, colour_film, serve, words
 from tests.helpers.videos import make_video, ramp
@@ -82,6 +82,24 @@ def test_the_video_with_its_glosses_is_written_once_for_each_answer(server, film
         assert len(written) == 2
 
 
+def test_transcripts_are_not_left_on_the_disk(server, film, tmp_path):
+    with server.page() as page:
+        page.read(film)
+        assert all(page.get(f"files/{kind}").content for kind in KINDS if kind != "mp4")
+        assert len([path for path in (tmp_path / "files").rglob("*") if path.is_file()]) == 1  # the video
+
+
+def test_nothing_is_made_for_a_page_that_went_away_while_it_waited(server, film, monkeypatch):
+    made = []
+    monkeypatch.setattr("page.site.save_video", lambda *arguments: made.append(arguments))
+    with server.page() as page:
+        page.read(film)
+        (session,) = server.site.sessions._open.values()
+        monkeypatch.setattr(session.ended, "is_set", lambda: True)
+        assert page.get("files/mp4").status_code == 409
+    assert not made
+
+
 def test_the_video_of_an_answer_that_was_replaced_while_it_was_written_is_not_kept(server, film, tmp_path, monkeypatch):
     def write_late(answer, path, check):
         (session,) = server.site.sessions._open.values()
@@ -120,6 +138,7 @@ def test_letters_that_no_font_has_are_said(server, film, monkeypatch):
     monkeypatch.setattr("page.downloads.write_overlay", write)
     with server.page() as page:
         page.read(film)
+        wait_until(lambda: not server.site.queue._jobs)  # else the page is told that it waits for the reading
         assert page.get("files/mp4").status_code == 200
         assert page.wait_for("notice")[-1]["message"] == "In glosses.mp4 boxes stand for them"
 
