@@ -16,9 +16,11 @@ from dataset.video import Video
 from dataset.write_video import HIGHEST_RATE, write_video
 from evaluation.ctm import CtmWord
 from evaluation.inference.transcript import TranscriptError
+from utils.errors import InputError
 from utils.fonts import Font, find_font
 
 NARROWEST = 480  # pixels: narrower videos are enlarged, or letters would be too small to read
+TALLEST = 16_000  # pixels: with the band there is no more in H.264
 SAME_MOMENT = 1e-6  # seconds: times of frames and words are sums of fractions, and equal ones differ by less
 BACKGROUND, LINE, TO_COME, PAST = (24, 24, 28), (58, 58, 66), (120, 120, 128), (175, 175, 183)  # darkest first
 INK, ACCENT = (255, 255, 255), (255, 196, 61)
@@ -80,10 +82,16 @@ def _fit(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def _enlarge(frame: np.ndarray) -> np.ndarray:
-    """Make a frame (H, W, 3) at least `NARROWEST` wide, and its sides even, which codecs need."""
+    """Make a frame (H, W, 3) at least `NARROWEST` wide, and its sides even, which codecs need.
+
+    Raises:
+        InputError: it would become too tall, for the memory too.
+    """
     height, width = frame.shape[:2]
     factor = -(-NARROWEST // width)
     size = (-(-width * factor // 2) * 2, -(-height * factor // 2) * 2)
+    if size[1] > TALLEST:
+        raise InputError(f"pictures of {width}x{height} cannot have glosses below them: they are too tall")
     return frame if size == (width, height) else cv2.resize(frame, size, interpolation=cv2.INTER_CUBIC)
 
 

@@ -11,6 +11,7 @@ from evaluation.ctm import CtmWord
 from evaluation.inference.overlay import Band, write_overlay
 from evaluation.inference.transcript import TranscriptError
 from tests.helpers.videos import make_video
+from utils.errors import InputError
 from utils.fonts import Font, get_own_font
 
 WORDS = (CtmWord("MORGEN", 0.4, 0.4, 0.98), CtmWord("下雨", 1.2, 0.4, None))
@@ -77,6 +78,20 @@ def test_pictures_of_another_size_are_fitted_into_the_first_one(tmp_path):
     white = np.flatnonzero(second[240, :, 0] > 128)
     assert (white[0], white[-1]) == (pytest.approx(140, abs=2), pytest.approx(499, abs=2))
     assert second[240, :120].max() < 25
+
+
+@dataclass(frozen=True)
+class Thread(Video):
+    """A picture that would have 480 x 4.3 million pixels if it were as wide as the glosses need it."""
+
+    def frames(self, indices):
+        return iter([np.zeros((9000, 1, 3), np.uint8)])
+
+
+def test_a_picture_that_is_too_narrow_for_its_height_is_refused_before_it_takes_the_memory(tmp_path):
+    with pytest.raises(InputError, match="pictures of 1x9000 cannot have glosses below them"):
+        write_overlay(Thread(tmp_path / "none", np.array([0, 0.04]), 25), (), tmp_path / "out.mp4")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_clock_is_that_of_the_video_at_other_rates(tmp_path):
