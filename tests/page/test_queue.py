@@ -77,7 +77,7 @@ def test_looking_through_a_long_video_ends_when_it_is_cancelled(tmp_path, film, 
     (tmp_path / "files").mkdir()
     with serve(tmp_path / "files") as server, server.page() as page:
         with monkeypatch.context() as patch:
-            patch.setattr("page.read_video.open_video", scan)
+            patch.setattr("page.watched_video.open_video", scan)
             page.upload(film)
             assert begun.wait(60)
             page.say(type="cancel")
