@@ -16,9 +16,8 @@ needs_compiler = pytest.mark.skipif(
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 needs_browser = pytest.mark.skipif(BROWSER is None, reason="a browser is needed for this, and there is no chromium")
 
-PAGE_PACKAGES = ("starlette", "uvicorn", "websockets", "httpx2", "httpx")
-"""What the page's server needs, and what its tests ask it with: httpx2, or httpx where starlette is before 1.2, which
-warns of httpx from then on. Tests in a browser need playwright too."""
+PAGE_PACKAGES = ("starlette", "uvicorn", "websockets", "httpx2")
+"""What the page's server needs, and what its tests ask it with. Tests in a browser need playwright too."""
 
 
 def describe_missing(*packages: str) -> str:
