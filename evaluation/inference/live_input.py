@@ -55,7 +55,8 @@ class LiveInput:
 
     Args:
         recogniser: what the frames are for.
-        most: the slots that are kept where some are dropped; twice as many wait before that.
+        most: the slots that are kept where some are dropped; twice as many wait before that, or what comes in half as
+            long again as the longest pause that is filled, if that is more.
         every: every n-th slot gets a frame of its own at first; the others repeat it.
         crop: as for `crop_and_resize`.
 
@@ -73,7 +74,7 @@ class LiveInput:
         helps = isinstance(recogniser.network, TorchNetwork)  # others read each window anew
         self._thinning = Thinning(recogniser.slot_rate, every, helps)
         self._pictures = PictureWatch()
-        self._waiting: deque[Slot] = deque(maxlen=2 * most)
+        self._waiting: deque[Slot] = deque(maxlen=max(2 * most, round(1.5 * GAP_SECONDS * recogniser.slot_rate)))
         self._notices: list[Notice] = []
         self._lock = threading.Lock()
         self.frames = self.frames_taken = 0

@@ -88,24 +88,29 @@ def test_no_reading_is_spent_on_what_was_left_of_before_a_loss(meanwhile):
 
 def test_a_short_part_that_is_lost_has_a_beginning_and_an_end():
     live = LiveRecogniser(colour_recogniser(), LiveSettings(window=8, hop=4, lookahead=0))
-    for number in range(17):  # of which 16 can wait
-        live.feed(np.zeros((8, 8, 3), np.uint8), 3.56 + number / 25)
+    for number in range(76):  # of which 75 can wait, and 8 are kept
+        live.feed(np.full((8, 8, 3), 99, np.uint8), 3.56 + number / 25)
     (notice,) = [event for event in live.poll() if event.kind == "notice"]
-    assert notice.message.startswith("from 3.6 to 3.9 s nothing was read: this machine does not keep up")
+    assert notice.message.startswith("from 3.6 to 6.3 s nothing was read: this machine does not keep up")
     live._input.tell_lost(3.56, 3.6)
     (notice,) = live._tell()
     assert notice.message.startswith("from 3.56 to 3.60 s nothing was read")
 
 
-def test_a_pause_is_no_loss_however_short_the_windows_are():
-    """The frame after a pause of 1.9 s brings 48 slots at once, and up to 27 were not read before."""
-    for read in range(30):
-        live = LiveRecogniser(colour_recogniser(), LiveSettings(window=48, hop=28, lookahead=8))
-        times = [number / 25 for number in range(50 + read)]
-        times += [times[-1] + 1.92 + number / 25 for number in range(60)]
+@pytest.mark.parametrize(
+    ("rate", "settings"),
+    [(25, LiveSettings(48, 28, 8)), (60, LiveSettings(48, 28, 8)), (25, LiveSettings(16, 8, 4))],
+)
+def test_a_pause_is_no_loss_however_short_the_windows_are(rate, settings):
+    """The frame after a pause of 1.9 s brings 48 slots at once, at 25 a second, and up to 27 were not read before."""
+    picture = np.full((64, 64, 3), COLOURS["R"], np.uint8)
+    for read in range(0, 30, 3):
+        live = LiveRecogniser(replace(colour_recogniser(), frame_rate=float(rate)), settings)
+        times = [number / rate for number in range(50 + read)]
+        times += [times[-1] + 1.92 + number / rate for number in range(60)]
         events = []
         for time in times:
-            live.feed(np.full((64, 96, 3), COLOURS["R"], np.uint8), time)
+            live.feed(picture, time)
             events += live.poll()
         assert [event.message for event in events if event.kind == "notice"] == []
 
