@@ -119,24 +119,36 @@ class FeatureAlignment(nn.Module):
         second, third, fourth = levels
         maps = (self.con2(second), self.con3(third), fourth)  # (B*T, 8*width, h, w) each
         heads = (self.stse1,) * 3 if self.share_heads else (self.stse1, self.stse2, self.stse3)
+        entries = self._mask_entries(mask)
         logits = []
         for level, head in zip(maps, heads, strict=True):
             features = head(frames_to_clips(level, batch), mask).mean(3)  # (B, C, T)
             # Autocast is for the maps of frames: what reads them stays float32, like the network's temporal layers.
             with torch.autocast(features.device.type, enabled=False):
-                logits.append(self._classify(features.to(self.fc.weight.dtype), mask, classifier))
+                logits.append(self._classify(features.to(self.fc.weight.dtype), entries, classifier))
         return logits[0], logits[1], logits[2]
 
-    def _classify(self, features: Tensor, mask: Tensor | None, classifier: nn.Module) -> Tensor:
+    def _mask_entries(self, mask: Tensor | None) -> list[Tensor]:
+        """Masks (B, 1, T) of what enters each convolution over time, zero past each clip's end as in `TemporalConv`.
+
+        There are none where no clip ends early.
+        """
+        if mask is None:
+            return []
+        masks, total, valid = [], mask.shape[1], mask.sum(1)
+        after = zip(self.spec.layers, self.spec.chain_lengths(total), self.spec.chain_lengths(valid), strict=True)
+        for (kind, _), next_total, next_valid in after:
+            if kind == "K":
+                masks.append(time_mask(valid, total, mask.device, mask.dtype)[:, None])
+            total, valid = next_total, next_valid
+        return masks
+
+    def _classify(self, features: Tensor, entries: Sequence[Tensor], classifier: nn.Module) -> Tensor:
         """Features of a level's frames (B, C, T) -> logits (T', B, V)."""
         x = self.fc(features.transpose(1, 2)).transpose(1, 2)  # (B, FEATURES, T)
-        lengths = None if mask is None else mask.sum(1)
-        after = iter(()) if lengths is None else self.spec.chain_lengths(lengths)
+        masks = iter(entries)
         for layer in self.tcn_layers:
-            # Zeros past a clip's end on entry to every convolution, as in `TemporalConv`.
-            if isinstance(layer, nn.Conv1d) and lengths is not None:
-                x = x * time_mask(lengths, x.shape[2], x.device, x.dtype)[:, None]
+            if entries and isinstance(layer, nn.Conv1d):
+                x = x * next(masks)
             x = layer(x)
-            if isinstance(layer, (nn.Conv1d, nn.MaxPool1d)):
-                lengths = next(after, None)
         return classifier(x.permute(2, 0, 1))  # x (B, hidden_size, T')
