@@ -186,9 +186,10 @@ def list_changed_settings(before: Mapping[str, Any], after: Mapping[str, Any], p
 
 def means_the_same(key: str, before: Any, after: Any) -> bool:
     """Whether two values of a key decide the same: they are equal, read the same frames, or name equal files."""
-    if key == "lm" and before and after and Path(before).is_file() and Path(after).is_file():
-        return filecmp.cmp(before, after, shallow=False)
-    return before == after or (before, after) in SAME_FRAMES
+    if before == after or (before, after) in SAME_FRAMES:
+        return True
+    is_file = key == "lm" and before and after and Path(before).is_file() and Path(after).is_file()
+    return bool(is_file) and filecmp.cmp(before, after, shallow=False)
 
 
 def list_changed_clips(content: Mapping[str, Any], clips: Manifest) -> list[str]:
