@@ -129,9 +129,7 @@ def generate(
         InputError: a worker process was killed.
     """
     workers = available_cores() if workers is None else workers
-    _check_arguments(layout, train, dev, test, seed, workers)
-    if not 0 <= rests <= 1:
-        raise ValueError(f"rests = {rests}: must be from 0 to 1, a share of the sentences of train")
+    _check_arguments(layout, train, dev, test, seed, workers, rests)
     root = Path(out)
     if root.exists() and not (root.is_dir() and not any(root.iterdir())):
         raise FileExistsError(f"{root} exists and is not an empty folder; nothing was changed: name a new folder")
@@ -145,13 +143,17 @@ def generate(
     return lengths
 
 
-def _check_arguments(layout: str, train: int, dev: int, test: int, seed: int, workers: int) -> None:
+def _check_arguments(
+    layout: str, train: int, dev: int, test: int, seed: int, workers: int, rests: float
+) -> None:  # fmt: skip
     if layout not in LAYOUTS:
         raise ValueError(f"layout = {layout!r}: must be one of {', '.join(LAYOUTS)}")
     for name, value, least in (("train", train, 1), ("dev", dev, 0), ("test", test, 0), ("seed", seed, 0),
                                ("workers", workers, 1)):  # fmt: skip
         if value < least:
             raise ValueError(f"{name} = {value}: must be {least} or more")
+    if not 0 <= rests <= 1:
+        raise ValueError(f"rests = {rests}: must be from 0 to 1, a share of the sentences of train")
 
 
 def _assign_signers(split: str, count: int, rng: np.random.Generator) -> list[int]:

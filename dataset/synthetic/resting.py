@@ -67,12 +67,11 @@ def add_rest(motion: Motion, before: bool, frames: int, signer: Signer, rng: np.
     signed = len(motion.hands)
     pose = motion.hands[0 if before else -1]
     hands, sway = plan_rest(str(rng.choice(sorted(RESTS))), pose, pose, frames, signer, rng)
-    begin = frames if before else 0
-    face = plan_face(frames + signed, [(begin, begin + signed)], rng)
-    face[:frames, 0] += sway if before else 0
-    face[signed:, 0] += 0 if before else sway
+    rest, sentence = (0, frames) if before else (signed, 0)  # where they begin
+    face = plan_face(frames + signed, [(sentence, sentence + signed)], rng)
+    face[rest : rest + frames, 0] += sway
     pieces = [hands, motion.hands] if before else [motion.hands, hands]
-    strokes = tuple((first + begin, end + begin) for first, end in motion.strokes)
+    strokes = tuple((first + sentence, end + sentence) for first, end in motion.strokes)
     return Motion(np.concatenate(pieces), face, strokes)
 
 
