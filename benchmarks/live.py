@@ -23,7 +23,7 @@ from benchmarks.int8 import SHORTEST
 from benchmarks.live_endurance import EDGES, PARTS, format_endurance, read_memory
 from benchmarks.live_rates import format_rates
 from benchmarks.live_recording import (
-    Recording,
+    PlayedVideo,
     Shown,
     count_errors,
     format_delays,
@@ -71,7 +71,7 @@ def measure_delay(args: argparse.Namespace) -> None:
 
 
 def compare_errors(
-    recogniser: Recogniser, settings: LiveSettings, recording: Recording, split: str, shown: Sequence[Shown]
+    recogniser: Recogniser, settings: LiveSettings, recording: PlayedVideo, split: str, shown: Sequence[Shown]
 ) -> list[list[str]]:
     """Compare live with offline: the recording in one, as it was played, and each clip by itself."""
     all_signed = [of.gloss for of in recording.signed]
@@ -89,7 +89,7 @@ def format_comparison(name: str, live: float, offline: float) -> list[str]:
     return [name, f"{live:.2f} %", f"{offline:.2f} %", f"{live - offline:+.2f}"]
 
 
-def read_clips(recogniser: Recogniser, settings: LiveSettings | None, recording: Recording) -> WerResult:
+def read_clips(recogniser: Recogniser, settings: LiveSettings | None, recording: PlayedVideo) -> WerResult:
     """Read each clip of a recording by itself: as a stream, or whole where there are no settings."""
     counts: list[SentenceCounts] = []
     for first, end in recording.clips:
@@ -168,7 +168,7 @@ def load(args: argparse.Namespace) -> tuple[Recogniser, LiveSettings]:
     return recogniser, settings
 
 
-def load_split(args: argparse.Namespace, recogniser: Recogniser, split: str) -> Recording:
+def load_split(args: argparse.Namespace, recogniser: Recogniser, split: str) -> PlayedVideo:
     """Read the clips of a split."""
     config = recogniser.config
     prepared = Path(args.prepared or config.prepared)

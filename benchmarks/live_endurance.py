@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.live_recording import Recording, Shown, Signed, count_errors, format_delays, pair_right
+from benchmarks.live_recording import PlayedVideo, Shown, Signed, count_errors, format_delays, pair_right
 from evaluation.wer_result import WerResult
 from utils.table import format_table
 
@@ -20,7 +20,7 @@ GOAL_FRAMES = 1.0
 
 
 def format_endurance(
-    recording: Recording, rounds: int, shown: Sequence[Shown], memory: Sequence[tuple[float, float]]
+    recording: PlayedVideo, rounds: int, shown: Sequence[Shown], memory: Sequence[tuple[float, float]]
 ) -> str:  # fmt: skip
     """A table of the parts of a long stream, and what it says about memory and clock.
 

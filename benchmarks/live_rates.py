@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.int8 import build_networks
-from benchmarks.live_recording import Recording, play
+from benchmarks.live_recording import PlayedVideo, play
 from evaluation.inference.live_speed import choose_settings, measure_speed
 from evaluation.inference.recogniser import Recogniser
 from utils.table import format_table
@@ -32,7 +32,7 @@ def format_rates(recogniser: Recogniser, clips: Sequence[np.ndarray], seconds: f
     side = recogniser.frame_size
     noise = np.random.default_rng(0).integers(0, 256, (DISTINCT, side, side, 3), np.uint8)
     times = np.arange(round(seconds * rate) + 1) / rate
-    recording = Recording(Path("noise"), times, rate, pictures=tuple(noise))
+    recording = PlayedVideo(Path("noise"), times, rate, pictures=tuple(noise))
     with tempfile.TemporaryDirectory() as folder:
         ways, _ = build_networks(recogniser, clips, Path(folder))
         for name, network in ways.items():

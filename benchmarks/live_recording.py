@@ -35,7 +35,7 @@ class Signed:
 
 
 @dataclass(frozen=True)
-class Recording(Video):
+class PlayedVideo(Video):
     """Pictures in memory that are played, again and again where `times` are longer.
 
     Attributes:
@@ -57,17 +57,17 @@ class Recording(Video):
         """Seconds of one round."""
         return len(self.pictures) / self.rate
 
-    def trim(self, multiple: int) -> Recording:
+    def trim(self, multiple: int) -> PlayedVideo:
         """The same without its last frames, so that windows fall on the same frames in every round."""
         count = len(self.pictures) // multiple * multiple
         return replace(self, times=self.times[: count + 1], pictures=self.pictures[:count])
 
-    def repeat(self, seconds: float) -> Recording:
+    def repeat(self, seconds: float) -> PlayedVideo:
         """The same, played for so long."""
         return replace(self, times=np.arange(round(seconds * self.rate) + 1) / self.rate)
 
 
-def load_recording(manifest: Manifest, prepared: Path, limit: int | None) -> Recording:
+def load_recording(manifest: Manifest, prepared: Path, limit: int | None) -> PlayedVideo:
     """Read the clips of a split, the first `limit` of them or all.
 
     Raises:
@@ -91,7 +91,7 @@ def load_recording(manifest: Manifest, prepared: Path, limit: int | None) -> Rec
     ]
     pictures = tuple(frame for part in parts for frame in part)
     spans = tuple(zip(starts, ends, strict=True))
-    return Recording(prepared, np.arange(ends[-1] + 1) / rate, rate, "", "", 0, pictures, tuple(signed), spans)
+    return PlayedVideo(prepared, np.arange(ends[-1] + 1) / rate, rate, "", "", 0, pictures, tuple(signed), spans)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Shown:
 def play(
     recogniser: Recogniser,
     settings: LiveSettings,
-    recording: Recording,
+    recording: PlayedVideo,
     speed: float = 1.0,
     look: Callable[[float], None] | None = None,
 ) -> tuple[list[Shown], list[str]]:

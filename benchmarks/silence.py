@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.live_recording import Recording as PlayedVideo
-from benchmarks.live_recording import read_at_once
+from benchmarks.live_recording import PlayedVideo, read_at_once
 from dataset.crop import crop_and_resize
 from dataset.synthetic.motion import FPS
 from dataset.synthetic.recording import Recording, draw_recording, render_recording
@@ -77,7 +76,7 @@ def count(recording: Recording, words: Iterable[CtmWord]) -> Counter[str]:
     two it is that one's in which more of it lies. Only what lies in a rest as a whole is false.
     """
     of_rests: list[float] = []
-    of_sentences: dict[int, list[str]] = {number: [] for number in range(len(recording.sentences))}
+    of_sentences: list[list[str]] = [[] for _ in recording.sentences]
     for word in words:
         begin, end = word.start * FPS, find_end(word) * FPS
         shared = [min(end, last) - max(begin, first) for first, last in recording.sentences]
@@ -89,7 +88,7 @@ def count(recording: Recording, words: Iterable[CtmWord]) -> Counter[str]:
     for kind, first, last in recording.rests:
         found[kind] += sum(first <= place < last for place in of_rests)
     signed = list(zip(recording.glosses, recording.motion.strokes, strict=True))
-    for read, (first, last) in zip(of_sentences.values(), recording.sentences, strict=True):
+    for read, (first, last) in zip(of_sentences, recording.sentences, strict=True):
         reference = [gloss for gloss, (start, _) in signed if first <= start < last]
         found.update(operation for operation, _, _ in align_glosses(reference, read))
     return found

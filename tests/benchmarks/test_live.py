@@ -8,7 +8,7 @@ import pytest
 from benchmarks import live
 from benchmarks.live_endurance import format_endurance, read_memory
 from benchmarks.live_rates import format_rates
-from benchmarks.live_recording import Recording, Shown, Signed, format_delays, load_recording, pair_right, play
+from benchmarks.live_recording import PlayedVideo, Shown, Signed, format_delays, load_recording, pair_right, play
 from dataset.frames import read_frames
 from dataset.manifest import load_manifest
 from dataset.rendered import BOUNDARIES
@@ -28,7 +28,7 @@ def recogniser(random_checkpoint) -> Recogniser:
 
 
 @pytest.fixture(scope="module")
-def recording(prepared) -> Recording:
+def recording(prepared) -> PlayedVideo:
     return load_recording(load_manifest(prepared, "phoenix2014", "test"), prepared, 2)
 
 
@@ -77,7 +77,7 @@ def test_a_recording_is_played_and_read(recogniser, recording):
 
 
 def test_a_clock_that_wanders_and_memory_that_grows_are_seen():
-    recording = Recording(None, np.arange(51) / 25, 25.0, pictures=tuple(range(50)), signed=SIGNED)
+    recording = PlayedVideo(None, np.arange(51) / 25, 25.0, pictures=tuple(range(50)), signed=SIGNED)
     # 12 rounds of 2 s between two others, two for each part; in the last part glosses are read 3 frames later
     read = [
         shown(of.gloss, of.start + 2 * again + late, of.end + 2 * again, of.end + 2 * again + 0.5)
