@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import BinaryIO
 import numpy as np
 
 from dataset.image import decode_image
-from page.sessions import DISK_FULL
-from page.uploads import SPARE
+from page.sessions import DISK_FULL, FULL_ERRORS
+from page.uploads import has_room
 from page.watched_video import WatchedVideo
 
 NEAREST = 1e-3
@@ -96,15 +95,15 @@ class Recorder:
         if self._places[-1] + len(data) > self._most:
             return f"the recording has reached {self._most / 2**20:g} MiB, and this server keeps no more"
         try:
-            if shutil.disk_usage(self._path.parent).free >= len(data) + SPARE:
+            if has_room(self._path.parent, len(data)):
                 if self._file is None:
                     self._file = self._path.open("xb", buffering=0)  # so that a full disk is known at once
                 if self._file.write(data) == len(data):
                     return ""
         except OSError as error:
-            if error.errno not in DISK_FULL:
+            if error.errno not in FULL_ERRORS:
                 return f"the server cannot write ({error.strerror})"
-        return "the disk of the server is full"
+        return DISK_FULL
 
     def close(self) -> None:
         """End the file."""

@@ -23,8 +23,9 @@ from utils.errors import InputError, describe_out_of_memory
 MOST_SESSIONS = 32
 MOST_MESSAGES = 1000
 """Messages that wait for a page that does not take them; at the next one it counts as gone."""
-DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-"""What the system says then."""
+FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What the system says where a file does not fit."""
+DISK_FULL = "the disk of the server is full"
 MISTAKE = "this program made a mistake, which the terminal of the server shows"
 
 
@@ -213,7 +214,7 @@ class Sessions:
 def describe_error(error: BaseException) -> str:
     """Say for the page what went wrong, without the paths of this machine."""
     if isinstance(error, OSError):
-        full = "; its disk is full" if error.errno in DISK_FULL else ""
+        full = "; its disk is full" if error.errno in FULL_ERRORS else ""
         return f"the server cannot go on ({error.strerror or type(error).__name__}){full}"
     if isinstance(error, InputError):
         return leave_out_options(str(error))

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 
-from page.sessions import Session
+from page.sessions import DISK_FULL, FULL_ERRORS, Session
 from utils.text import shorten_text, show_name
 from utils.unicode import to_nfc
 
@@ -62,8 +62,13 @@ def check_size(request: Request, folder: Path, most: int) -> None:
     size = int(said) if said.isascii() and said.isdecimal() and len(said) < 20 else 0
     if size > most:
         raise too_large(most)
-    if size + SPARE > shutil.disk_usage(folder).free:
+    if not has_room(folder, size):
         raise disk_full()
+
+
+def has_room(folder: Path, size: int) -> bool:
+    """Whether the disk of a folder holds so many bytes more, with some left free."""
+    return size + SPARE <= shutil.disk_usage(folder).free
 
 
 async def receive_upload(request: Request, session: Session, most: int) -> Path:
@@ -72,6 +77,7 @@ async def receive_upload(request: Request, session: Session, most: int) -> Path:
     Raises:
         UploadError: it is empty, too large, too slow or cut off, the disk is full, or the page has gone. Nothing is
             left of it then.
+        OSError: it cannot be written for another reason; nothing is left of it then either.
     """
     path = session.folder / secrets.token_hex(8)
     try:
@@ -84,7 +90,7 @@ async def receive_upload(request: Request, session: Session, most: int) -> Path:
         path.unlink(missing_ok=True)
         if isinstance(error, ClientDisconnect):
             raise UploadError(400, "the upload was cut off") from error
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno in FULL_ERRORS:
             raise disk_full() from error
         raise
     return path
@@ -153,4 +159,4 @@ def too_large(most: int) -> UploadError:
 
 def disk_full() -> UploadError:
     """The refusal of a file that the disk does not hold."""
-    return UploadError(507, "the disk of the server is full: remove something from it, or send a smaller file")
+    return UploadError(507, f"{DISK_FULL}: remove something from it, or send a smaller file")

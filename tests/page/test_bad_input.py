@@ -87,6 +87,18 @@ def test_a_disk_that_gets_full_is_said(server, film, monkeypatch):
         assert page.get("files/eaf").status_code == 200
 
 
+def test_an_upload_that_cannot_be_written_for_another_reason_is_no_full_disk(server, film, tmp_path, monkeypatch):
+    async def refuse(*_):
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(uploads, "_copy", refuse)
+    with server.page() as page:
+        refused = page.upload(film)
+        assert (refused.status_code, refused.json()["error"]) == (507, "the server cannot go on (Permission denied)")
+        (folder,) = (tmp_path / "files").iterdir()
+        assert not list(folder.iterdir())
+
+
 def test_a_slow_or_silent_upload_is_given_up(server, monkeypatch):
     monkeypatch.setattr(uploads, "STALLED", 0.1)
     monkeypatch.setattr(uploads, "SLOWEST", 1 << 40)
